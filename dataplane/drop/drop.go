@@ -1,0 +1,69 @@
+// Package drop names every way in which a packet can die. Reasons are data, not
+// errors: they are counted for each interface and shown to users under a stable
+// name, so a name never changes its meaning.
+package drop
+
+// Reason says why a packet went no further. The zero Reason is None.
+type Reason uint8
+
+// The reasons, in the order in which a packet can meet them.
+const (
+	// None: the packet was forwarded, or answered by the fabric itself.
+	None Reason = iota
+
+	// Decoding: the frame is not a packet that a VPC carries.
+	TruncatedFrame       // shorter than its Ethernet header says
+	UnknownEtherType     // neither ARP, IPv4 nor IPv6 (VLAN tags included)
+	BadARP               // ARP that is malformed or speaks for another interface
+	TruncatedIP          // shorter than its IP header
+	BadIPHeader          // wrong version, header length or IPv6 extension chain
+	BadIPLength          // total length beyond the frame
+	BadIPChecksum        // IPv4 header checksum
+	Fragment             // IP fragment: load balancers carry none but UDP's (F1.41)
+	TruncatedTransport   // shorter than its TCP, UDP or ICMP header
+	BadTransportLength   // TCP data offset or UDP length beyond the packet
+	BadTransportChecksum // TCP, UDP or ICMP checksum
+	BadOffload           // virtio-net header that does not fit the frame
+	UnsupportedProtocol  // an IP protocol other than TCP, UDP, ICMP, ICMPv6
+
+	// The interface: an instance may speak only for itself.
+	SourceMAC       // source MAC is not the interface's
+	DestinationMAC  // destination MAC is nobody's in this subnet
+	SourceDestCheck // source address is not the interface's
+	BadAddress      // loopback, unspecified or multicast where a host is needed
+	Multicast       // a VPC carries no multicast
+	Broadcast       // nor broadcast (F1.3)
+	Unanswered      // ARP or neighbour request for an address nobody has
+	RouterOnly      // packet to the VPC router's own address
+
+	// The network.
+	NoRoute       // destination outside the VPC
+	NoSuchAddress // inside the VPC, but no interface has it
+	MTU           // larger than the interface MTU of 9001
+	TTL           // time to live used up
+
+	// Filters.
+	SecurityGroupEgress
+	SecurityGroupIngress
+
+	// The interface endpoint.
+	EndpointNotAvailable // pendingAcceptance, pending, rejected, deleted (F1.9)
+	EndpointPing         // endpoints do not answer ping (F1.35)
+	EndpointMTU          // over 8500 bytes, no ICMP is sent (F1.31)
+	EndpointNoZone       // no load balancer node in the endpoint interface's zone (F1.46)
+
+	// The load balancer.
+	NoListener                // no listener for protocol and port: silence (F2.10)
+	LoadBalancerICMP          // ICMP other than type 3 to a node (F2.10)
+	LoadBalancerSecurityGroup // refused by the load balancer's groups (F2.65)
+	NoTarget                  // no registered target in reach of this zone (F2.19)
+	PortAllocation            // no source port left towards this target (F2.30)
+	UnknownFlow               // TCP segment of no known flow: answered with RST (F2.10, F2.45)
+	ClosedFlow                // packet after its connection closed
+
+	// The engine.
+	PortDown  // the interface has no device behind it
+	QueueFull // the device's queue is full
+	// NumReasons is the size of a table indexed by Reason.
+	NumReasons
+)

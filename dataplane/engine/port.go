@@ -1,0 +1,35 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/plsim/plsim/dataplane/packet"
+)
+
+// Port is the fabric's end of one interface's device. One worker uses it; it
+// need not be safe for concurrent use.
+type Port interface {
+	// Recv reads the next waiting frame into f and reports whether there was
+	// one. It never blocks. An error is final: the device is gone.
+	Recv(f *packet.Frame) (bool, error)
+	// Send writes f to the device and reports whether it was taken; false
+	// means that the device's queue is full. It never blocks or keeps f.
+	Send(f *packet.Frame) (bool, error)
+	// Close releases the device.
+	Close() error
+}
+
+// Poller waits for ports.
+type Poller interface {
+	// Wait blocks until a registered port has a frame to receive, Wake is
+	// called or d has passed (d < 0: forever), and appends the indexes of the
+	// ready ports to ready.
+	Wait(ready []int, d time.Duration) ([]int, error)
+	// Wake ends a Wait. It may be called from any goroutine.
+	Wake()
+	// Add registers a port under an index. The port must be of the poller's
+	// own kind.
+	Add(index int, p Port) error
+	// Close releases the poller.
+	Close() error
+}

@@ -1,0 +1,66 @@
+package packet
+
+// Proto is an IP protocol number.
+type Proto uint8
+
+// The protocols that a VPC carries here.
+const (
+	ICMP   Proto = 1
+	TCP    Proto = 6
+	UDP    Proto = 17
+	ICMPv6 Proto = 58
+)
+
+// Flags are the TCP flags of RFC 9293 section 3.1.
+type Flags uint8
+
+// TCP flags.
+const (
+	FIN Flags = 1 << iota
+	SYN
+	RST
+	PSH
+	ACK
+	URG
+)
+
+// Kind is what a frame carries.
+type Kind uint8
+
+// The kinds.
+const (
+	KindIP       Kind = iota // IPv4 or IPv6
+	KindARP                  // an ARP request for View.Target
+	KindNeighbor             // an IPv6 neighbour solicitation for View.Target
+)
+
+// View is one decoded frame. It borrows the frame's memory and is valid only
+// until the frame is reused. Numbers are in host byte order.
+type View struct {
+	frame *Frame
+	eth   []byte // the Ethernet frame
+	l4    int    // offset of the transport header in eth
+	data  int    // offset of the transport payload in eth
+
+	Kind           Kind
+	V6             bool
+	SrcMAC, DstMAC MAC
+	Src, Dst       Addr // of ARP: the sender's and the asked-for protocol address
+	Target         Addr // the address asked for; KindARP and KindNeighbor only
+	Proto          Proto
+	TTL            uint8
+	// SrcPort and DstPort are TCP or UDP ports. An ICMP echo request or reply
+	// has its identifier in both, so that a reply is the mirror of its
+	// request; any other ICMP message has 0.
+	SrcPort, DstPort uint16
+	Type, Code       uint8  // ICMP and ICMPv6 only
+	Flags            Flags  // TCP only
+	Seq              uint32 // TCP only; part of the load balancer's flow hash (F2.14)
+	MSS              uint16 // TCP SYN only; 0 where the option is absent
+
+	// Len is the IP packet's length in bytes. A superframe (TCP or UDP
+	// segmentation offload) stands for Segments packets on the wire, the
+	// largest of MaxLen bytes and all together of WireLen bytes, each with its headers.
+	Len, MaxLen, WireLen int
+	Segments             int
+}

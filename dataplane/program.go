@@ -1,0 +1,128 @@
+package dataplane
+
+import (
+	"time"
+
+	"github.com/plsim/plsim/dataplane/filter"
+	"github.com/plsim/plsim/dataplane/packet"
+)
+
+// InterfaceID is the index of a network interface in [Program.Interfaces]. It is
+// the same in every program of a lab: an edit never renumbers, and a deleted
+// interface leaves a hole of kind Absent.
+type InterfaceID uint32
+
+// NoInterface is no interface at all.
+const NoInterface InterfaceID = ^InterfaceID(0)
+
+// VPCID is the index of a VPC in [Program.VPCs].
+type VPCID uint16
+
+// ZoneID numbers the lab's zones by AZ ID: two accounts' different zone names
+// for one place share a ZoneID (F1.46).
+type ZoneID uint16
+
+// Program is a lab compiled for the walk: everything that a decision needs, by
+// index. It is immutable; a change of the lab is a new Program with a higher Epoch.
+type Program struct {
+	Epoch      uint32 // from 1
+	Interfaces []Interface
+	VPCs       []VPC
+	Balancers  []LoadBalancer
+	Rules      []RuleInfo // by filter.RuleID
+}
+
+// Kind says what stands behind an interface.
+type Kind uint8
+
+// The kinds of interface.
+const (
+	Absent   Kind = iota // deleted, or never made
+	Instance             // an instance's eth0
+	Resolver             // the VPC resolver at base+2
+	Endpoint             // one zone's interface of an interface endpoint
+	Node                 // one zone's node of a load balancer
+)
+
+// Interface is a network interface of the lab: a port of the fabric.
+type Interface struct {
+	Kind      Kind
+	ID        string // eni-…
+	Label     string // what users call it: consumer/app
+	VPC       VPCID
+	Subnet    uint16 // number of the subnet within the lab
+	Zone      ZoneID
+	MAC       packet.MAC
+	RouterMAC packet.MAC    // the VPC router as this subnet sees it
+	Routers   []packet.Addr // the router's addresses in this subnet, one a family
+	Addrs     []packet.Addr // the primary of each family first
+	MTU       int           // bytes of IP packet: 9001, or 8500 at an endpoint (F1.31)
+
+	Ingress, Egress *filter.RuleSet // nil: everything allowed (F2.63)
+	Exempt          bool            // never filtered: the resolver (F3.5)
+
+	Endpoint EndpointInterface // Kind Endpoint
+	Balancer uint16            // Kind Node: index in Program.Balancers
+}
+
+// EndpointInterface is what is special about an interface of an endpoint.
+type EndpointInterface struct {
+	EndpointID string // vpce-…
+	Available  bool   // the endpoint's state is "available" (F1.9)
+	// Nodes are the nodes in this interface's zone of all the service's load
+	// balancers. The walk binds the interface to one of them at its first
+	// connection (F1.47).
+	Nodes []InterfaceID
+}
+
+// VPC finds the interface that has an address.
+type VPC struct {
+	ID       string // vpc-…
+	Addrs    map[packet.Addr]InterfaceID
+	Prefixes []filter.Prefix // the VPC's CIDR blocks
+}
+
+// LoadBalancer is a Network Load Balancer.
+type LoadBalancer struct {
+	ID        string // net/NAME/ID
+	Label     string
+	EnforceSG bool // inbound rules apply to PrivateLink traffic (F2.64)
+	CrossZone bool
+	Listeners map[ListenerKey]*Listener
+}
+
+// ListenerKey names a listener: one protocol, one port.
+type ListenerKey struct {
+	Proto packet.Proto
+	Port  uint16
+}
+
+// Listener forwards to a target group.
+type Listener struct {
+	IdleTimeout time.Duration // TCP 60–6000 s, default 350; UDP 120 (F2.44)
+	Group       *TargetGroup
+}
+
+// TargetGroup is where a listener's flows go.
+type TargetGroup struct {
+	Label            string
+	CrossZone        bool // the group's setting already merged with the balancer's (F2.19)
+	PreserveClientIP bool // overridden for PrivateLink (F2.25)
+	Targets          []Target
+}
+
+// Target is one member of a target group.
+type Target struct {
+	Interface InterfaceID // NoInterface for an address outside the lab
+	Addr      packet.Addr
+	Port      uint16
+	Zone      ZoneID
+}
+
+// RuleInfo describes a security group rule to people.
+type RuleInfo struct {
+	Group string // sg-…
+	Label string // consumer/endpoint
+	Text  string // tcp 80 from 10.0.0.0/16
+	Path  string // where the scenario says it: vpcs.consumer.security_groups.endpoint.ingress[0]
+}

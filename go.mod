@@ -1,0 +1,3 @@
+module github.com/plsim/plsim
+
+go 1.26

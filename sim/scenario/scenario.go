@@ -1,0 +1,154 @@
+package scenario
+
+import (
+	"time"
+
+	"github.com/plsim/plsim/topology"
+)
+
+// Scenario is a lab and the story that is played in it.
+type Scenario struct {
+	Name        string   `yaml:"name" doc:"Lower-case name of the lab; the IDs of its parts are made from it."`
+	Description string   `yaml:"description,omitempty" doc:"What the scenario shows."`
+	Requires    []string `yaml:"requires,omitempty" doc:"Programs that must be installed on this host, e.g. curl; a run without them ends with exit code 3."`
+
+	topology.Spec `yaml:",inline"`
+
+	Steps []*Step `yaml:"steps,omitempty" doc:"The story, played in order."`
+}
+
+// Step is one action and what is expected of it. Exactly one action is set.
+type Step struct {
+	Name   string   `yaml:"name,omitempty" doc:"What this step shows, in a sentence. Default: the action itself."`
+	Within Duration `yaml:"within,omitempty" doc:"Repeat the action until the expectation holds, for this long at most. Default: once."`
+
+	Request     *Request     `yaml:"request,omitempty" doc:"One HTTP request by the client built into plsim."`
+	Connections *Connections `yaml:"connections,omitempty" doc:"Many HTTP requests, each on a connection of its own."`
+	Resolve     *Resolve     `yaml:"resolve,omitempty" doc:"A DNS query to the VPC's resolver."`
+	Ping        *Ping        `yaml:"ping,omitempty" doc:"One ICMP echo request."`
+	Exec        *Exec        `yaml:"exec,omitempty" doc:"Any program, run in an instance until it ends."`
+
+	Accept     *string     `yaml:"accept,omitempty" doc:"The provider accepts this endpoint."`
+	Reject     *string     `yaml:"reject,omitempty" doc:"The provider rejects this endpoint, accepted or not (F1.11)."`
+	Delete     *string     `yaml:"delete,omitempty" doc:"The consumer deletes this endpoint and its interfaces (F1.17)."`
+	Authorize  *RuleEdit   `yaml:"authorize,omitempty" doc:"Add a rule to a security group."`
+	Revoke     *RuleEdit   `yaml:"revoke,omitempty" doc:"Remove a rule from a security group; tracked flows live on (F3.12)."`
+	Register   *TargetEdit `yaml:"register,omitempty" doc:"Add a target to a target group."`
+	Deregister *TargetEdit `yaml:"deregister,omitempty" doc:"Remove a target from a target group; its flows live on (F2.59)."`
+	Wait       *Duration   `yaml:"wait,omitempty" doc:"Let this much of the lab's time pass."`
+
+	FlowLogs *FlowLogs `yaml:"flow_logs,omitempty" doc:"Read the VPC flow log of an interface."`
+	Drops    *Drops    `yaml:"drops,omitempty" doc:"Read the counters of dropped packets."`
+
+	Expect *Expect `yaml:"expect,omitempty" doc:"What must hold. Default: the action succeeds."`
+}
+
+// Request is an HTTP request.
+type Request struct {
+	From    string            `yaml:"from" doc:"Instance that sends it: VPC/NAME, or NAME where it is unique."`
+	URL     string            `yaml:"url" doc:"http:// or https:// URL; the host name is asked of the VPC's resolver."`
+	Method  string            `yaml:"method,omitempty" doc:"Default GET."`
+	Headers map[string]string `yaml:"headers,omitempty" doc:"Request headers."`
+	Body    string            `yaml:"body,omitempty" doc:"Request body."`
+	Timeout Duration          `yaml:"timeout,omitempty" doc:"For all of it. Default 5s."`
+}
+
+// Connections are many requests.
+type Connections struct {
+	From        string   `yaml:"from" doc:"Instance that opens them."`
+	To          string   `yaml:"to" doc:"HOST:PORT of an HTTP service."`
+	Count       int      `yaml:"count" doc:"How many, 1 to 100000."`
+	Concurrency int      `yaml:"concurrency,omitempty" doc:"How many at a time, 1 to 256. Default 16."`
+	Timeout     Duration `yaml:"timeout,omitempty" doc:"For each. Default 5s."`
+}
+
+// Resolve is a DNS query.
+type Resolve struct {
+	From    string   `yaml:"from" doc:"Instance that asks."`
+	Host    string   `yaml:"host" doc:"Name to look up."`
+	Type    string   `yaml:"type,omitempty" doc:"A (default) or AAAA."`
+	Timeout Duration `yaml:"timeout,omitempty" doc:"Default 2s."`
+}
+
+// Ping is an ICMP echo request.
+type Ping struct {
+	From    string   `yaml:"from" doc:"Instance that asks."`
+	To      string   `yaml:"to" doc:"Address or name."`
+	Timeout Duration `yaml:"timeout,omitempty" doc:"Default 1s."`
+}
+
+// Exec is a program run in an instance.
+type Exec struct {
+	In      string           `yaml:"in" doc:"Instance to run it in."`
+	Command topology.Command `yaml:"command" doc:"A shell command line, or a list of words."`
+	Stdin   string           `yaml:"stdin,omitempty" doc:"What it reads."`
+	Timeout Duration         `yaml:"timeout,omitempty" doc:"After which it is killed. Default 30s."`
+}
+
+// RuleEdit names a security group and one of its rules.
+type RuleEdit struct {
+	SecurityGroup string         `yaml:"security_group_id" doc:"Security group: VPC/NAME, or NAME where it is unique."`
+	Ingress       *topology.Rule `yaml:"ingress,omitempty" doc:"The inbound rule; either this or egress."`
+	Egress        *topology.Rule `yaml:"egress,omitempty" doc:"The outbound rule."`
+}
+
+// TargetEdit names a target group and a target.
+type TargetEdit struct {
+	TargetGroup string `yaml:"target_group_arn" doc:"Target group, by name."`
+	TargetID    string `yaml:"target_id" doc:"An instance's name, or an address."`
+	Port        int    `yaml:"port,omitempty" doc:"Overrides the group's port."`
+}
+
+// FlowLogs reads records.
+type FlowLogs struct {
+	Interface string `yaml:"interface" doc:"eni-… of the interface, mostly written as a ${…} reference."`
+}
+
+// Drops reads drop counters.
+type Drops struct {
+	Interface string `yaml:"interface,omitempty" doc:"eni-… of one interface. Default: the whole lab."`
+}
+
+// Expect says what must hold. Each action has its own fields; the others are a
+// mistake in the scenario.
+type Expect struct {
+	Error *Matcher `yaml:"error,omitempty" doc:"How it failed: timeout (silence), refused, reset, unreachable, dns, tls, http; or none. request, resolve, ping, connections (the first failure)."`
+
+	Status  *Matcher            `yaml:"status,omitempty" doc:"HTTP status. request."`
+	Body    *Matcher            `yaml:"body,omitempty" doc:"HTTP body. request."`
+	JSON    map[string]*Matcher `yaml:"json,omitempty" doc:"Values in a JSON body, by dotted path. request."`
+	Headers map[string]*Matcher `yaml:"headers,omitempty" doc:"Response headers. request."`
+
+	Succeeded *Matcher            `yaml:"succeeded,omitempty" doc:"How many were answered. connections."`
+	Failed    *Matcher            `yaml:"failed,omitempty" doc:"How many were not. connections."`
+	Targets   map[string]*Matcher `yaml:"targets,omitempty" doc:"How many each instance answered. connections."`
+
+	Addresses *Matcher `yaml:"addresses,omitempty" doc:"Addresses of the answer, sorted, joined with a comma and a space. resolve."`
+
+	ExitCode *Matcher `yaml:"exit_code,omitempty" doc:"How the program ended; 128 plus the signal if by one. Default 0. exec."`
+	Stdout   *Matcher `yaml:"stdout,omitempty" doc:"What it printed. exec."`
+	Stderr   *Matcher `yaml:"stderr,omitempty" doc:"What it printed as diagnostics. exec."`
+
+	State *Matcher `yaml:"state,omitempty" doc:"State of the endpoint, in the API's spelling. accept, reject, delete."`
+
+	Records []map[string]*Matcher `yaml:"records,omitempty" doc:"Flow log records that must be there, by field name. flow_logs."`
+	Absent  []map[string]*Matcher `yaml:"absent,omitempty" doc:"Flow log records that must not. flow_logs."`
+	Count   *Matcher              `yaml:"count,omitempty" doc:"How many records there are. flow_logs."`
+
+	Reasons map[string]*Matcher `yaml:"reasons,omitempty" doc:"Packets dropped, by reason. drops."`
+}
+
+// Matcher is a condition on one value. A scenario writes a plain value for
+// equality, or a mapping of conditions that must all hold.
+type Matcher struct {
+	Equals   *string  `yaml:"equals,omitempty" doc:"The value itself."`
+	Contains *string  `yaml:"contains,omitempty" doc:"A part of it."`
+	Matches  *string  `yaml:"matches,omitempty" doc:"A regular expression (RE2) found in it."`
+	Not      *Matcher `yaml:"not,omitempty" doc:"A condition that must not hold."`
+	OneOf    []string `yaml:"one_of,omitempty" doc:"One of these values."`
+	AtLeast  *float64 `yaml:"at_least,omitempty" doc:"A number no smaller."`
+	AtMost   *float64 `yaml:"at_most,omitempty" doc:"A number no larger."`
+}
+
+// Duration is a length of the lab's time, written 500ms, 2s, 5m.
+type Duration time.Duration

@@ -1,0 +1,153 @@
+package topology
+
+// Spec is a lab as its author wrote it: what exists, in the words of
+// Terraform's AWS provider. [Fill] adds what AWS would add, in place; the keys
+// of its maps are the names by which the parts refer to each other. A name is
+// unique within its VPC; from elsewhere it is VPC/NAME, or NAME alone where only
+// one VPC has it.
+type Spec struct {
+	Region           string                      `yaml:"region,omitempty" doc:"AWS Region, in names and flow logs. Default us-east-1."`
+	VPCs             map[string]*VPC             `yaml:"vpcs" doc:"Virtual private clouds, by name. Their CIDR blocks may overlap (F1.42)."`
+	TargetGroups     map[string]*TargetGroup     `yaml:"target_groups,omitempty" doc:"Target groups, by name (aws_lb_target_group)."`
+	LoadBalancers    map[string]*LoadBalancer    `yaml:"load_balancers,omitempty" doc:"Network Load Balancers, by name (aws_lb)."`
+	EndpointServices map[string]*EndpointService `yaml:"endpoint_services,omitempty" doc:"Endpoint services, by name (aws_vpc_endpoint_service)."`
+	VPCEndpoints     map[string]*VPCEndpoint     `yaml:"vpc_endpoints,omitempty" doc:"Interface endpoints, by name (aws_vpc_endpoint)."`
+}
+
+// VPC is an aws_vpc with what lives inside it.
+type VPC struct {
+	ID             string                    `yaml:"id,omitempty" doc:"vpc-…; made from the names if not given."`
+	OwnerID        string                    `yaml:"owner_id,omitempty" doc:"Account that owns the VPC and all in it: 12 digits, quoted."`
+	CIDRBlock      string                    `yaml:"cidr_block" doc:"IPv4 CIDR block, /16 to /28."`
+	IPv6CIDRBlock  string                    `yaml:"ipv6_cidr_block,omitempty" doc:"IPv6 CIDR block; none if not given."`
+	EnableDNS      *bool                     `yaml:"enable_dns_support,omitempty" doc:"Whether the resolver at base+2 answers. Default true."`
+	EnableHosts    *bool                     `yaml:"enable_dns_hostnames,omitempty" doc:"Whether instances have DNS names; private endpoint names need it (F1.26). Default true."`
+	Zones          map[string]string         `yaml:"availability_zones,omitempty" doc:"This account's zone names and their AZ IDs, e.g. us-east-1a: use1-az1 (F1.46). Default: a is az1, b is az2 and so on."`
+	Subnets        map[string]*Subnet        `yaml:"subnets,omitempty" doc:"Subnets, by name."`
+	SecurityGroups map[string]*SecurityGroup `yaml:"security_groups,omitempty" doc:"Security groups, by name. default exists in each VPC (F3.3)."`
+	Instances      map[string]*Instance      `yaml:"instances,omitempty" doc:"Instances, by name: one network namespace each."`
+}
+
+// Subnet is an aws_subnet.
+type Subnet struct {
+	ID               string `yaml:"id,omitempty" doc:"subnet-…"`
+	CIDRBlock        string `yaml:"cidr_block,omitempty" doc:"IPv4 CIDR block within the VPC's, /16 to /28 (F1.3). Default: the next free /24."`
+	IPv6CIDRBlock    string `yaml:"ipv6_cidr_block,omitempty" doc:"IPv6 CIDR block within the VPC's, /44 to /64 in steps of 4. Default: the next free /64 where the VPC has IPv6."`
+	AvailabilityZone string `yaml:"availability_zone,omitempty" doc:"Zone name, e.g. us-east-1a. Default: the Region's first."`
+}
+
+// SecurityGroup is an aws_security_group.
+type SecurityGroup struct {
+	ID          string  `yaml:"id,omitempty" doc:"sg-…"`
+	Description string  `yaml:"description,omitempty" doc:"Free text."`
+	Ingress     []*Rule `yaml:"ingress,omitempty" doc:"What may come in. Default: nothing (F3.3)."`
+	Egress      []*Rule `yaml:"egress,omitempty" doc:"What may go out. Default, where the key is absent: everything; an empty list: nothing (F3.3)."`
+}
+
+// Rule allows traffic in one direction (F3.2).
+type Rule struct {
+	Protocol       string   `yaml:"protocol" doc:"tcp, udp, icmp, icmpv6, a number, or -1 for all."`
+	FromPort       *int     `yaml:"from_port,omitempty" doc:"First port, or ICMP type (-1: any)."`
+	ToPort         *int     `yaml:"to_port,omitempty" doc:"Last port, or ICMP code (-1: any). Default: from_port."`
+	CIDRBlocks     []string `yaml:"cidr_blocks,omitempty" doc:"IPv4 peers."`
+	IPv6CIDRBlocks []string `yaml:"ipv6_cidr_blocks,omitempty" doc:"IPv6 peers."`
+	SecurityGroups []string `yaml:"security_groups,omitempty" doc:"Peers by their security group, in the same VPC (F3.6)."`
+	Self           bool     `yaml:"self,omitempty" doc:"Peers in this same group."`
+	Description    string   `yaml:"description,omitempty" doc:"Free text."`
+}
+
+// Instance is an aws_instance with what runs on it.
+type Instance struct {
+	ID             string            `yaml:"id,omitempty" doc:"i-…"`
+	SubnetID       string            `yaml:"subnet_id,omitempty" doc:"Subnet, by name. Default: the VPC's only one."`
+	PrivateIP      string            `yaml:"private_ip,omitempty" doc:"Primary IPv4 address. Default: the subnet's next free one."`
+	IPv6Addresses  []string          `yaml:"ipv6_addresses,omitempty" doc:"IPv6 addresses. Default: one where the subnet has IPv6."`
+	SecurityGroups []string          `yaml:"vpc_security_group_ids,omitempty" doc:"Security groups, by name. Default: the VPC's default group."`
+	Services       []*Service        `yaml:"services,omitempty" doc:"Servers built into plsim."`
+	Command        Command           `yaml:"command,omitempty" doc:"A program to start: a shell command line, or a list of words."`
+	Environment    map[string]string `yaml:"environment,omitempty" doc:"Environment of the programs of this instance."`
+	Files          map[string]string `yaml:"files,omitempty" doc:"Files in the instance's home directory: name and content."`
+	WaitForPort    int               `yaml:"wait_for_port,omitempty" doc:"TCP port that must answer on the instance before the first step runs."`
+}
+
+// Command is a program with its arguments; a scenario may also write it as one
+// line for the shell, which becomes /bin/sh -c LINE.
+type Command []string
+
+// Service is a server built into plsim.
+type Service struct {
+	Type string `yaml:"type" doc:"http, https, tcp_echo or udp_echo."`
+	Port int    `yaml:"port" doc:"Port to listen on."`
+	// Routes and Names are for http and https.
+	Routes map[string]string `yaml:"routes,omitempty" doc:"Path and the body it answers; every other path is 404. Default: every path answers with what the server saw, as JSON."`
+	Names  []string          `yaml:"names,omitempty" doc:"DNS names of the certificate of an https server. Default: the private DNS names of the services in front of it."`
+}
+
+// TargetGroup is an aws_lb_target_group with its attachments.
+type TargetGroup struct {
+	VPCID            string    `yaml:"vpc_id,omitempty" doc:"VPC of the targets. Default: the only VPC that has them all."`
+	Port             int       `yaml:"port" doc:"Port on which targets receive traffic."`
+	Protocol         string    `yaml:"protocol" doc:"TCP, UDP or TCP_UDP."`
+	TargetType       string    `yaml:"target_type,omitempty" doc:"instance (default) or ip."`
+	PreserveClientIP *bool     `yaml:"preserve_client_ip,omitempty" doc:"Whether targets see the client's address. Default true for instance targets and UDP; PrivateLink overrides it (F2.24, F2.25)."`
+	CrossZone        string    `yaml:"load_balancing_cross_zone_enabled,omitempty" doc:"true, false or use_load_balancer_configuration (default) (F2.19)."`
+	Targets          []*Target `yaml:"targets,omitempty" doc:"Targets: an instance's name or an address, or target_id with port."`
+}
+
+// Target is an aws_lb_target_group_attachment. A scenario may write the
+// target_id alone.
+type Target struct {
+	TargetID string `yaml:"target_id" doc:"An instance's name, or an address where target_type is ip."`
+	Port     int    `yaml:"port,omitempty" doc:"Overrides the group's port."`
+}
+
+// LoadBalancer is an aws_lb of type network with its listeners.
+type LoadBalancer struct {
+	ID               string      `yaml:"id,omitempty" doc:"The 16 hex digits in the load balancer's names."`
+	LoadBalancerType string      `yaml:"load_balancer_type,omitempty" doc:"network, the only type here and the default."`
+	Internal         *bool       `yaml:"internal,omitempty" doc:"Default true: a lab has no internet."`
+	Subnets          []string    `yaml:"subnets" doc:"One subnet a zone; each gets a node (F2.1)."`
+	SecurityGroups   []string    `yaml:"security_groups,omitempty" doc:"Security groups. None: everything is allowed (F2.63)."`
+	CrossZone        bool        `yaml:"enable_cross_zone_load_balancing,omitempty" doc:"Whether a node uses the targets of every zone. Default false (F2.19)."`
+	EnforceSG        string      `yaml:"enforce_security_group_inbound_rules_on_private_link_traffic,omitempty" doc:"on (default) or off (F2.64)."`
+	Listeners        []*Listener `yaml:"listeners,omitempty" doc:"Listeners (aws_lb_listener)."`
+}
+
+// Listener is an aws_lb_listener.
+type Listener struct {
+	Port           int     `yaml:"port" doc:"1 to 65535."`
+	Protocol       string  `yaml:"protocol" doc:"TCP, UDP or TCP_UDP."`
+	TCPIdleTimeout int     `yaml:"tcp_idle_timeout_seconds,omitempty" doc:"60 to 6000; default 350 (F2.44)."`
+	DefaultAction  *Action `yaml:"default_action" doc:"What to do with new flows."`
+}
+
+// Action is a listener's default_action.
+type Action struct {
+	Type        string `yaml:"type,omitempty" doc:"forward, the only type here and the default."`
+	TargetGroup string `yaml:"target_group_arn" doc:"Target group, by name."`
+}
+
+// EndpointService is an aws_vpc_endpoint_service.
+type EndpointService struct {
+	ID                 string   `yaml:"id,omitempty" doc:"vpce-svc-…"`
+	LoadBalancers      []string `yaml:"network_load_balancer_arns" doc:"Load balancers, by name."`
+	AcceptanceRequired *bool    `yaml:"acceptance_required,omitempty" doc:"Whether the provider must accept each endpoint. Default true (F1.15)."`
+	AllowedPrincipals  []string `yaml:"allowed_principals,omitempty" doc:"Who may create endpoints: arn:aws:iam::ACCOUNT:root, …:role/NAME, …:user/NAME or * (F1.14). Default: nobody."`
+	PrivateDNSName     string   `yaml:"private_dns_name,omitempty" doc:"Private name, ownership taken as verified (F1.26)."`
+}
+
+// VPCEndpoint is an aws_vpc_endpoint of type Interface.
+type VPCEndpoint struct {
+	ID              string            `yaml:"id,omitempty" doc:"vpce-…"`
+	DNSSuffix       string            `yaml:"dns_suffix,omitempty" doc:"The random label after the ID in DNS names (F1.22)."`
+	VPCEndpointType string            `yaml:"vpc_endpoint_type,omitempty" doc:"Interface, the only type here and the default."`
+	VPCID           string            `yaml:"vpc_id" doc:"The consumer's VPC, by name."`
+	ServiceName     string            `yaml:"service_name" doc:"Endpoint service: its name in this file, or com.amazonaws.vpce.REGION.vpce-svc-…"`
+	SubnetIDs       []string          `yaml:"subnet_ids" doc:"At most one subnet a zone; each gets an interface (F1.1)."`
+	PrivateIPs      map[string]string `yaml:"private_ips,omitempty" doc:"Designated addresses, by subnet name (F1.2)."`
+	SecurityGroups  []string          `yaml:"security_group_ids,omitempty" doc:"Security groups. Default: the VPC's default group (F1.5)."`
+	PrivateDNS      bool              `yaml:"private_dns_enabled,omitempty" doc:"Whether the service's private name resolves in this VPC."`
+	IPAddressType   string            `yaml:"ip_address_type,omitempty" doc:"ipv4, ipv6 or dualstack. Default: what all its subnets have (F1.51)."`
+	Principal       string            `yaml:"principal,omitempty" doc:"Who creates the endpoint. Default: the root of the VPC's account."`
+	AutoAccept      bool              `yaml:"auto_accept,omitempty" doc:"Accept at once; service and VPC must share an account."`
+}
