@@ -1,0 +1,230 @@
+package plsim_test
+
+import (
+	"go/ast"
+	"go/token"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// edges is every import of one package of this module by another, tests left
+// out. A new edge is a decision about the architecture: it is added here by
+// hand, or not made.
+var edges = map[string]string{
+	"dataplane":        "dataplane/clock dataplane/drop dataplane/filter dataplane/packet",
+	"dataplane/clock":  "",
+	"dataplane/drop":   "",
+	"dataplane/engine": "dataplane/packet",
+	"dataplane/filter": "dataplane/packet",
+	"dataplane/packet": "",
+	"sim/scenario":     "topology",
+	"topology":         "",
+}
+
+func TestImportEdges(t *testing.T) {
+	got := map[string][]string{}
+	for _, s := range repository(t).sources {
+		if s.test {
+			continue
+		}
+		if _, ok := got[s.dir]; !ok {
+			got[s.dir] = nil
+		}
+		for _, p := range s.imports {
+			if p, ok := strings.CutPrefix(p, module+"/"); ok && !slices.Contains(got[s.dir], p) {
+				got[s.dir] = append(got[s.dir], p)
+			}
+		}
+	}
+	for dir, imports := range got {
+		want, known := edges[dir]
+		if !known {
+			t.Errorf("package %s is not in the table of edges", dir)
+		}
+		for _, p := range imports {
+			if !slices.Contains(strings.Fields(want), p) {
+				t.Errorf("%s imports %s, which the table of edges does not allow", dir, p)
+			}
+		}
+	}
+	for dir, want := range edges {
+		imports, exists := got[dir]
+		if !exists {
+			t.Errorf("the table of edges has %s, which no longer exists", dir)
+		}
+		for _, p := range strings.Fields(want) {
+			if exists && !slices.Contains(imports, p) {
+				t.Errorf("the table of edges has %s -> %s, which nothing uses any more", dir, p)
+			}
+		}
+	}
+}
+
+// floor returns how high a package stands; imports run downward only. Tests may
+// stand on anything at or below their own floor.
+func floor(dir string) int {
+	top, _, _ := strings.Cut(dir, "/")
+	return slices.Index([]string{"dataplane", "topology", "sim", "scenarios", "cmd", "bench", "."}, top)
+}
+
+func TestImportsRunDownward(t *testing.T) {
+	for _, s := range repository(t).sources {
+		if floor(s.dir) < 0 {
+			t.Errorf("%s stands on no floor", s.path)
+		}
+		for _, p := range s.imports {
+			if p, ok := strings.CutPrefix(p, module+"/"); ok && floor(p) > floor(s.dir) {
+				t.Errorf("%s imports %s, which stands above it", s.path, p)
+			}
+		}
+	}
+}
+
+// doors are packages that only few may import.
+var doors = []struct {
+	imports string // a regular expression that matches the whole import path
+	in      string // a regular expression that matches the directories
+	tests   string // directories whose tests may, too
+	why     string
+}{
+	{
+		imports: `github\.com/vishvananda/(netlink|netns)(/.*)?|golang\.org/x/sys/unix`,
+		in:      `topology/netns`,
+		tests:   `topology/netns|bench|cmd/plsim`,
+		why:     "privilege has one door (ARCHITECTURE.md, D8)",
+	},
+	{
+		imports: `os/exec`,
+		in:      `topology/netns`,
+		tests:   `topology/netns|bench|cmd/plsim`,
+		why:     "processes are started behind the one privileged door (ARCHITECTURE.md, D8)",
+	},
+	{
+		imports: `github\.com/google/gopacket(/.*)?`,
+		in:      `-`,
+		tests:   `.*`,
+		why:     "gopacket is an oracle for tests; packets are decoded by dataplane/packet",
+	},
+	{
+		imports: `github\.com/miekg/dns`,
+		in:      `sim(/.*)?`,
+		tests:   `.*`,
+		why:     "names are the business of the resolver",
+	},
+	{
+		imports: `math/rand`,
+		in:      `-`,
+		tests:   `-`,
+		why:     "math/rand/v2 with a source of its own repeats what a seed promises",
+	},
+}
+
+func TestDoors(t *testing.T) {
+	for _, s := range repository(t).sources {
+		for _, d := range doors {
+			if matches(d.in, s.dir) || s.test && matches(d.tests, s.dir) {
+				continue
+			}
+			for _, p := range s.imports {
+				if matches(d.imports, p) {
+					t.Errorf("%s imports %s: %s", s.path, p, d.why)
+				}
+			}
+		}
+	}
+}
+
+func matches(whole, s string) bool {
+	return regexp.MustCompile(`^(?:` + whole + `)$`).MatchString(s)
+}
+
+// TestSyscallNamesOnly lets every package tell signals and errors apart, and
+// only topology/netns make system calls.
+func TestSyscallNamesOnly(t *testing.T) {
+	for _, s := range repository(t).sources {
+		if s.dir == "topology/netns" || s.test {
+			continue
+		}
+		s.uses("syscall", func(name string, pos token.Pos) {
+			if !matches(`SIG[A-Z0-9]+|E[A-Z0-9]+|Errno|Signal`, name) {
+				t.Errorf("%s: syscall.%s outside topology/netns", repository(t).fset.Position(pos), name)
+			}
+		})
+	}
+}
+
+// TestCoreIsPure holds the packet walk to its inputs: no clock, chance, file,
+// socket, lock, log or goroutine in dataplane, but for the engine that drives it.
+func TestCoreIsPure(t *testing.T) {
+	repo := repository(t)
+	for _, s := range repo.sources {
+		if s.test || !matches(`dataplane(/.*)?`, s.dir) || matches(`dataplane/engine(/.*)?`, s.dir) {
+			continue
+		}
+		for _, p := range s.imports {
+			if matches(`os(/.*)?|net|net/[^n].*|io|io/.*|sync(/.*)?|log(/.*)?|context|syscall|unsafe|crypto/rand`, p) {
+				t.Errorf("%s imports %s: the walk knows neither files, sockets, locks nor logs", s.path, p)
+			}
+		}
+		s.uses("time", func(name string, pos token.Pos) {
+			if matches(`Now|Since|Until|After|AfterFunc|Sleep|Tick|NewTimer|NewTicker`, name) {
+				t.Errorf("%s: time.%s: time is an argument", repo.fset.Position(pos), name)
+			}
+		})
+		s.uses("math/rand/v2", func(name string, pos token.Pos) {
+			if !matches(`New|NewPCG|NewChaCha8|Rand|Source|PCG|ChaCha8`, name) {
+				t.Errorf("%s: rand.%s draws from the shared source: chance is seeded", repo.fset.Position(pos), name)
+			}
+		})
+		ast.Inspect(s.syntax, func(n ast.Node) bool {
+			switch n.(type) {
+			case *ast.GoStmt, *ast.ChanType, *ast.SelectStmt:
+				t.Errorf("%s: a goroutine or channel: only the engine has them", repo.fset.Position(n.Pos()))
+			}
+			return true
+		})
+	}
+}
+
+func TestOnePackageDoc(t *testing.T) {
+	docs := map[string][]string{}
+	for _, s := range repository(t).sources {
+		if s.test && s.dir != "." {
+			if s.syntax.Doc != nil {
+				t.Errorf("%s: a package comment in a test file", s.path)
+			}
+			continue
+		}
+		if _, ok := docs[s.dir]; !ok {
+			docs[s.dir] = nil
+		}
+		if s.syntax.Doc == nil {
+			continue
+		}
+		docs[s.dir] = append(docs[s.dir], s.path)
+		word, name := "Package ", s.syntax.Name.Name
+		if name == "main" {
+			word, name = "Command ", s.dir[strings.LastIndexByte(s.dir, '/')+1:]
+		}
+		if !strings.HasPrefix(s.syntax.Doc.Text(), word+name+" ") {
+			t.Errorf("%s: the package comment does not begin with %q", s.path, word+name)
+		}
+	}
+	for dir, paths := range docs {
+		if len(paths) != 1 {
+			t.Errorf("package %s has %d package comments, not one: %v", dir, len(paths), paths)
+		}
+	}
+}
+
+// TestFileLength keeps files to one idea: a longer one mostly holds two.
+func TestFileLength(t *testing.T) {
+	const limit = 400
+	for _, s := range repository(t).sources {
+		if !s.test && s.lines > limit {
+			t.Errorf("%s has %d lines, over %d: split it by idea", s.path, s.lines, limit)
+		}
+	}
+}
