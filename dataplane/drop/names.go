@@ -1,0 +1,98 @@
+package drop
+
+// entry is what people see of a reason.
+type entry struct{ name, why string }
+
+// entries holds the stable name of each reason, as it stands in scenarios,
+// results and metrics, and one sentence that explains it.
+var entries = [NumReasons]entry{
+	None: {"none", "The packet was forwarded, or answered by the fabric itself."},
+
+	TruncatedFrame:       {"truncated_frame", "The frame is shorter than its Ethernet header says."},
+	UnknownEtherType:     {"unknown_ether_type", "The frame is neither ARP, IPv4 nor IPv6, which is all that a VPC carries."},
+	BadARP:               {"bad_arp", "The ARP packet is malformed, or speaks for another interface."},
+	TruncatedIP:          {"truncated_ip", "The packet is shorter than its IP header."},
+	BadIPHeader:          {"bad_ip_header", "The IP header has a wrong version, header length or chain of extension headers."},
+	BadIPLength:          {"bad_ip_length", "The IP header claims more bytes than the frame holds."},
+	BadIPChecksum:        {"bad_ip_checksum", "The checksum of the IPv4 header is wrong."},
+	Fragment:             {"fragment", "The packet is an IP fragment, which the path does not carry."},
+	TruncatedTransport:   {"truncated_transport", "The packet is shorter than its TCP, UDP or ICMP header."},
+	BadTransportLength:   {"bad_transport_length", "The TCP data offset or the UDP length points beyond the packet."},
+	BadTransportChecksum: {"bad_transport_checksum", "The TCP, UDP or ICMP checksum is wrong."},
+	BadOffload:           {"bad_offload", "The offload request of the sender does not fit its frame."},
+	UnsupportedProtocol:  {"unsupported_protocol", "The IP protocol is none of TCP, UDP, ICMP and ICMPv6."},
+
+	SourceMAC:       {"source_mac", "The source MAC address is not the sending interface's own."},
+	DestinationMAC:  {"destination_mac", "The destination MAC address belongs to nobody in this subnet."},
+	SourceDestCheck: {"source_dest_check", "The source address is not the sending interface's own."},
+	BadAddress:      {"bad_address", "A loopback, unspecified or multicast address stands where a host's is needed."},
+	Multicast:       {"multicast", "The destination is a multicast group, and a VPC carries no multicast."},
+	Broadcast:       {"broadcast", "The destination is a broadcast address, and a VPC carries no broadcast."},
+	Unanswered:      {"unanswered", "An ARP or neighbour request asks for an address that nobody has."},
+	RouterOnly:      {"router_only", "The packet is addressed to the VPC's router itself."},
+
+	NoRoute:       {"no_route", "The destination lies outside the VPC, and no route leads there."},
+	NoSuchAddress: {"no_such_address", "The destination lies inside the VPC, but no interface has this address."},
+	MTU:           {"mtu", "The packet is larger than the interface's MTU."},
+	TTL:           {"ttl", "The packet's time to live is used up."},
+
+	SecurityGroupEgress:  {"security_group_egress", "No outbound rule of the sender's security groups allows the packet."},
+	SecurityGroupIngress: {"security_group_ingress", "No inbound rule of the receiver's security groups allows the packet."},
+
+	EndpointNotAvailable: {"endpoint_not_available", "The interface endpoint is not in the state available: it waits for acceptance, or was rejected or deleted."},
+	EndpointPing:         {"endpoint_ping", "Interface endpoints do not answer ping."},
+	EndpointMTU:          {"endpoint_mtu", "The packet exceeds the 8500 bytes that an interface endpoint carries; no ICMP message is sent."},
+	EndpointNoZone:       {"endpoint_no_zone", "The service's load balancer has no node in the zone of this endpoint interface."},
+
+	NoListener:                {"no_listener", "The load balancer has no listener for this protocol and port."},
+	LoadBalancerICMP:          {"load_balancer_icmp", "Load balancer nodes take no ICMP but destination unreachable."},
+	LoadBalancerSecurityGroup: {"load_balancer_security_group", "No inbound rule of the load balancer's security groups allows the packet."},
+	NoTarget:                  {"no_target", "No registered target is within reach of this zone's load balancer node."},
+	PortAllocation:            {"port_allocation", "The load balancer node has no source port left towards this target."},
+	UnknownFlow:               {"unknown_flow", "The TCP segment belongs to no known flow; it is answered with RST."},
+	ClosedFlow:                {"closed_flow", "The packet came after its connection had closed."},
+
+	PortDown:  {"port_down", "The interface has no device behind it."},
+	QueueFull: {"queue_full", "The queue of the receiving device is full."},
+}
+
+// byName is the inverse of entries.
+var byName = func() map[string]Reason {
+	m := make(map[string]Reason, NumReasons)
+	for r, e := range entries {
+		m[e.name] = Reason(r)
+	}
+	return m
+}()
+
+// String returns the stable name of r, such as security_group_ingress.
+func (r Reason) String() string {
+	if r >= NumReasons {
+		return "unknown"
+	}
+	return entries[r].name
+}
+
+// Explain returns one sentence for people.
+func (r Reason) Explain() string {
+	if r >= NumReasons {
+		return "The reason is unknown to this version of plsim."
+	}
+	return entries[r].why
+}
+
+// Parse returns the reason of this name, and whether there is one.
+func Parse(name string) (Reason, bool) {
+	r, ok := byName[name]
+	return r, ok
+}
+
+// All returns every reason but None, in the order in which a packet can meet
+// them.
+func All() []Reason {
+	all := make([]Reason, 0, NumReasons-1)
+	for r := None + 1; r < NumReasons; r++ {
+		all = append(all, r)
+	}
+	return all
+}
