@@ -1,0 +1,63 @@
+# Everything that is done to this repository, by name. CONTRIBUTING.md says when
+# to use which; .ci/run does all of it on a clean machine.
+
+GO       ?= go
+FUZZTIME ?= 10s
+
+# Where processes run that need root: through sudo, unless we are root already
+# or there is no sudo, in which case plsim makes a user namespace of its own.
+SUDO := $(if $(filter 0,$(shell id -u)),,$(shell command -v sudo))
+
+# The packages whose tests need no privilege, for the race detector.
+UNPRIVILEGED := ./dataplane/... ./topology ./sim/scenario/...
+
+# The linter stands outside go.mod: its dependencies are not ours.
+LINT_VERSION := v2.15.0
+LINT         := bin/golangci-lint-$(LINT_VERSION)
+
+.PHONY: all build quickstart test priv race fuzz bench lint check schema clean
+all: build
+
+build: ## ./plsim
+	$(GO) build -trimpath -o plsim ./cmd/plsim
+
+quickstart: build ## a request over PrivateLink, end to end
+	$(SUDO) ./plsim run scenarios/quickstart.yaml
+
+test: ## every test; those that need privilege say so and skip where there is none
+	$(GO) test ./...
+
+priv: ## every test as root; one that lacks a privilege fails instead of skipping
+	PLSIM_PRIVILEGED=require $(GO) test -count=1 $(if $(SUDO),-exec '$(SUDO) -E') ./...
+
+race: ## the race detector over what needs no privilege
+	$(GO) test -race $(UNPRIVILEGED)
+
+fuzz: ## each fuzz test for FUZZTIME
+	@for package in $$($(GO) list ./...); do \
+		for test in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+			echo "$$package $$test"; \
+			$(GO) test -run '^$$' -fuzz "^$$test$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+		done; \
+	done
+
+bench: ## each benchmark ten times, as benchstat wants them
+	$(GO) test -run '^$$' -bench . -count 10 ./...
+
+lint: $(LINT) ## formatting, vet and the linters
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	$(LINT) config verify
+	$(LINT) run ./...
+
+$(LINT):
+	GOBIN=$(CURDIR)/bin $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+	mv bin/golangci-lint $@
+
+schema: ## the JSON schema that editors read
+	$(GO) run ./cmd/plsim schema > sim/scenario/schema.json
+
+check: build lint test ## what to run before a commit
+
+clean:
+	rm -rf plsim bin
