@@ -1,0 +1,164 @@
+package conntrack
+
+import (
+	"iter"
+	"time"
+
+	"github.com/plsim/plsim/dataplane/clock"
+	"github.com/plsim/plsim/dataplane/filter"
+	"github.com/plsim/plsim/dataplane/flow"
+	"github.com/plsim/plsim/dataplane/packet"
+)
+
+// Entry is a connection that the security groups of an interface remember.
+type Entry struct {
+	Machine
+	Opened   flow.Way // how its first packet crossed the interface
+	Proto    packet.Proto
+	Rule     filter.RuleID // what admitted it, perhaps gone since (F3.12)
+	Created  clock.Time
+	LastSeen clock.Time
+}
+
+// Observe takes in a packet that crosses the interface now.
+func (e *Entry) Observe(now clock.Time, way flow.Way, flags packet.Flags) State {
+	e.LastSeen = now
+	return e.Machine.Observe(e.Dir(way), e.Proto, flags)
+}
+
+// Dir returns the direction along the connection of packets that cross the
+// interface in a way.
+func (e *Entry) Dir(way flow.Way) flow.Dir {
+	if way == e.Opened {
+		return flow.Forward
+	}
+	return flow.Reply
+}
+
+// KeyOf returns the key under which the interface remembers the connection of
+// the packet v that crosses it: the interface's own side is the source, the
+// peer the destination, so that both directions share one key.
+func KeyOf(iface flow.Scope, way flow.Way, v *packet.View) flow.Key {
+	k := flow.KeyOf(iface, v)
+	if way == flow.Ingress {
+		k = k.Reverse()
+	}
+	return k
+}
+
+// Table is the memory of the security groups of all interfaces that one worker
+// serves. The scope of a key is the interface. A table has one owner.
+type Table struct {
+	flows    *flow.Table[Entry]
+	timeouts Timeouts
+	limit    int
+	count    map[flow.Scope]int
+}
+
+// reclaim is how many slots a full table looks at before it refuses a connection.
+const reclaim = 256
+
+// NewTable returns an empty table in which each interface may have at most
+// limit connections (F3.16); 0 or less means no limit.
+func NewTable(seed flow.Seed, timeouts Timeouts, limit int) *Table {
+	return &Table{
+		flows:    flow.NewTable[Entry](seed),
+		timeouts: timeouts,
+		limit:    limit,
+		count:    make(map[flow.Scope]int),
+	}
+}
+
+// Len returns the number of connections, expired ones that nobody has met yet
+// included.
+func (t *Table) Len() int { return t.flows.Len() }
+
+// Count returns the number of connections of one interface, counted like Len.
+func (t *Table) Count(iface flow.Scope) int { return t.count[iface] }
+
+// Lookup finds a connection. An expired one is forgotten instead, and nil returned.
+func (t *Table) Lookup(now clock.Time, k *flow.Key) (flow.Ref, *Entry) {
+	ref, e, _ := t.flows.Lookup(k)
+	if e == nil || t.forget(now, ref, e) {
+		return flow.Ref{}, nil
+	}
+	return ref, e
+}
+
+// At returns the connection that ref refers to, or nil if it was forgotten or
+// has expired.
+func (t *Table) At(now clock.Time, ref flow.Ref) *Entry {
+	e := t.flows.At(ref)
+	if e == nil || t.forget(now, ref, e) {
+		return nil
+	}
+	return e
+}
+
+// Insert remembers a connection that rule admitted and whose first packet
+// crosses the interface now; Observe must follow for that packet too. An old
+// connection under the same key is replaced. Insert reports false if the
+// interface has as many connections as it may have.
+func (t *Table) Insert(now clock.Time, k flow.Key, way flow.Way, rule filter.RuleID) (flow.Ref, *Entry, bool) {
+	if ref, old, _ := t.flows.Lookup(&k); old != nil {
+		t.Delete(ref)
+	}
+	if t.full(k.Scope) {
+		t.Sweep(now, reclaim)
+		if t.full(k.Scope) {
+			return flow.Ref{}, nil, false
+		}
+	}
+	t.count[k.Scope]++
+	return t.flows.Insert(k, Entry{
+		Opened: way, Proto: k.Proto, Rule: rule, Created: now, LastSeen: now,
+	})
+}
+
+// Delete forgets a connection.
+func (t *Table) Delete(ref flow.Ref) {
+	k, _, ok := t.flows.Keys(ref)
+	if !ok {
+		return
+	}
+	if t.count[k.Scope]--; t.count[k.Scope] == 0 {
+		delete(t.count, k.Scope)
+	}
+	t.flows.Delete(ref)
+}
+
+// Sweep looks at the next n slots of the table and forgets what has expired.
+func (t *Table) Sweep(now clock.Time, n int) {
+	t.flows.Sweep(n, func(ref flow.Ref, e *Entry) bool {
+		t.forget(now, ref, e)
+		return false
+	})
+}
+
+// Keys returns the key of a connection.
+func (t *Table) Keys(ref flow.Ref) (flow.Key, bool) {
+	k, _, ok := t.flows.Keys(ref)
+	return k, ok
+}
+
+// All visits all connections in a stable order, expired ones that nobody has
+// met yet included.
+func (t *Table) All() iter.Seq2[flow.Ref, *Entry] { return t.flows.All() }
+
+// Timeout returns how long the connection may be idle in its state.
+func (t *Table) Timeout(e *Entry) time.Duration {
+	return t.timeouts.For(e.State(), e.Proto)
+}
+
+func (t *Table) full(iface flow.Scope) bool {
+	return t.limit > 0 && t.count[iface] >= t.limit
+}
+
+// forget deletes e if it has expired, and reports whether it had.
+func (t *Table) forget(now clock.Time, ref flow.Ref, e *Entry) bool {
+	if now.Sub(e.LastSeen) < t.Timeout(e) {
+		return false
+	}
+	t.Delete(ref)
+	return true
+}

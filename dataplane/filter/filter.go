@@ -1,0 +1,104 @@
+// Package filter decides what security groups allow.
+package filter
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/plsim/plsim/dataplane/packet"
+)
+
+// PrefixFrom returns p in 16-byte form. An invalid p gives a prefix that
+// contains nothing.
+func PrefixFrom(p netip.Prefix) Prefix {
+	if !p.IsValid() {
+		return Prefix{Bits: 255}
+	}
+	p = p.Masked()
+	n := p.Bits()
+	if p.Addr().Is4() {
+		n += 96
+	}
+	return Prefix{Addr: packet.AddrFrom(p.Addr()), Bits: uint8(n)}
+}
+
+// Contains reports whether a is in p. The families never meet: 0.0.0.0/0 is
+// ::ffff:0:0/96 here and holds no IPv6 address, and ::/0 holds no IPv4 address.
+func (p Prefix) Contains(a packet.Addr) bool {
+	if p.Bits > 128 || p.is4() != a.Is4() {
+		return false
+	}
+	n := p.Bits / 8
+	if string(p.Addr[:n]) != string(a[:n]) {
+		return false
+	}
+	rest := p.Bits % 8
+	return rest == 0 || (p.Addr[n]^a[n])>>(8-rest) == 0
+}
+
+func (p *Prefix) is4() bool { return p.Bits >= 96 && p.Addr.Is4() }
+
+// Query is what a rule set is asked about.
+type Query struct {
+	Proto      packet.Proto
+	Port       uint16 // TCP and UDP: the port at the receiving end
+	Type, Code uint8  // ICMP and ICMPv6
+	Peer       packet.Addr
+}
+
+// NewRuleSet returns the set of the given rules. It keeps their Members, which
+// must not change any more.
+func NewRuleSet(rules []Rule) *RuleSet {
+	return &RuleSet{rules: slices.Clone(rules)}
+}
+
+// Match reports whether a rule allows q, and which: the first in the order in
+// which they were given. A nil set allows everything, by no rule; an empty set
+// allows nothing. The set may be shared between goroutines.
+func (s *RuleSet) Match(q Query) (RuleID, bool) {
+	if s == nil {
+		return NoRule, true
+	}
+	for i := range s.rules {
+		if r := &s.rules[i]; r.allows(&q) {
+			return r.ID, true
+		}
+	}
+	return NoRule, false
+}
+
+// Rules returns the rules of s in their order; they must not be changed.
+func (s *RuleSet) Rules() []Rule {
+	if s == nil {
+		return nil
+	}
+	return s.rules
+}
+
+func (r *Rule) allows(q *Query) bool {
+	return r.allowsTraffic(q) && r.allowsPeer(q.Peer)
+}
+
+func (r *Rule) allowsTraffic(q *Query) bool {
+	if r.Proto == AnyProto {
+		return true
+	}
+	if r.Proto != int(q.Proto) {
+		return false
+	}
+	switch q.Proto {
+	case packet.TCP, packet.UDP:
+		return r.From <= int(q.Port) && int(q.Port) <= r.To
+	case packet.ICMP, packet.ICMPv6:
+		return (r.From == -1 || r.From == int(q.Type)) && (r.To == -1 || r.To == int(q.Code))
+	}
+	return true // a protocol without ports
+}
+
+func (r *Rule) allowsPeer(a packet.Addr) bool {
+	if r.Members != nil {
+		_, ok := r.Members[a]
+		return ok
+	}
+	return r.Prefix.Contains(a)
+}

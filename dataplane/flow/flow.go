@@ -1,0 +1,108 @@
+// Package flow says what a connection is and finds its state. A [Key] names one
+// direction of a connection; a [Table] maps keys to values that stay where they
+// are. Tables have one owner and no locks.
+package flow
+
+import (
+	"encoding/binary"
+	"math/bits"
+
+	"github.com/plsim/plsim/dataplane/packet"
+)
+
+// Scope tells equal addresses of different networks apart: it is the ID of an
+// interface. VPCs may overlap, so a 5-tuple alone is not an identity.
+type Scope uint32
+
+// Key names one direction of a connection within a scope. It is comparable and
+// holds no pointer. Ports are in host byte order and follow [packet.View]: an
+// ICMP echo has its identifier in both.
+type Key struct {
+	Src, Dst         packet.Addr
+	Scope            Scope
+	SrcPort, DstPort uint16
+	Proto            packet.Proto
+}
+
+// KeyOf returns the key of the packet v within a scope.
+func KeyOf(s Scope, v *packet.View) Key {
+	return Key{
+		Src: v.Src, Dst: v.Dst, Scope: s,
+		SrcPort: v.SrcPort, DstPort: v.DstPort, Proto: v.Proto,
+	}
+}
+
+// Reverse returns the key of the answer to k in the same scope.
+func (k Key) Reverse() Key {
+	k.Src, k.Dst = k.Dst, k.Src
+	k.SrcPort, k.DstPort = k.DstPort, k.SrcPort
+	return k
+}
+
+// Dir is a direction along a connection.
+type Dir uint8
+
+// The directions. The first packet of a connection goes Forward.
+const (
+	Forward Dir = iota
+	Reply
+)
+
+// Flip returns the other direction.
+func (d Dir) Flip() Dir { return d ^ 1 }
+
+// String returns "forward" or "reply".
+func (d Dir) String() string {
+	if d == Forward {
+		return "forward"
+	}
+	return "reply"
+}
+
+// Way is how a packet crosses an interface, as the interface sees it.
+type Way uint8
+
+// The ways, in AWS's words.
+const (
+	Ingress Way = iota // towards the interface's owner
+	Egress             // from the interface's owner
+)
+
+// String returns "ingress" or "egress".
+func (w Way) String() string {
+	if w == Ingress {
+		return "ingress"
+	}
+	return "egress"
+}
+
+// Seed makes the hashes of one run unpredictable to those who choose addresses
+// and ports. The same seed gives the same hashes on every machine.
+type Seed [2]uint64
+
+// Odd constants that tell the lanes of Hash apart: the first digits of the
+// fractional parts of pi, e and the square roots of 2 and 3.
+const (
+	lanePi    = 0x243f6a8885a308d3
+	laneE     = 0xb7e151628aed2a6b
+	laneRoot2 = 0x6a09e667f3bcc909
+	laneRoot3 = 0xbb67ae8584caa73b
+)
+
+// Hash returns a keyed hash of k. Every bit of it may be used. The addresses
+// are multiplied side by side and their products once more with the rest, so
+// that it costs the time of two multiplications; unlike a CRC it is not linear,
+// so that nobody who does not know the seed can aim at one bucket.
+func Hash(s Seed, k *Key) uint64 {
+	le := binary.LittleEndian
+	src := fold(le.Uint64(k.Src[:8])^s[0]^lanePi, le.Uint64(k.Src[8:])^s[1]^laneE)
+	dst := fold(le.Uint64(k.Dst[:8])^s[1]^laneRoot2, le.Uint64(k.Dst[8:])^s[0]^laneRoot3)
+	rest := uint64(k.Scope)<<32 | uint64(k.SrcPort)<<16 | uint64(k.DstPort)
+	return fold(src^rest^s[1]^laneRoot3, dst^uint64(k.Proto)^s[0]^lanePi)
+}
+
+// fold mixes a and b: the two halves of their product, one over the other.
+func fold(a, b uint64) uint64 {
+	hi, lo := bits.Mul64(a, b)
+	return hi ^ lo
+}

@@ -1,0 +1,106 @@
+// Package nlb holds the decisions and the memory of a Network Load Balancer:
+// which target a new flow gets, and what is known of the flows that have one.
+package nlb
+
+import (
+	"math/bits"
+	"time"
+
+	"github.com/plsim/plsim/dataplane/clock"
+	"github.com/plsim/plsim/dataplane/conntrack"
+	"github.com/plsim/plsim/dataplane/flow"
+	"github.com/plsim/plsim/dataplane/packet"
+	"github.com/plsim/plsim/dataplane/snat"
+)
+
+// Hash returns the flow hash: of TCP over protocol, addresses, ports and the
+// sequence number of the SYN (F2.14), of UDP over the same without the sequence
+// number (F2.15). AWS does not publish the function (F2.17).
+func Hash(seed flow.Seed, k *flow.Key, seq uint32) uint64 {
+	if k.Proto == packet.TCP {
+		const spread = 0x9e3779b97f4a7c15 // odd: no two sequence numbers meet
+		seed[0] ^= (uint64(seq) + 1) * spread
+	}
+	return flow.Hash(seed, k)
+}
+
+// Select returns which of n choices the hash h picks, each as likely as any
+// other; -1 if there is none.
+func Select(h uint64, n int) int {
+	if n <= 0 {
+		return -1
+	}
+	i, _ := bits.Mul64(h, uint64(n))
+	return int(i)
+}
+
+// Idle timeouts of listeners (F2.44).
+const (
+	TCPIdle    = 350 * time.Second // the default
+	MinTCPIdle = 60 * time.Second
+	MaxTCPIdle = 6000 * time.Second
+	UDPIdle    = 120 * time.Second // fixed
+)
+
+// Timeouts are the balancer's timers beside a listener's idle timeout.
+type Timeouts struct {
+	Answer time.Duration // within which a target must answer (F2.48)
+
+	// AWS does not publish these (F2.49): they are settings.
+	Closing time.Duration // TCP half closed
+	Closed  time.Duration // TCP after both FINs or a RST
+}
+
+// DefaultTimeouts returns AWS's values where they are known.
+func DefaultTimeouts() Timeouts {
+	return Timeouts{Answer: 30 * time.Second, Closing: 120 * time.Second, Closed: 10 * time.Second}
+}
+
+// Flow is a flow that has a target. In its [Table] it has two keys: the client's
+// packets as they reach the endpoint or the node, and the target's packets as
+// they come back to the node.
+type Flow struct {
+	conntrack.Machine
+	Pair     snat.Pair     // the node and the target
+	Port     uint16        // the node's source port towards the target
+	Index    int           // of the target in its group when it was chosen
+	Idle     time.Duration // the listener's idle timeout
+	Created  clock.Time
+	LastSeen clock.Time
+}
+
+// Table is the flow table of all load balancers that one worker serves.
+type Table = flow.Table[Flow]
+
+// Observe takes in a packet of the flow that passes now.
+func (f *Flow) Observe(now clock.Time, dir flow.Dir, flags packet.Flags) conntrack.State {
+	f.LastSeen = now
+	return f.Machine.Observe(dir, f.Pair.Proto, flags)
+}
+
+// Timeout returns how long the flow may be idle in its state.
+func (f *Flow) Timeout(t *Timeouts) time.Duration {
+	switch f.State() {
+	case conntrack.Closing:
+		return min(t.Closing, f.Idle)
+	case conntrack.Closed:
+		return min(t.Closed, f.Idle)
+	case conntrack.New, conntrack.None:
+		if f.Pair.Proto == packet.TCP {
+			return min(t.Answer, f.Idle)
+		}
+	}
+	return f.Idle
+}
+
+// Expired reports whether the flow is forgotten. Nobody is told; the next
+// packet finds no flow (F2.45, F2.47).
+func (f *Flow) Expired(now clock.Time, t *Timeouts) bool {
+	return now.Sub(f.LastSeen) >= f.Timeout(t)
+}
+
+// TooLate reports whether the target's first answer comes too late to get back
+// to the client (F2.48). One that has answered before is never too late.
+func (f *Flow) TooLate(now clock.Time, t *Timeouts) bool {
+	return !f.Answered() && now.Sub(f.LastSeen) >= t.Answer
+}
