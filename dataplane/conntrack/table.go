@@ -16,8 +16,8 @@ type Entry struct {
 	Opened   flow.Way // how its first packet crossed the interface
 	Proto    packet.Proto
 	Rule     filter.RuleID // what admitted it, perhaps gone since (F3.12)
-	Created  clock.Time
 	LastSeen clock.Time
+	Owner    flow.Ref // the path that stands for it and knows it better, while it lives
 }
 
 // Observe takes in a packet that crosses the interface now.
@@ -53,15 +53,19 @@ type Table struct {
 	timeouts Timeouts
 	limit    int
 	count    map[flow.Scope]int
+	owned    func(flow.Ref) bool
 }
 
 // reclaim is how many slots a full table looks at before it refuses a connection.
 const reclaim = 256
 
 // NewTable returns an empty table in which each interface may have at most
-// limit connections (F3.16); 0 or less means no limit.
-func NewTable(seed flow.Seed, timeouts Timeouts, limit int) *Table {
+// limit connections (F3.16); 0 or less means no limit. While owned reports that
+// an entry's Owner lives, the entry does not expire: its owner takes in the
+// packets, and writes them back when it ends. owned may be nil.
+func NewTable(seed flow.Seed, timeouts Timeouts, limit int, owned func(flow.Ref) bool) *Table {
 	return &Table{
+		owned:    owned,
 		flows:    flow.NewTable[Entry](seed),
 		timeouts: timeouts,
 		limit:    limit,
@@ -111,7 +115,7 @@ func (t *Table) Insert(now clock.Time, k flow.Key, way flow.Way, rule filter.Rul
 	}
 	t.count[k.Scope]++
 	return t.flows.Insert(k, Entry{
-		Opened: way, Proto: k.Proto, Rule: rule, Created: now, LastSeen: now,
+		Opened: way, Proto: k.Proto, Rule: rule, LastSeen: now,
 	})
 }
 
@@ -156,7 +160,7 @@ func (t *Table) full(iface flow.Scope) bool {
 
 // forget deletes e if it has expired, and reports whether it had.
 func (t *Table) forget(now clock.Time, ref flow.Ref, e *Entry) bool {
-	if now.Sub(e.LastSeen) < t.Timeout(e) {
+	if now.Sub(e.LastSeen) < t.Timeout(e) || t.owned != nil && t.owned(e.Owner) {
 		return false
 	}
 	t.Delete(ref)

@@ -89,16 +89,17 @@ const (
 	laneRoot3 = 0xbb67ae8584caa73b
 )
 
-// Hash returns a keyed hash of k. Every bit of it may be used. The addresses
-// are multiplied side by side and their products once more with the rest, so
-// that it costs the time of two multiplications; unlike a CRC it is not linear,
-// so that nobody who does not know the seed can aim at one bucket.
+// Hash returns a keyed hash of k. Every bit of it may be used. The parts of the
+// key are multiplied side by side and their products once more, so that it takes
+// the time of two multiplications; unlike a CRC it is not linear, so that nobody
+// who does not know the seed can aim at one bucket.
 func Hash(s Seed, k *Key) uint64 {
 	le := binary.LittleEndian
+	ports := uint64(k.Scope)<<32 | uint64(k.SrcPort)<<16 | uint64(k.DstPort)
 	src := fold(le.Uint64(k.Src[:8])^s[0]^lanePi, le.Uint64(k.Src[8:])^s[1]^laneE)
 	dst := fold(le.Uint64(k.Dst[:8])^s[1]^laneRoot2, le.Uint64(k.Dst[8:])^s[0]^laneRoot3)
-	rest := uint64(k.Scope)<<32 | uint64(k.SrcPort)<<16 | uint64(k.DstPort)
-	return fold(src^rest^s[1]^laneRoot3, dst^uint64(k.Proto)^s[0]^lanePi)
+	rest := fold(ports^s[0]^laneE, uint64(k.Proto)^s[1]^laneRoot2)
+	return fold(src^rest^s[1], dst^s[0]^lanePi)
 }
 
 // fold mixes a and b: the two halves of their product, one over the other.
