@@ -45,6 +45,7 @@ const (
 	// Filters.
 	SecurityGroupEgress
 	SecurityGroupIngress
+	TrackingTable // the interface tracks as many flows as it can (F3.16)
 
 	// The interface endpoint.
 	EndpointNotAvailable // pendingAcceptance, pending, rejected, deleted (F1.9)

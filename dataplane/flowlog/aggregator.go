@@ -77,15 +77,20 @@ type Describe func(flow.Scope) (Interface, bool)
 // describe does not know has no records.
 func (a *Aggregator) Close(now clock.Time, describe Describe) []Record {
 	open := a.index(now)
-	return a.collect(func(w int64) bool { return w < open }, describe)
+	return a.collect(func(w int64) bool { return w < open }, describe, true)
 }
 
 // Flush is Close for all windows, ended or not: the lab is over.
 func (a *Aggregator) Flush(describe Describe) []Record {
-	return a.collect(func(int64) bool { return true }, describe)
+	return a.collect(func(int64) bool { return true }, describe, true)
 }
 
-func (a *Aggregator) collect(ended func(window int64) bool, describe Describe) []Record {
+// Snapshot returns the records of all windows as they are now, and forgets none.
+func (a *Aggregator) Snapshot(describe Describe) []Record {
+	return a.collect(func(int64) bool { return true }, describe, false)
+}
+
+func (a *Aggregator) collect(ended func(window int64) bool, describe Describe, forget bool) []Record {
 	var slots []slot
 	for s := range a.sums {
 		if ended(s.window) {
@@ -98,7 +103,9 @@ func (a *Aggregator) collect(ended func(window int64) bool, describe Describe) [
 		if i, ok := describe(s.key.Flow.Scope); ok {
 			records = append(records, a.record(s.key, a.sums[s], i))
 		}
-		delete(a.sums, s)
+		if forget {
+			delete(a.sums, s)
+		}
 	}
 	return records
 }

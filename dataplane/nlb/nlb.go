@@ -57,46 +57,43 @@ func DefaultTimeouts() Timeouts {
 }
 
 // Flow is a flow that has a target. In its [Table] it has two keys: the client's
-// packets as they reach the endpoint or the node, and the target's packets as
-// they come back to the node.
+// packets as they leave the client, and the target's as they leave the target.
 type Flow struct {
 	conntrack.Machine
-	Pair     snat.Pair     // the node and the target
-	Port     uint16        // the node's source port towards the target
-	Index    int           // of the target in its group when it was chosen
-	Idle     time.Duration // the listener's idle timeout
-	Created  clock.Time
-	LastSeen clock.Time
+	Client, Node, Target flow.Scope    // their interfaces
+	Via                  flow.Scope    // the endpoint's interface, if Private
+	Private              bool          // it came over PrivateLink
+	Pair                 snat.Pair     // the node and the target
+	Port                 uint16        // the node's source port towards the target; 0: the client's own
+	ISN                  uint32        // sequence number of the SYN
+	Idle                 time.Duration // the listener's idle timeout
+	LastSeen             clock.Time
+	Owner                flow.Ref // the path that stands for it and knows it better
 }
 
 // Table is the flow table of all load balancers that one worker serves.
 type Table = flow.Table[Flow]
 
-// Observe takes in a packet of the flow that passes now.
-func (f *Flow) Observe(now clock.Time, dir flow.Dir, flags packet.Flags) conntrack.State {
-	f.LastSeen = now
-	return f.Machine.Observe(dir, f.Pair.Proto, flags)
-}
-
-// Timeout returns how long the flow may be idle in its state.
-func (f *Flow) Timeout(t *Timeouts) time.Duration {
-	switch f.State() {
+// For returns how long a flow may be idle in a state, given its listener's idle
+// timeout.
+func (t *Timeouts) For(s conntrack.State, proto packet.Proto, idle time.Duration) time.Duration {
+	switch s {
 	case conntrack.Closing:
-		return min(t.Closing, f.Idle)
+		return min(t.Closing, idle)
 	case conntrack.Closed:
-		return min(t.Closed, f.Idle)
+		return min(t.Closed, idle)
 	case conntrack.New, conntrack.None:
-		if f.Pair.Proto == packet.TCP {
-			return min(t.Answer, f.Idle)
+		if proto == packet.TCP {
+			return min(t.Answer, idle)
 		}
 	}
-	return f.Idle
+	return idle
 }
 
 // Expired reports whether the flow is forgotten. Nobody is told; the next
 // packet finds no flow (F2.45, F2.47).
 func (f *Flow) Expired(now clock.Time, t *Timeouts) bool {
-	return now.Sub(f.LastSeen) >= f.Timeout(t)
+	return now.Sub(f.LastSeen) >= t.For(f.State(), f.Pair.Proto, f.Idle)
 }
 
 // TooLate reports whether the target's first answer comes too late to get back

@@ -1,0 +1,236 @@
+package dataplane
+
+import (
+	"github.com/plsim/plsim/dataplane/filter"
+
+	"github.com/plsim/plsim/dataplane/conntrack"
+	"github.com/plsim/plsim/dataplane/drop"
+	"github.com/plsim/plsim/dataplane/flow"
+	"github.com/plsim/plsim/dataplane/nlb"
+	"github.com/plsim/plsim/dataplane/packet"
+	"github.com/plsim/plsim/dataplane/snat"
+)
+
+// balance passes a load balancer's node with a new flow: listener, security
+// groups, target, translation, and on to the target's interface. via is the
+// endpoint's interface that the packet came by, or NoInterface.
+func (d *decision) balance(client, via, node InterfaceID) drop.Reason {
+	nic := &d.w.prog.Interfaces[node]
+	lb := &d.w.prog.Balancers[nic.Balancer]
+	private := via != NoInterface
+	if !private {
+		d.hop(node)
+	}
+	listener, why := d.listener(lb)
+	d.trace.listener(node, why)
+	if why != drop.None {
+		return why
+	}
+	if !private || lb.EnforceSG {
+		// The address compared is the client's own, even across PrivateLink (F2.65).
+		if _, why := d.ask(node, flow.Ingress); why != drop.None {
+			d.path.rejected = !private // F4.18: what comes by an endpoint is not logged here
+			return drop.LoadBalancerSecurityGroup
+		}
+	} else {
+		d.trace.filtered(node, flow.Ingress, NotEnforced, filter.NoRule, drop.None)
+	}
+	target, why := d.target(listener.Group, node)
+	d.trace.target(node, target, why)
+	if why != drop.None {
+		return why
+	}
+	f := nlb.Flow{
+		Client: flow.Scope(client), Node: flow.Scope(node), Target: flow.Scope(target.Interface),
+		Via: flow.Scope(via), Private: private, Idle: listener.IdleTimeout,
+	}
+	before := d.at
+	if why := d.translate(&f, target, listener.Group.PreserveClientIP && !private); why != drop.None {
+		return why
+	}
+	if d.commit {
+		d.remember(f, before)
+	}
+	return d.reach(&f)
+}
+
+// listener finds the listener for the packet and judges whether the packet may
+// open a flow there.
+func (d *decision) listener(lb *LoadBalancer) (*Listener, drop.Reason) {
+	if d.v.Proto != packet.TCP && d.v.Proto != packet.UDP {
+		return nil, drop.LoadBalancerICMP
+	}
+	l := lb.Listeners[ListenerKey{d.v.Proto, d.at.DstPort}]
+	switch {
+	case l == nil:
+		return nil, drop.NoListener
+	case d.v.Proto == packet.TCP && d.v.Flags&(packet.SYN|packet.ACK|packet.RST|packet.FIN) != packet.SYN:
+		d.passing = true // a SYN on the same ports is a new matter
+		return nil, drop.UnknownFlow
+	}
+	return l, drop.None
+}
+
+// target chooses a target for the flow among those that the node may use.
+func (d *decision) target(g *TargetGroup, node InterfaceID) (*Target, drop.Reason) {
+	zone := d.w.prog.Interfaces[node].Zone
+	n := 0
+	for i := range g.Targets {
+		if g.reaches(&g.Targets[i], zone, d.v.V6) {
+			n++
+		}
+	}
+	if n == 0 {
+		return nil, drop.NoTarget
+	}
+	key := tupleKey(node, d.v.Proto, d.at)
+	k := nlb.Select(nlb.Hash(d.w.salt, &key, d.v.Seq), n)
+	for i := range g.Targets {
+		t := &g.Targets[i]
+		if !g.reaches(t, zone, d.v.V6) {
+			continue
+		}
+		if k == 0 {
+			return t, drop.None
+		}
+		k--
+	}
+	return nil, drop.NoTarget
+}
+
+// reaches reports whether a node in a zone sends flows of a family to a target
+// (F2.19).
+func (g *TargetGroup) reaches(t *Target, zone ZoneID, v6 bool) bool {
+	return t.Interface != NoInterface && t.Addr.Is4() != v6 && (g.CrossZone || t.Zone == zone)
+}
+
+// translate makes the packet one from the node to the target: the node's
+// address and a source port of its own, unless the client's is preserved (F2.24, F2.25).
+func (d *decision) translate(f *nlb.Flow, t *Target, preserve bool) drop.Reason {
+	at := InterfaceID(f.Node)
+	d.at.Dst, d.at.DstPort = t.Addr, t.Port
+	if preserve {
+		d.trace.translated(at, d.at, drop.None)
+		return drop.None
+	}
+	for _, a := range d.w.prog.Interfaces[at].Addrs {
+		if a.Is4() == t.Addr.Is4() {
+			d.at.Src = a
+			break
+		}
+	}
+	f.Pair = snat.Pair{Scope: f.Node, Node: d.at.Src, Target: t.Addr, TargetPort: t.Port, Proto: d.v.Proto}
+	port, ok := d.w.ports.Take(f.Pair, d.w.rnd.Uint64())
+	if !ok {
+		d.trace.translated(at, d.at, drop.PortAllocation)
+		return drop.PortAllocation
+	}
+	if d.commit {
+		f.Port = port
+	} else {
+		d.w.ports.Release(f.Pair, port)
+	}
+	d.at.SrcPort = port
+	d.trace.translated(at, d.at, drop.None)
+	return drop.None
+}
+
+// remember enters the flow in the load balancer's table, under what the client
+// sends and what the target answers.
+func (d *decision) remember(f nlb.Flow, before packet.Tuple) {
+	f.LastSeen, f.ISN = d.now, d.v.Seq
+	there := tupleKey(InterfaceID(f.Client), d.v.Proto, before)
+	back := tupleKey(InterfaceID(f.Target), d.v.Proto, d.at.Reversed())
+	for _, k := range []*flow.Key{&there, &back} {
+		if ref, _, _ := d.w.flows.Lookup(k); ref.Valid() {
+			d.w.forget(ref)
+		}
+	}
+	d.path.balanced, _, _ = d.w.flows.InsertPair(there, back, f)
+}
+
+// reach takes a translated packet out of the node and into the target's interface.
+func (d *decision) reach(f *nlb.Flow) drop.Reason {
+	d.path.listener = f.Idle
+	d.hop(InterfaceID(f.Node))
+	d.path.ends[1] = d.at
+	if _, why := d.ask(InterfaceID(f.Node), flow.Egress); why != drop.None {
+		return why
+	}
+	if why := d.enter(InterfaceID(f.Target)); why != drop.None {
+		return why
+	}
+	d.deliver()
+	return drop.None
+}
+
+// balanced finds the load balancer's flow that a packet belongs to. One that is
+// over is forgotten instead: the packet belongs to no flow, or opens a new one.
+func (d *decision) balanced(in InterfaceID) (flow.Ref, *nlb.Flow, flow.Dir) {
+	key := tupleKey(in, d.v.Proto, d.at)
+	ref, f, dir := d.w.flows.Lookup(&key)
+	if f == nil {
+		return ref, nil, dir
+	}
+	reopens := d.v.Proto == packet.TCP && conntrack.Opens(d.v.Proto, d.v.Flags) &&
+		f.State() != conntrack.Established && d.v.Seq != f.ISN
+	late := dir == flow.Reply && f.TooLate(d.now, &d.w.settings.Balancing) // F2.48
+	if !reopens && !late && !f.Expired(d.now, &d.w.settings.Balancing) {
+		return ref, f, dir
+	}
+	if d.commit {
+		d.w.forget(ref)
+	}
+	return flow.Ref{}, nil, dir
+}
+
+// resume finds the way of a packet of a flow that the load balancer knows,
+// whatever became of its target, its listener and its rules since (F2.14, F2.59,
+// F3.13): the way is the flow's own, in the packet's direction.
+func (d *decision) resume(ref flow.Ref, f *nlb.Flow, dir flow.Dir) drop.Reason {
+	p := &d.path
+	p.balanced, p.listener, p.isn, p.private = ref, f.Idle, f.ISN, f.Private
+	front := f.Node
+	if f.Private {
+		front = f.Via
+		p.mtu = int32(d.w.prog.Interfaces[f.Via].MTU)
+	}
+	there, back, _ := d.w.flows.Keys(ref)
+	way := [maxHops]flow.Scope{f.Client, front, f.Node, f.Target}
+	p.ends = [2]packet.Tuple{keyTuple(&there), keyTuple(&back).Reversed()}
+	if dir == flow.Reply {
+		way = [maxHops]flow.Scope{f.Target, f.Node, front, f.Client}
+		p.ends = [2]packet.Tuple{keyTuple(&back), keyTuple(&there).Reversed()}
+	}
+	for i, id := range way {
+		d.at = p.tuple(i)
+		h := d.hop(InterfaceID(id))
+		nic := &d.w.prog.Interfaces[h.at]
+		switch {
+		case nic.Kind == Absent, nic.Kind == Endpoint && !nic.Endpoint.Available:
+			d.trace.endpoint(h.at, NoInterface, drop.EndpointNotAvailable)
+			return drop.EndpointNotAvailable // F1.17; silence is our choice in F1.19
+		case nic.Kind == Node: // its groups were asked when the flow began (F3.11)
+		default:
+			if why := d.filter(h, wayOf(i)); why != drop.None {
+				return why
+			}
+		}
+	}
+	p.life, p.turned = f.Machine, dir == flow.Reply
+	d.deliver()
+	return drop.None
+}
+
+// forget drops a load balancer's flow and frees its source port.
+func (w *Walk) forget(ref flow.Ref) {
+	if f := w.flows.At(ref); f != nil && f.Port != 0 {
+		w.ports.Release(f.Pair, f.Port)
+	}
+	w.flows.Delete(ref)
+}
+
+// keyTuple returns the addresses and ports of a key.
+func keyTuple(k *flow.Key) packet.Tuple {
+	return packet.Tuple{Src: k.Src, Dst: k.Dst, SrcPort: k.SrcPort, DstPort: k.DstPort}
+}

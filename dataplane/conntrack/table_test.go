@@ -1,0 +1,183 @@
+package conntrack
+
+import (
+	"testing"
+	"time"
+
+	"github.com/plsim/plsim/dataplane/clock"
+	"github.com/plsim/plsim/dataplane/flow"
+	"github.com/plsim/plsim/dataplane/packet"
+)
+
+var (
+	own  = packet.Addr{10: 0xff, 11: 0xff, 12: 10, 15: 5}
+	peer = packet.Addr{10: 0xff, 11: 0xff, 12: 10, 15: 9}
+)
+
+func at(d time.Duration) clock.Time { return clock.Time(0).Add(d) }
+
+func newTable(limit int) *Table {
+	return NewTable(flow.Seed{1, 2}, DefaultTimeouts(), limit)
+}
+
+func key(iface flow.Scope, port uint16, proto packet.Proto) flow.Key {
+	return flow.Key{Src: own, Dst: peer, Scope: iface, SrcPort: port, DstPort: 443, Proto: proto}
+}
+
+// admit does what the walk does with a first packet.
+func admit(t *testing.T, table *Table, now clock.Time, k flow.Key) flow.Ref {
+	t.Helper()
+	ref, e, ok := table.Insert(now, k, flow.Egress, 7)
+	if !ok {
+		t.Fatalf("%v was refused", k)
+	}
+	e.Observe(now, flow.Egress, packet.SYN)
+	return ref
+}
+
+// Both directions of a connection meet in one entry, whoever called.
+func TestKeyOf(t *testing.T) {
+	out := packet.View{Src: own, Dst: peer, SrcPort: 40000, DstPort: 443, Proto: packet.TCP}
+	back := packet.View{Src: peer, Dst: own, SrcPort: 443, DstPort: 40000, Proto: packet.TCP}
+	want := key(3, 40000, packet.TCP)
+	if got := KeyOf(3, flow.Egress, &out); got != want {
+		t.Errorf("egress: %v, want %v", got, want)
+	}
+	if got := KeyOf(3, flow.Ingress, &back); got != want {
+		t.Errorf("ingress: %v, want %v", got, want)
+	}
+	if KeyOf(3, flow.Ingress, &out) == want {
+		t.Error("the peer's connection is taken for the interface's own")
+	}
+}
+
+func TestEntryDirection(t *testing.T) {
+	table := newTable(0)
+	for _, opened := range []flow.Way{flow.Ingress, flow.Egress} {
+		_, e, _ := table.Insert(0, key(flow.Scope(opened), 1, packet.TCP), opened, 7)
+		answer := opened ^ 1
+		e.Observe(1, opened, packet.SYN)
+		e.Observe(2, answer, packet.SYN|packet.ACK)
+		if s := e.Observe(3, opened, packet.ACK); s != Established || e.LastSeen != 3 {
+			t.Errorf("opened by %s: %s, last seen %d", opened, s, e.LastSeen)
+		}
+		if e.Dir(opened) != flow.Forward || e.Dir(answer) != flow.Reply {
+			t.Errorf("opened by %s: directions are %s, %s", opened, e.Dir(opened), e.Dir(answer))
+		}
+		if e.Rule != 7 || e.Created != 0 {
+			t.Errorf("entry is %+v", e)
+		}
+	}
+}
+
+// F3.14: idle for the whole timeout is too long, a moment less is not; packets
+// start it again.
+func TestExpiry(t *testing.T) {
+	const udp = 30 * time.Second
+	for _, tt := range []struct {
+		name   string
+		lookup func(*Table, clock.Time, flow.Ref, flow.Key) *Entry
+	}{
+		{"lookup", func(table *Table, now clock.Time, _ flow.Ref, k flow.Key) *Entry {
+			_, e := table.Lookup(now, &k)
+			return e
+		}},
+		{"at", func(table *Table, now clock.Time, ref flow.Ref, _ flow.Key) *Entry {
+			return table.At(now, ref)
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			table, k := newTable(0), key(1, 1, packet.UDP)
+			ref := admit(t, table, 0, k)
+			e := tt.lookup(table, at(udp)-1, ref, k)
+			if e == nil {
+				t.Fatal("expired early")
+			}
+			e.Observe(at(udp)-1, flow.Egress, 0)
+			if e = tt.lookup(table, at(2*udp)-2, ref, k); e == nil {
+				t.Fatal("a packet did not start the timer again")
+			}
+			if e = tt.lookup(table, at(2*udp)-1, ref, k); e != nil {
+				t.Fatal("did not expire")
+			}
+			if table.Len() != 0 || table.Count(1) != 0 {
+				t.Errorf("the expired entry stays: %d, %d", table.Len(), table.Count(1))
+			}
+		})
+	}
+}
+
+func TestSweep(t *testing.T) {
+	table := newTable(0)
+	for port := range uint16(100) {
+		admit(t, table, at(time.Duration(port)*time.Second), key(1, port, packet.UDP))
+	}
+	table.Sweep(at(79*time.Second), 10)
+	if table.Len() != 90 {
+		t.Errorf("a sweep of 10 leaves %d", table.Len())
+	}
+	table.Sweep(at(79*time.Second), 90)
+	if table.Len() != 50 || table.Count(1) != 50 {
+		t.Errorf("%d entries of 50 are left, counted %d", table.Len(), table.Count(1))
+	}
+	for ref, e := range table.All() {
+		if k, ok := table.Keys(ref); !ok || k.SrcPort < 50 || e.LastSeen != at(time.Duration(k.SrcPort)*time.Second) {
+			t.Errorf("%v is left, %+v", k, e)
+		}
+	}
+}
+
+// F3.16: a full table refuses new connections of that interface, and nothing else.
+func TestLimit(t *testing.T) {
+	table := newTable(2)
+	first := admit(t, table, 0, key(1, 1, packet.TCP))
+	admit(t, table, 0, key(1, 2, packet.TCP))
+	if _, e, ok := table.Insert(1, key(1, 3, packet.TCP), flow.Egress, 7); ok || e != nil {
+		t.Fatal("a third connection was taken")
+	}
+	if _, _, ok := table.Insert(1, key(2, 3, packet.TCP), flow.Egress, 7); !ok {
+		t.Error("another interface was refused")
+	}
+	if _, _, ok := table.Insert(1, key(1, 2, packet.TCP), flow.Egress, 7); !ok {
+		t.Error("a connection in the place of an old one was refused")
+	}
+	table.Delete(first)
+	if _, _, ok := table.Insert(1, key(1, 3, packet.TCP), flow.Egress, 7); !ok {
+		t.Error("a free place was refused")
+	}
+	// Those that expired, unnoticed so far, hold no place.
+	later := at(61 * time.Second)
+	if _, _, ok := table.Insert(later, key(1, 4, packet.TCP), flow.Egress, 7); !ok || table.Count(1) != 1 {
+		t.Errorf("expired connections hold places: %d", table.Count(1))
+	}
+}
+
+func TestInsertReplaces(t *testing.T) {
+	table, k := newTable(0), key(1, 1, packet.TCP)
+	old := admit(t, table, 0, k)
+	ref, e, ok := table.Insert(5, k, flow.Ingress, 8)
+	if !ok || e.State() != None || e.Rule != 8 || e.Created != 5 {
+		t.Errorf("got %+v", e)
+	}
+	if table.At(5, old) != nil || table.At(5, ref) != e || table.Count(1) != 1 {
+		t.Error("the old connection is still there")
+	}
+	table.Delete(old)
+	if table.Len() != 1 || table.Count(1) != 1 {
+		t.Error("deleting the old connection twice took the new one's place")
+	}
+}
+
+func TestNoAllocation(t *testing.T) {
+	table, k := newTable(0), key(1, 1, packet.TCP)
+	admit(t, table, 0, k)
+	now := clock.Time(0)
+	if n := testing.AllocsPerRun(100, func() {
+		now++
+		ref, _ := table.Lookup(now, &k)
+		table.At(now, ref).Observe(now, flow.Ingress, packet.ACK)
+		table.Sweep(now, 1)
+	}); n != 0 {
+		t.Errorf("an established packet allocates %.0f times", n)
+	}
+}

@@ -1,0 +1,214 @@
+// Package engine moves packets between the ports of a lab. It holds the only
+// goroutine on the packet path: one worker owns the walk, its tables and every
+// port, so that nothing there needs a lock. Whoever wants to look at the walk or
+// change it hands the worker a function ([Engine.Do]), which runs between two
+// packets.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/plsim/plsim/dataplane"
+	"github.com/plsim/plsim/dataplane/clock"
+	"github.com/plsim/plsim/dataplane/drop"
+	"github.com/plsim/plsim/dataplane/packet"
+)
+
+const (
+	// burst is how many frames one port may deliver before the next one's
+	// turn, so that a busy sender does not starve the others.
+	burst = 64
+	// tick is how long the worker sleeps at most while nothing arrives: often
+	// enough to forget idle flows, too seldom to cost anything.
+	tick = time.Second
+	// sweep is how many slots of each table are looked at for idle flows at
+	// every turn of the loop.
+	sweep = 64
+	// idleSweep is the same for a turn on which nothing arrived.
+	idleSweep = 1 << 16
+)
+
+// ErrStopped is returned by calls on an engine whose worker has ended.
+var ErrStopped = errors.New("the forwarder has stopped")
+
+// Engine runs a walk over ports.
+type Engine struct {
+	walk   *dataplane.Walk
+	poller Poller
+	now    func() clock.Time
+	ports  []Port // by InterfaceID; nil where no device stands behind an interface
+
+	mu      sync.Mutex // guards calls and stopped
+	calls   []func()
+	stopped bool
+	done    chan struct{}
+}
+
+// New returns an engine for a walk. now is the lab's clock; it is read once a
+// turn, not once a packet. The engine owns walk and poller from here on.
+func New(walk *dataplane.Walk, poller Poller, now func() clock.Time) *Engine {
+	return &Engine{walk: walk, poller: poller, now: now, done: make(chan struct{})}
+}
+
+// Attach puts a port behind an interface. It must be called before Run, or
+// within Do.
+func (e *Engine) Attach(id dataplane.InterfaceID, p Port) error {
+	for int(id) >= len(e.ports) {
+		e.ports = append(e.ports, nil)
+	}
+	if err := e.poller.Add(int(id), p); err != nil {
+		return fmt.Errorf("attach the device of interface %d: %w", id, err)
+	}
+	e.ports[id] = p
+	return nil
+}
+
+// Do runs f on the worker, between two packets, and waits for its end. It may be
+// called from any goroutine but the worker itself, also before Run. It returns
+// [ErrStopped] where the worker has ended.
+func (e *Engine) Do(f func(w *dataplane.Walk, now clock.Time)) error {
+	ran := make(chan struct{})
+	e.mu.Lock()
+	if e.stopped {
+		e.mu.Unlock()
+		return ErrStopped
+	}
+	e.calls = append(e.calls, func() {
+		f(e.walk, e.now())
+		close(ran)
+	})
+	e.mu.Unlock()
+	e.poller.Wake()
+	select {
+	case <-ran:
+		return nil
+	case <-e.done:
+		select {
+		case <-ran: // it was the worker's last
+			return nil
+		default:
+			return ErrStopped
+		}
+	}
+}
+
+// Run forwards until ctx ends, which is no error, or the poller fails. It may
+// be called once.
+func (e *Engine) Run(ctx context.Context) error {
+	// The worker sits in system calls most of the time; a thread of its own
+	// spares the scheduler from moving it about.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	defer close(e.done)
+	defer e.stop()
+	defer context.AfterFunc(ctx, e.poller.Wake)()
+
+	var (
+		frame = packet.NewFrame()
+		hot   []int // ports that had more than a burst
+		ready []int
+		err   error
+	)
+	for ctx.Err() == nil {
+		e.serveCalls()
+		wait := tick
+		if len(hot) > 0 {
+			wait = 0
+		}
+		if ready, err = e.poller.Wait(ready[:0], wait); err != nil {
+			return fmt.Errorf("wait for packets: %w", err)
+		}
+		now := e.now()
+		for _, i := range hot {
+			ready = appendMissing(ready, i)
+		}
+		hot = hot[:0]
+		for _, i := range ready {
+			if e.drain(now, dataplane.InterfaceID(i), frame) {
+				hot = append(hot, i)
+			}
+		}
+		if len(ready) == 0 {
+			e.walk.Expire(now, idleSweep)
+		} else {
+			e.walk.Expire(now, sweep)
+		}
+	}
+	return nil
+}
+
+// drain forwards what waits at a port, a burst at most, and reports whether
+// there may be more.
+func (e *Engine) drain(now clock.Time, in dataplane.InterfaceID, f *packet.Frame) bool {
+	if int(in) >= len(e.ports) || e.ports[in] == nil {
+		return false
+	}
+	for range burst {
+		ok, err := e.ports[in].Recv(f)
+		if err != nil {
+			e.detach(in)
+			return false
+		}
+		if !ok {
+			return false
+		}
+		if out, _ := e.walk.Process(now, in, f); out != dataplane.NoInterface {
+			e.send(out, f)
+		}
+	}
+	return true
+}
+
+func (e *Engine) send(out dataplane.InterfaceID, f *packet.Frame) {
+	if int(out) >= len(e.ports) || e.ports[out] == nil {
+		e.walk.Dropped(out, drop.PortDown)
+		return
+	}
+	switch ok, err := e.ports[out].Send(f); {
+	case err != nil:
+		e.detach(out)
+		e.walk.Dropped(out, drop.PortDown)
+	case !ok:
+		e.walk.Dropped(out, drop.QueueFull)
+	}
+}
+
+// detach lets go of a device that failed. It went with the instance that held
+// it: a fact of the lab, not a fault of the engine. Closing it also takes it from
+// the poller, which would else report it for ever.
+func (e *Engine) detach(id dataplane.InterfaceID) {
+	_ = e.ports[id].Close()
+	e.ports[id] = nil
+}
+
+func (e *Engine) serveCalls() {
+	e.mu.Lock()
+	calls := e.calls
+	e.calls = nil
+	e.mu.Unlock()
+	for _, f := range calls {
+		f()
+	}
+}
+
+// stop refuses further calls and serves those that came in time.
+func (e *Engine) stop() {
+	e.mu.Lock()
+	e.stopped = true
+	e.mu.Unlock()
+	e.serveCalls()
+}
+
+func appendMissing(list []int, i int) []int {
+	for _, x := range list {
+		if x == i {
+			return list
+		}
+	}
+	return append(list, i)
+}

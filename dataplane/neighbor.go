@@ -1,0 +1,44 @@
+package dataplane
+
+import (
+	"slices"
+
+	"github.com/plsim/plsim/dataplane/drop"
+	"github.com/plsim/plsim/dataplane/packet"
+)
+
+// resolve answers an ARP request or an IPv6 neighbour solicitation. A VPC is no
+// Ethernet segment: the fabric knows every interface and answers in its place,
+// and a request for an address that nobody has stays unanswered.
+func (w *Walk) resolve(in InterfaceID, v *packet.View) (InterfaceID, drop.Reason) {
+	nic := &w.prog.Interfaces[in]
+	// An instance that asks for its own address looks for a rival
+	// (RFC 5227 section 2.1, RFC 4862 section 5.4); there can be none.
+	if slices.Contains(nic.Addrs, v.Target) || !slices.Contains(nic.Addrs, v.Src) {
+		return w.discard(in, drop.Unanswered)
+	}
+	mac, ok := w.neighbor(nic, v.Target)
+	if !ok {
+		return w.discard(in, drop.Unanswered)
+	}
+	if v.Kind == packet.KindARP {
+		v.AnswerARP(mac)
+	} else {
+		v.AnswerNeighbor(mac)
+	}
+	return in, drop.None
+}
+
+// neighbor returns the MAC address under which an interface reaches an address
+// of its own subnet.
+func (w *Walk) neighbor(nic *Interface, addr packet.Addr) (packet.MAC, bool) {
+	if slices.Contains(nic.Routers, addr) {
+		return nic.RouterMAC, true
+	}
+	id, ok := w.prog.VPCs[nic.VPC].Addrs[addr]
+	if !ok {
+		return packet.MAC{}, false
+	}
+	peer := &w.prog.Interfaces[id]
+	return peer.MAC, peer.Subnet == nic.Subnet
+}

@@ -1,0 +1,136 @@
+package dataplane
+
+import (
+	"time"
+
+	"github.com/plsim/plsim/dataplane/clock"
+	"github.com/plsim/plsim/dataplane/conntrack"
+	"github.com/plsim/plsim/dataplane/drop"
+	"github.com/plsim/plsim/dataplane/flow"
+	"github.com/plsim/plsim/dataplane/flowlog"
+	"github.com/plsim/plsim/dataplane/packet"
+)
+
+// maxHops is how many times a packet can pass an interface: out of the client's,
+// into the endpoint's or the node's, out of the node's, into the target's.
+const maxHops = 4
+
+// path is what was decided for a flow, in both directions; flow.Forward is that
+// of the packet that was decided on. It stands for the state behind it: while it
+// lives, it alone notes when the flow was last seen and how far its life has
+// come, and [Walk.retire] writes that back.
+type path struct {
+	epoch    uint32
+	isn      uint32            // sequence number of the packet that was decided on
+	verdict  drop.Reason       // None: forward
+	rejected bool              // the last hop's security groups are the reason
+	private  bool              // crosses an endpoint
+	settled  bool              // only a SYN, FIN or RST can change state
+	turned   bool              // Forward is the direction of the flow's answers
+	life     conntrack.Machine // as seen by the side that began the flow
+	proto    packet.Proto
+	hopCount uint8
+	mtu      int32 // bytes of IP packet
+
+	last     clock.Time
+	idle     time.Duration   // after which some state behind the path is gone
+	balanced flow.Ref        // the load balancer's flow, if any
+	listener time.Duration   // idle timeout of its listener
+	ends     [2]packet.Tuple // of Forward packets: at the first hop and at the last
+	hops     [maxHops]hop    // in the order of Forward
+	legs     [2]leg          // by flow.Dir
+}
+
+// leg is one direction of a path.
+type leg struct {
+	out     InterfaceID
+	rewrite packet.Rewrite
+	count   flowlog.Counter
+}
+
+// hop is an interface that the path passes. Forward packets leave by an even hop
+// and enter by an odd one; a translation stands between the second and the third.
+type hop struct {
+	at    InterfaceID
+	track flow.Ref // the security groups' tracking entry, if any
+}
+
+// tuple is what Forward packets look like at hop i.
+func (p *path) tuple(i int) packet.Tuple { return p.ends[i/2] }
+
+// serves reports whether p still says what to do with a packet.
+func (p *path) serves(now clock.Time, epoch uint32, v *packet.View) bool {
+	if p.epoch != epoch || now.Sub(p.last) >= p.idle {
+		return false
+	}
+	if v.Proto != packet.TCP || !conntrack.Opens(v.Proto, v.Flags) {
+		return true
+	}
+	// A SYN repeats the one that was decided on, or opens a new connection on
+	// ports that were used before: that one may go to another target (F2.14).
+	// Amid a live connection it is the target's to judge (RFC 9293 section 3.10.7.4).
+	s := p.life.State()
+	return s == conntrack.Established || s < conntrack.Established && v.Seq == p.isn
+}
+
+// tooLong is the reason why a packet longer than p.mtu dies.
+func (p *path) tooLong() drop.Reason {
+	if p.private {
+		return drop.EndpointMTU
+	}
+	return drop.MTU
+}
+
+// observe moves the life of a flow on with a packet, and with it the time that
+// its path may be idle.
+func (w *Walk) observe(p *path, dir flow.Dir, v *packet.View) {
+	if p.turned {
+		dir = dir.Flip()
+	}
+	p.settled = p.life.Observe(dir, v.Proto, v.Flags) > conntrack.New
+	w.refresh(p)
+}
+
+// refresh works out how long a path may be idle: until the first of the states
+// behind it is gone.
+func (w *Walk) refresh(p *path) {
+	s := p.life.State()
+	p.idle = w.settings.Tracking.For(s, p.proto)
+	if p.balanced.Valid() {
+		p.idle = min(p.idle, w.settings.Balancing.For(s, p.proto, p.listener))
+	}
+}
+
+// lives reports whether a path still is: then the states behind it are older than
+// what it knows.
+func (w *Walk) lives(ref flow.Ref) bool { return w.paths.At(ref) != nil }
+
+// retire forgets a path, after its counts went to the flow logs and what it knew
+// of the flow's life to the states behind it.
+func (w *Walk) retire(ref flow.Ref) {
+	p := w.paths.At(ref)
+	if p == nil {
+		return
+	}
+	w.report(p)
+	for i, h := range p.hops[:p.hopCount] {
+		if e := w.track.At(p.last, h.track); e != nil {
+			e.LastSeen, e.Machine = p.last, p.life
+			if began := e.Opened == wayOf(i); began == p.turned {
+				e.Machine = p.life.Turned() // tracked since an answer only
+			}
+		}
+	}
+	if f := w.flows.At(p.balanced); f != nil {
+		f.LastSeen, f.Machine = p.last, p.life
+	}
+	w.paths.Delete(ref)
+}
+
+// wayOf is how Forward packets pass hop i.
+func wayOf(i int) flow.Way {
+	if i%2 == 0 {
+		return flow.Egress
+	}
+	return flow.Ingress
+}

@@ -1,0 +1,118 @@
+package dataplane
+
+import (
+	"github.com/plsim/plsim/dataplane/clock"
+	"github.com/plsim/plsim/dataplane/drop"
+	"github.com/plsim/plsim/dataplane/filter"
+	"github.com/plsim/plsim/dataplane/flow"
+	"github.com/plsim/plsim/dataplane/packet"
+)
+
+// Trace records what the walk decided about one packet, hop by hop. A nil Trace
+// records nothing and costs nothing.
+type Trace struct {
+	Steps []TraceStep
+}
+
+// Stage is a place of the walk where something is decided.
+type Stage uint8
+
+// The stages.
+const (
+	StageFilter    Stage = iota // security groups of Interface
+	StageRoute                  // To has the destination address
+	StageEndpoint               // Interface is an endpoint's; To is the node it uses
+	StageListener               // Interface is a node
+	StageTarget                 // Interface is a node; Target was chosen
+	StageTranslate              // Tuple is what the packet looks like from here on
+	StageDeliver                // To gets the packet as Tuple
+)
+
+// FilterResult says how an interface's security groups decided.
+type FilterResult uint8
+
+// The results.
+const (
+	Allowed     FilterResult = iota // by Rule
+	NoRule                          // no rule allows it
+	Tracked                         // it belongs to a flow that Rule admitted before
+	Related                         // it is an ICMP error about such a flow
+	Exempt                          // the interface is not filtered (F3.5), or has no groups (F2.63)
+	NotEnforced                     // inbound rules do not apply to PrivateLink traffic (F2.64)
+)
+
+// TraceStep is one decision.
+type TraceStep struct {
+	Stage     Stage
+	Interface InterfaceID
+	To        InterfaceID
+	Way       flow.Way // StageFilter: into Interface, or out of it
+	Result    FilterResult
+	Rule      filter.RuleID
+	Target    Target
+	Tuple     packet.Tuple
+	Why       drop.Reason // not None: the packet goes no further
+}
+
+func (t *Trace) add(s TraceStep) {
+	if t != nil {
+		t.Steps = append(t.Steps, s)
+	}
+}
+
+func (t *Trace) filtered(at InterfaceID, way flow.Way, r FilterResult, rule filter.RuleID, why drop.Reason) {
+	t.add(TraceStep{Stage: StageFilter, Interface: at, To: NoInterface, Way: way, Result: r, Rule: rule, Why: why})
+}
+
+func (t *Trace) routed(from, to InterfaceID, why drop.Reason) {
+	t.add(TraceStep{Stage: StageRoute, Interface: from, To: to, Why: why})
+}
+
+func (t *Trace) endpoint(at, node InterfaceID, why drop.Reason) {
+	t.add(TraceStep{Stage: StageEndpoint, Interface: at, To: node, Why: why})
+}
+
+func (t *Trace) listener(node InterfaceID, why drop.Reason) {
+	t.add(TraceStep{Stage: StageListener, Interface: node, To: NoInterface, Why: why})
+}
+
+func (t *Trace) target(node InterfaceID, target *Target, why drop.Reason) {
+	if t == nil {
+		return
+	}
+	s := TraceStep{Stage: StageTarget, Interface: node, To: NoInterface, Why: why}
+	if target != nil {
+		s.Target, s.To = *target, target.Interface
+	}
+	t.add(s)
+}
+
+func (t *Trace) translated(node InterfaceID, at packet.Tuple, why drop.Reason) {
+	t.add(TraceStep{Stage: StageTranslate, Interface: node, To: NoInterface, Tuple: at, Why: why})
+}
+
+func (t *Trace) delivered(to InterfaceID, at packet.Tuple) {
+	t.add(TraceStep{Stage: StageDeliver, Interface: to, To: to, Tuple: at})
+}
+
+// Probe asks where a frame from the device of interface in would go now, notes
+// every decision in tr and leaves no state behind. The frame is not changed. It
+// returns what [Walk.Process] would.
+func (w *Walk) Probe(now clock.Time, in InterfaceID, f *packet.Frame, tr *Trace) (InterfaceID, drop.Reason) {
+	var v packet.View
+	if why := v.Decode(f); why != drop.None {
+		return NoInterface, why
+	}
+	d := new(decision)
+	d.begin(w, now, in, &v, tr)
+	if why := d.sender(in); why != drop.None {
+		return NoInterface, why
+	}
+	if why := d.run(in); why != drop.None {
+		return NoInterface, why
+	}
+	if v.MaxLen > int(d.path.mtu) {
+		return NoInterface, d.path.tooLong()
+	}
+	return d.path.legs[0].out, drop.None
+}

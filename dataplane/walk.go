@@ -1,0 +1,181 @@
+package dataplane
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/plsim/plsim/dataplane/clock"
+	"github.com/plsim/plsim/dataplane/conntrack"
+	"github.com/plsim/plsim/dataplane/drop"
+	"github.com/plsim/plsim/dataplane/flow"
+	"github.com/plsim/plsim/dataplane/flowlog"
+	"github.com/plsim/plsim/dataplane/nlb"
+	"github.com/plsim/plsim/dataplane/packet"
+	"github.com/plsim/plsim/dataplane/snat"
+)
+
+// Walk is the fabric: the program that it follows, and all the state that
+// packets leave behind. It has one owner, which calls its methods one at a time.
+type Walk struct {
+	prog     *Program
+	settings Settings
+
+	paths *flow.Table[path]     // what was decided, by flow; may be forgotten at any time
+	track *conntrack.Table      // security groups: who may answer, by interface (D5)
+	flows *flow.Table[nlb.Flow] // load balancers: which target, which source port (D5)
+	ports *snat.Pool            // the source ports of the load balancers' nodes
+	bound map[InterfaceID]InterfaceID
+
+	rnd  *rand.Rand
+	salt flow.Seed // of the load balancers' flow hash
+
+	drops  [][drop.NumReasons]uint64 // by InterfaceID
+	log    *flowlog.Aggregator
+	logged clock.Time // when all paths last handed over their counts
+
+	view     packet.View // the packet at hand and
+	decision decision    // its decision: here so that neither is allocated anew
+}
+
+// Settings are the choices of a lab that are no part of its topology.
+type Settings struct {
+	// Seed makes every random choice: hashes, source ports, and the load
+	// balancer that an endpoint's interface is bound to.
+	Seed uint64
+	// Tracking holds the timeouts of security group tracking (F3.14).
+	Tracking conntrack.Timeouts
+	// Balancing holds the timeouts of the load balancers' flows beside their
+	// listeners' (F2.44).
+	Balancing nlb.Timeouts
+	// SourcePorts is how many source ports one node address has towards one
+	// target; 0 stands for AWS's 55,000 (F2.30).
+	SourcePorts int
+	// TrackedFlows is how many flows the security groups of one interface can
+	// track (F3.16); 0: no limit.
+	TrackedFlows int
+	// LogEpoch is what the lab's moment 0 is called in flow logs, and LogWindow
+	// the time over which they sum flows (F4.2).
+	LogEpoch  time.Time
+	LogWindow time.Duration
+}
+
+// DefaultSettings are AWS's, where AWS says.
+func DefaultSettings() Settings {
+	return Settings{
+		Tracking:  conntrack.DefaultTimeouts(),
+		Balancing: nlb.DefaultTimeouts(),
+		LogWindow: flowlog.ShortWindow,
+	}
+}
+
+// New returns a walk that follows a program.
+func New(prog *Program, s Settings) *Walk {
+	rnd := rand.New(rand.NewPCG(s.Seed, 0x706c73696d))
+	seed := func() flow.Seed { return flow.Seed{rnd.Uint64(), rnd.Uint64()} }
+	w := &Walk{
+		settings: s,
+		paths:    flow.NewTable[path](seed()),
+		flows:    flow.NewTable[nlb.Flow](seed()),
+		ports:    snat.NewPool(s.SourcePorts),
+		bound:    make(map[InterfaceID]InterfaceID),
+		rnd:      rnd,
+		log:      flowlog.NewAggregator(s.LogWindow, s.LogEpoch),
+	}
+	w.track = conntrack.NewTable(seed(), s.Tracking, s.TrackedFlows, w.lives)
+	w.salt = seed()
+	w.Load(prog)
+	return w
+}
+
+// Load makes the walk follow another program from the next packet on. Interfaces
+// keep their IDs from program to program, so counters and flows carry on.
+func (w *Walk) Load(prog *Program) {
+	w.prog = prog
+	if n := len(prog.Interfaces) - len(w.drops); n > 0 {
+		w.drops = append(w.drops, make([][drop.NumReasons]uint64, n)...)
+	}
+}
+
+// Program returns what the walk follows.
+func (w *Walk) Program() *Program { return w.prog }
+
+// Process takes one frame that came from the device of interface in along the
+// walk. It returns the interface by whose device the frame, rewritten in place,
+// leaves; or NoInterface and why. A frame that comes with both an interface and a
+// reason answers a packet that was dropped.
+func (w *Walk) Process(now clock.Time, in InterfaceID, f *packet.Frame) (out InterfaceID, why drop.Reason) {
+	v := &w.view
+	if why = v.Decode(f); why != drop.None {
+		return w.discard(in, why)
+	}
+	if v.SrcMAC != w.prog.Interfaces[in].MAC {
+		return w.discard(in, drop.SourceMAC)
+	}
+	if v.Kind != packet.KindIP {
+		return w.resolve(in, v)
+	}
+	if v.DstMAC.IsMulticast() {
+		return w.discard(in, groupReason(v))
+	}
+	key := flow.KeyOf(flow.Scope(in), v)
+	ref, p, dir := w.paths.Lookup(&key)
+	if p == nil || !p.serves(now, w.prog.Epoch, v) {
+		if p, why = w.decide(now, in, v, ref); why != drop.None {
+			return w.discard(in, why)
+		}
+		dir = flow.Forward
+	}
+	out, why = w.follow(now, in, p, dir, v)
+	if p == &w.decision.path {
+		w.report(p) // nothing else will remember it
+	}
+	return out, why
+}
+
+// follow sends a packet along its path: what every packet of a flow does after
+// the first.
+func (w *Walk) follow(now clock.Time, in InterfaceID, p *path, dir flow.Dir, v *packet.View) (InterfaceID, drop.Reason) {
+	leg := &p.legs[dir]
+	p.last = now
+	leg.count.Add(now, uint64(v.Segments), uint64(v.WireLen), v.Flags)
+	if p.verdict != drop.None {
+		return w.refuse(in, p.verdict, v)
+	}
+	if v.MaxLen > int(p.mtu) {
+		return w.discard(in, p.tooLong()) // no ICMP tells the sender (F1.31)
+	}
+	if v.TTL <= leg.rewrite.TTL {
+		return w.discard(in, drop.TTL)
+	}
+	if !p.settled || v.Flags&(packet.SYN|packet.FIN|packet.RST) != 0 {
+		w.observe(p, dir, v)
+	}
+	v.Apply(&leg.rewrite)
+	return leg.out, drop.None
+}
+
+// refuse drops a packet that has no way, and answers where AWS does: a segment
+// of a flow that the load balancer does not know, or has forgotten, is reset,
+// whichever side sent it (F2.10, F2.45). All else is silence (F2.62).
+func (w *Walk) refuse(in InterfaceID, why drop.Reason, v *packet.View) (InterfaceID, drop.Reason) {
+	w.discard(in, why)
+	if why != drop.UnknownFlow || v.Flags&packet.RST != 0 {
+		return NoInterface, why
+	}
+	v.AnswerReset()
+	return in, why
+}
+
+// discard counts a packet that goes no further.
+func (w *Walk) discard(in InterfaceID, why drop.Reason) (InterfaceID, drop.Reason) {
+	w.drops[in][why]++
+	return NoInterface, why
+}
+
+// groupReason tells broadcast from multicast.
+func groupReason(v *packet.View) drop.Reason {
+	if v.DstMAC == (packet.MAC{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}) {
+		return drop.Broadcast
+	}
+	return drop.Multicast
+}
