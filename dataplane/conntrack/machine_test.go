@@ -154,6 +154,28 @@ func TestMachineNeverGetsLost(t *testing.T) {
 	})
 }
 
+// Seen from the other end, a connection goes on through the same states.
+func TestTurned(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var m Machine
+		proto := rapid.SampledFrom([]packet.Proto{packet.TCP, packet.UDP, packet.ICMP}).Draw(t, "proto")
+		packets := rapid.IntRange(2, 12).Draw(t, "packets")
+		turn := rapid.IntRange(1, packets-1).Draw(t, "turn")
+		var mirror Machine
+		for i := range packets {
+			if i == turn {
+				mirror = m.Turned()
+			}
+			dir := flow.Dir(rapid.IntRange(0, 1).Draw(t, "dir"))
+			flags := packet.Flags(rapid.Byte().Draw(t, "flags")) &^ packet.RST
+			s := m.Observe(dir, proto, flags)
+			if i >= turn && (mirror.Observe(dir.Flip(), proto, flags) != s || mirror.Turned() != m) {
+				t.Fatalf("packet %d: %s, %s from the other end", i, s, mirror.State())
+			}
+		}
+	})
+}
+
 func TestStateNames(t *testing.T) {
 	for s, want := range []string{"none", "new", "established", "stream", "closing", "closed", "invalid"} {
 		if got := State(s).String(); got != want {

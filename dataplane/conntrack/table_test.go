@@ -17,7 +17,7 @@ var (
 func at(d time.Duration) clock.Time { return clock.Time(0).Add(d) }
 
 func newTable(limit int) *Table {
-	return NewTable(flow.Seed{1, 2}, DefaultTimeouts(), limit)
+	return NewTable(flow.Seed{1, 2}, DefaultTimeouts(), limit, nil)
 }
 
 func key(iface flow.Scope, port uint16, proto packet.Proto) flow.Key {
@@ -64,7 +64,7 @@ func TestEntryDirection(t *testing.T) {
 		if e.Dir(opened) != flow.Forward || e.Dir(answer) != flow.Reply {
 			t.Errorf("opened by %s: directions are %s, %s", opened, e.Dir(opened), e.Dir(answer))
 		}
-		if e.Rule != 7 || e.Created != 0 {
+		if e.Rule != 7 || e.Proto != packet.TCP {
 			t.Errorf("entry is %+v", e)
 		}
 	}
@@ -156,7 +156,7 @@ func TestInsertReplaces(t *testing.T) {
 	table, k := newTable(0), key(1, 1, packet.TCP)
 	old := admit(t, table, 0, k)
 	ref, e, ok := table.Insert(5, k, flow.Ingress, 8)
-	if !ok || e.State() != None || e.Rule != 8 || e.Created != 5 {
+	if !ok || e.State() != None || e.Rule != 8 || e.LastSeen != 5 {
 		t.Errorf("got %+v", e)
 	}
 	if table.At(5, old) != nil || table.At(5, ref) != e || table.Count(1) != 1 {
@@ -165,6 +165,30 @@ func TestInsertReplaces(t *testing.T) {
 	table.Delete(old)
 	if table.Len() != 1 || table.Count(1) != 1 {
 		t.Error("deleting the old connection twice took the new one's place")
+	}
+}
+
+// What stands for a connection sees its packets in the entry's stead, so the
+// entry's own timer means nothing until that is gone.
+func TestOwnedEntriesStay(t *testing.T) {
+	owner, _, _ := flow.NewTable[int](flow.Seed{}).Insert(flow.Key{}, 0)
+	alive := true
+	table := NewTable(flow.Seed{1, 2}, DefaultTimeouts(), 1, func(ref flow.Ref) bool {
+		return ref == owner && alive
+	})
+	k, late := key(1, 1, packet.UDP), at(time.Hour)
+	ref := admit(t, table, 0, k)
+	table.At(0, ref).Owner = owner
+	table.Sweep(late, 10)
+	if _, e := table.Lookup(late, &k); e == nil || table.At(late, ref) != e {
+		t.Fatal("expired under its owner")
+	}
+	if _, _, ok := table.Insert(late, key(1, 2, packet.UDP), flow.Egress, 7); ok {
+		t.Error("an owned entry holds no place")
+	}
+	alive = false
+	if _, e := table.Lookup(late, &k); e != nil {
+		t.Error("did not expire after its owner")
 	}
 }
 
