@@ -1,6 +1,9 @@
 package packet
 
-import "net/netip"
+import (
+	"encoding/binary"
+	"net/netip"
+)
 
 // Addr is an IPv4 or IPv6 address in 16 bytes, network byte order; IPv4 is
 // held in its IPv4-mapped form (RFC 4291 section 2.5.5.2). It is comparable and
@@ -15,16 +18,17 @@ func (a Addr) IP() netip.Addr { return netip.AddrFrom16(a).Unmap() }
 
 // Is4 reports whether a is an IPv4 address.
 func (a *Addr) Is4() bool {
-	for _, b := range a[:10] {
-		if b != 0 {
-			return false
-		}
-	}
-	return a[10] == 0xff && a[11] == 0xff
+	return binary.BigEndian.Uint64(a[:]) == 0 && binary.BigEndian.Uint32(a[8:]) == 0xffff
 }
 
 // String returns the usual text form.
 func (a Addr) String() string { return a.IP().String() }
+
+// set4 makes a the IPv4 address of the first four bytes of b.
+func (a *Addr) set4(b []byte) {
+	binary.BigEndian.PutUint64(a[:], 0)
+	binary.BigEndian.PutUint64(a[8:], 0xffff<<32|uint64(binary.BigEndian.Uint32(b)))
+}
 
 // MAC is an Ethernet address.
 type MAC [6]byte

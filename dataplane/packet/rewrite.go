@@ -1,7 +1,20 @@
 package packet
 
+// Tuple is what address translation changes: addresses and ports, the latter in
+// host byte order.
+type Tuple struct {
+	Src, Dst         Addr
+	SrcPort, DstPort uint16
+}
+
+// Reversed returns the tuple of the packets that answer.
+func (t Tuple) Reversed() Tuple {
+	return Tuple{Src: t.Dst, Dst: t.Src, SrcPort: t.DstPort, DstPort: t.SrcPort}
+}
+
 // Rewrite is what happens to every packet of one direction of a flow between
-// two interfaces. It is prepared once ([NewRewrite]) and applied many times.
+// two interfaces. It is prepared once ([NewRewrite]) and applied many times. All
+// else passes untouched: IP ID, sequence numbers, window, options (F1.37).
 type Rewrite struct {
 	Src, Dst         Addr
 	SrcPort, DstPort uint16
@@ -12,4 +25,109 @@ type Rewrite struct {
 
 	addrDelta uint16 // one's-complement change of the address words
 	portDelta uint16 // one's-complement change of the port words
+}
+
+// NewRewrite returns the translation of packets of tuple from into such of tuple
+// to, which is of the same family. The caller sets SrcMAC, DstMAC, TTL and MSS;
+// the other fields must stay as they are.
+func NewRewrite(from, to Tuple) Rewrite {
+	r := Rewrite{
+		Src: to.Src, Dst: to.Dst, SrcPort: to.SrcPort, DstPort: to.DstPort,
+		NAT: from != to,
+	}
+	before := fold(sum(from.Dst[:], sum(from.Src[:], 0)))
+	after := fold(sum(to.Dst[:], sum(to.Src[:], 0)))
+	r.addrDelta = fold(uint64(^before) + uint64(after))
+	r.portDelta = fold(uint64(^from.SrcPort) + uint64(^from.DstPort) + uint64(to.SrcPort) + uint64(to.DstPort))
+	return r
+}
+
+// Apply rewrites the frame of v, which must have decoded as [KindIP] with the
+// tuple that r translates from and with a TTL above r.TTL, and whose other
+// fields keep telling what the packet was. It may be applied once.
+//
+// Checksums are corrected by what changed: one that was right stays right, and
+// one that was wrong behind a trusting device stays wrong. The identifiers of
+// ICMP echo and the packets quoted in ICMP errors are not translated.
+func (v *View) Apply(r *Rewrite) {
+	eth := v.eth
+	*(*MAC)(eth) = r.DstMAC
+	*(*MAC)(eth[6:]) = r.SrcMAC
+
+	ip := eth[ethLen:]
+	if v.V6 {
+		ip[7] -= r.TTL
+		if r.NAT {
+			*(*Addr)(ip[8:]) = r.Src
+			*(*Addr)(ip[24:]) = r.Dst
+		}
+	} else {
+		// The time to live is the upper half of its word.
+		delta := uint64(^(uint16(r.TTL) << 8))
+		ip[8] -= r.TTL
+		if r.NAT {
+			copy(ip[12:16], r.Src[12:])
+			copy(ip[16:20], r.Dst[12:])
+			delta += uint64(r.addrDelta)
+		}
+		be.PutUint16(ip[10:], adjust(be.Uint16(ip[10:]), delta))
+	}
+	if r.NAT {
+		v.translateTransport(r)
+	}
+	if r.MSS != 0 && v.MSS > r.MSS {
+		v.lowerMSS(r.MSS)
+	}
+}
+
+// translateTransport rewrites the ports, and corrects the checksum for them and
+// for the addresses in the pseudo-header.
+func (v *View) translateTransport(r *Rewrite) {
+	segment := v.eth[v.l4:]
+	delta := uint64(r.addrDelta)
+	switch v.Proto {
+	case TCP, UDP:
+		be.PutUint16(segment, r.SrcPort)
+		be.PutUint16(segment[2:], r.DstPort)
+		delta += uint64(r.portDelta)
+	case ICMP:
+		return // no ports, and no pseudo-header in the checksum
+	}
+	field := segment[v.Proto.checksumAt():]
+	was := be.Uint16(field)
+	switch {
+	case v.partial:
+		// The sum of the pseudo-header, not complemented: the receiver
+		// adds the ports with the rest of the segment.
+		be.PutUint16(field, fold(uint64(was)+uint64(r.addrDelta)))
+	case v.Proto != UDP:
+		be.PutUint16(field, adjust(was, delta))
+	case was != 0: // else the sender computed none
+		be.PutUint16(field, udpChecksum(adjust(was, delta)))
+	}
+}
+
+// udpChecksum returns the form in which a datagram carries a checksum: 0 would
+// mean that there is none (RFC 768).
+func udpChecksum(checksum uint16) uint16 {
+	if checksum == 0 {
+		return 0xffff
+	}
+	return checksum
+}
+
+// lowerMSS writes a smaller maximum segment size into the option of a SYN.
+func (v *View) lowerMSS(mss uint16) {
+	segment := v.eth[v.l4:v.data]
+	at := tcpLen + findMSS(segment[tcpLen:])
+	be.PutUint16(segment[at:], mss)
+	if v.partial {
+		return // the receiver sums up what it finds
+	}
+	delta := fold(uint64(^v.MSS) + uint64(mss))
+	if at%2 != 0 {
+		delta = delta<<8 | delta>>8 // the value straddles two words
+	}
+	field := segment[TCP.checksumAt():]
+	be.PutUint16(field, adjust(be.Uint16(field), uint64(delta)))
 }

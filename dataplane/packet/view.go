@@ -11,7 +11,8 @@ const (
 	ICMPv6 Proto = 58
 )
 
-// Flags are the TCP flags of RFC 9293 section 3.1.
+// Flags are the TCP flags of RFC 9293 section 3.1, without CWR and ECE, by which
+// nothing is decided: a SYN that asks for ECN is a SYN.
 type Flags uint8
 
 // TCP flags.
@@ -22,6 +23,8 @@ const (
 	PSH
 	ACK
 	URG
+
+	allFlags = FIN | SYN | RST | PSH | ACK | URG
 )
 
 // Kind is what a frame carries.
@@ -35,12 +38,14 @@ const (
 )
 
 // View is one decoded frame. It borrows the frame's memory and is valid only
-// until the frame is reused. Numbers are in host byte order.
+// until the frame is reused. Numbers are in host byte order. They say what the
+// frame was when it was decoded: [View.Apply] changes the frame, not them.
 type View struct {
-	frame *Frame
-	eth   []byte // the Ethernet frame
-	l4    int    // offset of the transport header in eth
-	data  int    // offset of the transport payload in eth
+	frame   *Frame
+	eth     []byte // the Ethernet frame
+	l4      int    // offset of the transport header in eth; 0: there is none
+	data    int    // offset of the transport payload in eth
+	partial bool   // the checksum field holds only the pseudo-header's sum
 
 	Kind           Kind
 	V6             bool
@@ -58,9 +63,35 @@ type View struct {
 	Seq              uint32 // TCP only; part of the load balancer's flow hash (F2.14)
 	MSS              uint16 // TCP SYN only; 0 where the option is absent
 
-	// Len is the IP packet's length in bytes. A superframe (TCP or UDP
-	// segmentation offload) stands for Segments packets on the wire, the
-	// largest of MaxLen bytes and all together of WireLen bytes, each with its headers.
+	// Len is the IP packet's length in bytes, 0 for ARP. A superframe (TCP or
+	// UDP segmentation offload) stands for Segments packets on the wire, the
+	// largest of MaxLen bytes and all together of WireLen bytes, each with its
+	// headers. Any other frame stands for itself.
 	Len, MaxLen, WireLen int
 	Segments             int
+}
+
+// Tuple returns the packet's addresses and ports.
+func (v *View) Tuple() Tuple {
+	return Tuple{Src: v.Src, Dst: v.Dst, SrcPort: v.SrcPort, DstPort: v.DstPort}
+}
+
+// Transport returns the transport header and its payload, within the frame; nil
+// for ARP, and where decoding failed.
+func (v *View) Transport() []byte {
+	if v.l4 == 0 {
+		return nil
+	}
+	end := ethLen + v.Len
+	return v.eth[v.l4:end:end]
+}
+
+// Payload returns the bytes after the TCP, UDP or 8-byte ICMP header, within the
+// frame; nil for ARP, and where decoding failed.
+func (v *View) Payload() []byte {
+	if v.l4 == 0 {
+		return nil
+	}
+	end := ethLen + v.Len
+	return v.eth[v.data:end:end]
 }

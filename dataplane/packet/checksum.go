@@ -1,0 +1,62 @@
+package packet
+
+import "math/bits"
+
+// The Internet checksum (RFC 1071) is the one's complement of the
+// one's-complement sum of big-endian 16-bit words. Because 2^16, 2^32 and 2^64
+// all leave 1 when divided by 2^16-1, wider words may be added as they are and
+// folded at the end.
+
+// sum adds the words of b to acc. A last odd byte counts as if a zero followed.
+func sum(b []byte, acc uint64) uint64 {
+	var carry uint64
+	for len(b) >= 32 {
+		acc, carry = bits.Add64(acc, be.Uint64(b), carry)
+		acc, carry = bits.Add64(acc, be.Uint64(b[8:]), carry)
+		acc, carry = bits.Add64(acc, be.Uint64(b[16:]), carry)
+		acc, carry = bits.Add64(acc, be.Uint64(b[24:]), carry)
+		b = b[32:]
+	}
+	for len(b) >= 8 {
+		acc, carry = bits.Add64(acc, be.Uint64(b), carry)
+		b = b[8:]
+	}
+	// The rest fits in one word: at most 7 bytes, and a zero after an odd one.
+	var rest uint64
+	if len(b) >= 4 {
+		rest = uint64(be.Uint32(b))
+		b = b[4:]
+	}
+	if len(b) >= 2 {
+		rest += uint64(be.Uint16(b))
+		b = b[2:]
+	}
+	if len(b) == 1 {
+		rest += uint64(b[0]) << 8
+	}
+	acc, carry = bits.Add64(acc, rest, carry)
+	acc, carry = bits.Add64(acc, 0, carry)
+	return acc + carry
+}
+
+// fold brings a sum to 16 bits. It is 0 only if all that was added was 0.
+func fold(acc uint64) uint16 {
+	acc = acc>>32 + acc&0xffffffff
+	acc = acc>>16 + acc&0xffff
+	acc = acc>>16 + acc&0xffff
+	acc = acc>>16 + acc&0xffff
+	return uint16(acc)
+}
+
+// pseudoSum adds up the pseudo-header of a segment of n bytes (RFC 9293 section
+// 3.1, RFC 8200 section 8.1). It serves both families: the prefix of two
+// IPv4-mapped addresses adds twice 0xffff, which is zero in one's complement.
+func pseudoSum(src, dst *Addr, p Proto, n int) uint64 {
+	return sum(dst[:], sum(src[:], uint64(p)+uint64(n)))
+}
+
+// adjust returns a checksum after the words that it covers changed by delta, the
+// sum of the new words and of the complements of the old: RFC 1624 equation 3.
+func adjust(checksum uint16, delta uint64) uint16 {
+	return ^fold(uint64(^checksum) + delta)
+}
