@@ -38,13 +38,13 @@ const (
 // Pool knows which source ports are in use between which pairs. It has one owner.
 type Pool struct {
 	limit int
-	pairs map[Pair]*ports
-	spare []*ports // empty, for the next pair
+	pairs map[Pair]*portSet
+	spare []*portSet // empty, for the next pair
 }
 
-// ports is the state of one pair: a bit for each port in use, and how many there
+// portSet is the state of one pair: a bit for each port in use, and how many there
 // are in each block of bits, so that the search for a free one is short.
-type ports struct {
+type portSet struct {
 	inUse int
 	count [numBlocks]uint16
 	words [numBlocks][blockWords]uint64
@@ -57,7 +57,7 @@ func NewPool(limit int) *Pool {
 	if limit <= 0 {
 		limit = DefaultLimit
 	}
-	return &Pool{limit: min(limit, total), pairs: make(map[Pair]*ports)}
+	return &Pool{limit: min(limit, total), pairs: make(map[Pair]*portSet)}
 }
 
 // Limit returns how many ports of a pair may be in use at once.
@@ -116,23 +116,23 @@ func (p *Pool) Release(pair Pair, port uint16) {
 
 // fresh returns the state of a pair without connections. One that was given
 // back is clean: all its bits were cleared one by one.
-func (p *Pool) fresh() *ports {
+func (p *Pool) fresh() *portSet {
 	n := len(p.spare)
 	if n == 0 {
-		return new(ports)
+		return new(portSet)
 	}
 	u := p.spare[n-1]
 	p.spare = p.spare[:n-1]
 	return u
 }
 
-func (u *ports) word(i int) *uint64 {
+func (u *portSet) word(i int) *uint64 {
 	return &u.words[i/blockPorts][i%blockPorts/64]
 }
 
 // free returns the index of the nth port that is not in use, from 0. There must
 // be more than nth of them. It takes at most 16+63+63 steps.
-func (u *ports) free(nth int) int {
+func (u *portSet) free(nth int) int {
 	b := 0
 	for ; nth >= blockPorts-int(u.count[b]); b++ {
 		nth -= blockPorts - int(u.count[b])
