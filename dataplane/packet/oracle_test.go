@@ -44,7 +44,13 @@ func build(s packet.Spec) *packet.Frame {
 	return f
 }
 
-func mustDecode(t testing.TB, f *packet.Frame) *packet.View {
+// failer is what testing.TB and rapid.T have in common.
+type failer interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
+func mustDecode(t failer, f *packet.Frame) *packet.View {
 	t.Helper()
 	v := new(packet.View)
 	if why := v.Decode(f); why != drop.None {
