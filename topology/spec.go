@@ -1,7 +1,7 @@
 package topology
 
 // Spec is a lab as its author wrote it: what exists, in the words of
-// Terraform's AWS provider. [Fill] adds what AWS would add, in place; the keys
+// Terraform's AWS provider. [New] adds what AWS would add, in place; the keys
 // of its maps are the names by which the parts refer to each other. A name is
 // unique within its VPC; from elsewhere it is VPC/NAME, or NAME alone where only
 // one VPC has it.
@@ -40,8 +40,8 @@ type Subnet struct {
 type SecurityGroup struct {
 	ID          string  `yaml:"id,omitempty" doc:"sg-…"`
 	Description string  `yaml:"description,omitempty" doc:"Free text."`
-	Ingress     []*Rule `yaml:"ingress,omitempty" doc:"What may come in. Default: nothing (F3.3)."`
-	Egress      []*Rule `yaml:"egress,omitempty" doc:"What may go out. Default, where the key is absent: everything; an empty list: nothing (F3.3)."`
+	Ingress     []*Rule `yaml:"ingress,omitzero" doc:"What may come in. Default: nothing; into the default group, its own members (F3.3)."`
+	Egress      []*Rule `yaml:"egress,omitzero" doc:"What may go out. Default, where the key is absent: everything; an empty list: nothing (F3.3)."`
 }
 
 // Rule allows traffic in one direction (F3.2).
@@ -110,6 +110,7 @@ type LoadBalancer struct {
 	SecurityGroups   []string    `yaml:"security_groups,omitempty" doc:"Security groups. None: everything is allowed (F2.63)."`
 	CrossZone        bool        `yaml:"enable_cross_zone_load_balancing,omitempty" doc:"Whether a node uses the targets of every zone. Default false (F2.19)."`
 	EnforceSG        string      `yaml:"enforce_security_group_inbound_rules_on_private_link_traffic,omitempty" doc:"on (default) or off (F2.64)."`
+	IPAddressType    string      `yaml:"ip_address_type,omitempty" doc:"ipv4 (default) or dualstack, where all its subnets have IPv6."`
 	Listeners        []*Listener `yaml:"listeners,omitempty" doc:"Listeners (aws_lb_listener)."`
 }
 
@@ -134,6 +135,7 @@ type EndpointService struct {
 	AcceptanceRequired *bool    `yaml:"acceptance_required,omitempty" doc:"Whether the provider must accept each endpoint. Default true (F1.15)."`
 	AllowedPrincipals  []string `yaml:"allowed_principals,omitempty" doc:"Who may create endpoints: arn:aws:iam::ACCOUNT:root, …:role/NAME, …:user/NAME or * (F1.14). Default: nobody."`
 	PrivateDNSName     string   `yaml:"private_dns_name,omitempty" doc:"Private name, ownership taken as verified (F1.26)."`
+	IPAddressTypes     []string `yaml:"supported_ip_address_types,omitempty" doc:"ipv4 (default), and ipv6 where all its load balancers are dualstack (F1.52)."`
 }
 
 // VPCEndpoint is an aws_vpc_endpoint of type Interface.
@@ -147,7 +149,7 @@ type VPCEndpoint struct {
 	PrivateIPs      map[string]string `yaml:"private_ips,omitempty" doc:"Designated addresses, by subnet name (F1.2)."`
 	SecurityGroups  []string          `yaml:"security_group_ids,omitempty" doc:"Security groups. Default: the VPC's default group (F1.5)."`
 	PrivateDNS      bool              `yaml:"private_dns_enabled,omitempty" doc:"Whether the service's private name resolves in this VPC."`
-	IPAddressType   string            `yaml:"ip_address_type,omitempty" doc:"ipv4, ipv6 or dualstack. Default: what all its subnets have (F1.51)."`
+	IPAddressType   string            `yaml:"ip_address_type,omitempty" doc:"ipv4 or dualstack. Default: dualstack where all its subnets and the service have both (F1.51)."`
 	Principal       string            `yaml:"principal,omitempty" doc:"Who creates the endpoint. Default: the root of the VPC's account."`
 	AutoAccept      bool              `yaml:"auto_accept,omitempty" doc:"Accept at once; service and VPC must share an account."`
 }

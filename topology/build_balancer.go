@@ -1,0 +1,341 @@
+package topology
+
+import (
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// laterProtocols are AWS's, but not yet plsim's.
+var laterProtocols = []string{"TLS", "QUIC", "TCP_QUIC", "HTTP", "HTTPS", "GENEVE"}
+
+// protocol checks the protocol of a listener or a target group.
+func (b *builder) protocol(path, protocol string) bool {
+	choices := []string{"TCP", "UDP", "TCP_UDP"}
+	switch {
+	case protocol == "":
+		b.problems.add(path, "is missing: choose from %s", strings.Join(choices, ", "))
+	case slices.Contains(choices, protocol):
+		return true
+	case slices.Contains(laterProtocols, protocol):
+		b.problems.add(path, "%s is not supported yet; choose from %s", protocol, strings.Join(choices, ", "))
+	default:
+		b.problems.add(path, "%q is not a protocol here%s", protocol, hint(protocol, choices))
+	}
+	return false
+}
+
+var elbName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,30}[A-Za-z0-9])?$`)
+
+// elbName checks a name that AWS puts into DNS names.
+func (b *builder) elbName(path, kind, name string) {
+	if nameForm.MatchString(name) && !elbName.MatchString(name) {
+		b.problems.add(path, "%q is not a name for a %s: AWS takes 1 to 32 letters, digits and -, no - at either end", name, kind)
+	}
+}
+
+// addPools resolves the target groups. Registered targets get their addresses
+// from the plan.
+func (b *builder) addPools() {
+	b.find.pools = map[string]*pool{}
+	each(&b.problems, "target_groups", b.spec.TargetGroups, func(path, name string, spec *TargetGroup) {
+		p := &pool{TargetGroup: spec, name: name, path: path}
+		b.pools = append(b.pools, p)
+		b.find.pools[name] = p
+
+		b.elbName(path, "target group", name)
+		b.protocol(at(path, "protocol"), spec.Protocol)
+		b.port(at(path, "port"), spec.Port)
+		b.choice(at(path, "load_balancing_cross_zone_enabled"), &spec.CrossZone, "a setting", "use_load_balancer_configuration", "true", "false")
+		p.preserve(&b.problems)
+		switch spec.TargetType {
+		case "alb", "lambda":
+			b.problems.add(at(path, "target_type"), "%s is not supported yet; choose from instance, ip", spec.TargetType)
+			return
+		}
+		if !b.choice(at(path, "target_type"), &spec.TargetType, "a target type", "instance", "ip") {
+			return
+		}
+		if p.network = b.poolNetwork(path, p); p.network == nil {
+			return
+		}
+		elements(&b.problems, at(path, "targets"), spec.Targets, func(path string, t *Target) {
+			m, problems := b.member(p, t)
+			if len(problems) == 0 {
+				problems = p.register(m)
+			}
+			b.problems.under(path, problems)
+		})
+	})
+}
+
+// preserve completes preserve_client_ip: on for instances, and always on for UDP (F2.24).
+func (p *pool) preserve(problems *Problems) {
+	udp := p.Protocol == "UDP" || p.Protocol == "TCP_UDP"
+	if p.PreserveClientIP == nil {
+		on := udp || p.TargetType != "ip"
+		p.PreserveClientIP = &on
+	}
+	if udp && !*p.PreserveClientIP {
+		problems.add(at(p.path, "preserve_client_ip"), "cannot be false for %s: AWS always preserves there, except towards PrivateLink clients", p.Protocol)
+	}
+}
+
+// poolNetwork finds the VPC of a target group: the one it names, or the only one
+// that has all its targets.
+func (b *builder) poolNetwork(path string, p *pool) *Network {
+	path = at(path, "vpc_id")
+	if p.VPCID != "" {
+		n, err := find("VPC", b.find.networks, p.VPCID)
+		if err != nil {
+			b.problems.add(path, "%v", err)
+		}
+		return n
+	}
+	var names []string
+	for _, n := range b.Networks {
+		if !slices.ContainsFunc(p.Targets, func(t *Target) bool { return t != nil && !b.plausible(n, p, t) }) {
+			names = append(names, n.Name)
+		}
+	}
+	switch {
+	case len(names) == 1:
+		p.VPCID = names[0]
+		return b.find.networks[p.VPCID]
+	case len(b.Networks) == 0:
+	case len(b.Networks) == 1:
+		p.VPCID = b.Networks[0].Name
+		return b.Networks[0] // Its targets will say what is wrong.
+	case len(names) > 1:
+		b.problems.add(path, "is missing: %s could be meant", list(names))
+	default:
+		b.strayTargets(path, p)
+	}
+	return nil
+}
+
+// strayTargets says why no VPC has all the targets: some do not exist at all, or
+// they stand in several VPCs.
+func (b *builder) strayTargets(path string, p *pool) {
+	exist := true
+	for i, t := range p.Targets {
+		if t == nil || p.TargetType == "ip" {
+			continue
+		}
+		if _, err := b.find.hosts.find("", t.TargetID); err != nil {
+			b.problems.add(at(item(at(p.path, "targets"), i), "target_id"), "%v", err)
+			exist = false
+		}
+	}
+	if exist {
+		b.problems.add(path, "is missing, and no VPC has all the targets: name the VPC and check the targets")
+	}
+}
+
+// plausible reports whether a VPC has what a target names.
+func (b *builder) plausible(n *Network, p *pool, t *Target) bool {
+	if p.TargetType == "ip" {
+		a, err := netip.ParseAddr(t.TargetID)
+		return err == nil && slices.ContainsFunc(n.CIDRs, func(c netip.Prefix) bool { return c.Contains(a) })
+	}
+	h, err := b.find.hosts.find(n.Name, t.TargetID)
+	return err == nil && h.Network == n
+}
+
+// member resolves a target. The problems' paths are relative to it.
+func (l *Lab) member(p *pool, t *Target) (m member, problems Problems) {
+	if t.Port < 0 || t.Port > 65535 {
+		problems.add("port", "%d is not a port: give one from 1 to 65535, or leave it out for the group's", t.Port)
+	}
+	m.port = uint16(t.Port)
+	if t.Port == 0 {
+		m.port = uint16(p.Port)
+	}
+	bad := func(format string, args ...any) { problems.add("target_id", format, args...) }
+	a, err := netip.ParseAddr(t.TargetID)
+	switch {
+	case t.TargetID == "":
+		bad("is missing: name an instance, or an address where target_type is ip")
+	case p.TargetType == "instance" && err == nil:
+		bad("%s is an address, but target_type is instance: name an instance, or set target_type: ip", a)
+	case p.TargetType == "instance":
+		h, err := l.find.hosts.find(p.network.Name, t.TargetID)
+		switch {
+		case err != nil:
+			bad("%v", err)
+		case h.Network != p.network:
+			bad("instance %s is in VPC %s, but the target group is in VPC %s", t.TargetID, h.Network.Name, p.network.Name)
+		default:
+			m.host = h
+		}
+	case err != nil:
+		if _, err := l.find.hosts.find(p.network.Name, t.TargetID); err == nil {
+			bad("%s is an instance, but target_type is ip: write its address, or set target_type: instance", t.TargetID)
+		} else {
+			bad("%q is not an address", t.TargetID)
+		}
+	default:
+		m.addr = a
+		s := l.subnetOf(p.network, a)
+		switch {
+		case s != nil:
+			m.zone = s.zone
+		case p.network.settled:
+			bad("%s is in no subnet of VPC %s, and a lab has no other way there", a, p.network.Name)
+		}
+	}
+	return m, problems
+}
+
+// subnetOf returns the subnet of a network that an address belongs to.
+func (l *Lab) subnetOf(n *Network, a netip.Addr) *subnet {
+	for _, s := range l.subnets {
+		if s.network != n {
+			continue
+		}
+		for _, b := range s.blocks {
+			if b.prefix.Contains(a) {
+				return s
+			}
+		}
+	}
+	return nil
+}
+
+// register adds a target to the group. The problems' paths are relative to the target.
+func (p *pool) register(m member) (problems Problems) {
+	if p.index(m) >= 0 {
+		problems.add("", "is registered twice with port %d", m.port)
+	}
+	if m.addr.IsValid() && len(p.members) > 0 && p.members[0].addr.Is4() != m.addr.Is4() {
+		problems.add("target_id", "%s: a target group holds IPv4 targets or IPv6 targets, not both", m.addr)
+	}
+	if len(problems) == 0 {
+		p.members = append(p.members, m)
+	}
+	return problems
+}
+
+// index finds a registered target, -1 if it is none.
+func (p *pool) index(m member) int {
+	return slices.IndexFunc(p.members, func(o member) bool { return o.host == m.host && o.addr == m.addr && o.port == m.port })
+}
+
+// addBalancers resolves the load balancers and their listeners.
+func (b *builder) addBalancers() {
+	b.find.balancers = map[string]*balancer{}
+	each(&b.problems, "load_balancers", b.spec.LoadBalancers, func(path, name string, spec *LoadBalancer) {
+		lb := &balancer{LoadBalancer: spec, name: name, path: path, number: uint16(len(b.Lab.balancers)), blocks: 1}
+		b.Lab.balancers = append(b.Lab.balancers, lb)
+		b.find.balancers[name] = lb
+
+		b.elbName(path, "load balancer", name)
+		b.ids.balancer(&b.problems, path, &spec.ID)
+		lb.dnsName = strings.ToLower(fmt.Sprintf("%s-%s.elb.%s.amazonaws.com", name, spec.ID, b.Region))
+		switch spec.LoadBalancerType {
+		case "application", "gateway":
+			b.problems.add(at(path, "load_balancer_type"), "%s is not supported; only network is", spec.LoadBalancerType)
+		default:
+			b.choice(at(path, "load_balancer_type"), &spec.LoadBalancerType, "a load balancer type", "network")
+		}
+		orTrue(&spec.Internal)
+		if !*spec.Internal {
+			b.problems.add(at(path, "internal"), "cannot be false: a lab has no internet to face")
+		}
+		b.choice(at(path, "enforce_security_group_inbound_rules_on_private_link_traffic"), &spec.EnforceSG, "a setting", "on", "off")
+
+		lb.zones = b.subnetRefs(at(path, "subnets"), "load balancer "+name, nil, spec.Subnets)
+		if len(lb.zones) > 0 {
+			lb.network = lb.zones[0].network
+			lb.groups = b.groupRefs(at(path, "security_groups"), lb.network, spec.SecurityGroups)
+		}
+		if b.choice(at(path, "ip_address_type"), &spec.IPAddressType, "an address type", "ipv4", "dualstack") && spec.IPAddressType == "dualstack" {
+			lb.blocks = 2
+			b.dualstack(at(path, "ip_address_type"), lb.zones)
+		}
+		b.addListeners(lb)
+	})
+}
+
+// dualstack checks that subnets have IPv6 where dualstack is asked for.
+func (b *builder) dualstack(path string, subnets []*subnet) {
+	for _, s := range subnets {
+		if s.network.IPv6CIDRBlock == "" {
+			b.problems.add(path, "dualstack needs IPv6 in every subnet, and VPC %s has no ipv6_cidr_block", s.network.Name)
+			return
+		}
+	}
+}
+
+// fits are the target group protocols that a listener's protocol can forward to (F2.9).
+var fits = map[string][]string{
+	"TCP":     {"TCP", "TCP_UDP"},
+	"UDP":     {"UDP", "TCP_UDP"},
+	"TCP_UDP": {"TCP_UDP"},
+}
+
+func (b *builder) addListeners(lb *balancer) {
+	path := at(lb.path, "listeners")
+	if n := len(lb.Listeners); n > maxListeners {
+		b.problems.add(path, "%d listeners: a load balancer takes %d at most", n, maxListeners)
+	}
+	ports := map[int]*Listener{}
+	lb.pools = make([]*pool, 0, len(lb.Listeners))
+	elements(&b.problems, path, lb.Listeners, func(path string, l *Listener) {
+		known := b.protocol(at(path, "protocol"), l.Protocol)
+		if b.port(at(path, "port"), l.Port) {
+			switch first := ports[l.Port]; {
+			case first == nil:
+				ports[l.Port] = l
+			case known && first.Protocol != l.Protocol && fits[first.Protocol] != nil:
+				b.problems.add(at(path, "port"), "port %d already has a %s listener: for TCP and UDP on one port use one TCP_UDP listener", l.Port, first.Protocol)
+			default:
+				b.problems.add(at(path, "port"), "port %d already has a listener", l.Port)
+			}
+		}
+		b.idleTimeout(path, l)
+		lb.pools = append(lb.pools, b.forward(path, lb, l, known))
+	})
+}
+
+// idleTimeout completes and checks tcp_idle_timeout_seconds (F2.44).
+func (b *builder) idleTimeout(path string, l *Listener) {
+	path = at(path, "tcp_idle_timeout_seconds")
+	switch {
+	case l.Protocol == "UDP" && l.TCPIdleTimeout != 0:
+		b.problems.add(path, "is for TCP: a UDP listener forgets flows after 120 seconds, always")
+	case l.Protocol == "UDP":
+	case l.TCPIdleTimeout == 0:
+		l.TCPIdleTimeout = 350
+	case l.TCPIdleTimeout < 60 || l.TCPIdleTimeout > 6000:
+		b.problems.add(path, "%d is out of range: AWS takes 60 to 6000 seconds", l.TCPIdleTimeout)
+	}
+}
+
+// forward resolves a listener's default action.
+func (b *builder) forward(path string, lb *balancer, l *Listener, known bool) *pool {
+	path = at(path, "default_action")
+	if l.DefaultAction == nil {
+		b.problems.add(path, "is missing: write { target_group_arn: NAME }")
+		return nil
+	}
+	b.choice(at(path, "type"), &l.DefaultAction.Type, "an action of a network load balancer", "forward")
+	path = at(path, "target_group_arn")
+	if l.DefaultAction.TargetGroup == "" {
+		b.problems.add(path, "is missing: name a target group")
+		return nil
+	}
+	p, err := find("target group", b.find.pools, l.DefaultAction.TargetGroup)
+	switch {
+	case err != nil:
+		b.problems.add(path, "%v", err)
+		return nil
+	case known && fits[p.Protocol] != nil && !slices.Contains(fits[l.Protocol], p.Protocol):
+		b.problems.add(path, "a %s listener cannot forward to target group %s, whose protocol is %s; it needs %s", l.Protocol, p.name, p.Protocol, strings.Join(fits[l.Protocol], " or "))
+	case lb.network != nil && p.network != nil && p.network != lb.network:
+		b.problems.add(path, "target group %s is in VPC %s, but load balancer %s is in VPC %s", p.name, p.network.Name, lb.name, lb.network.Name)
+	}
+	return p
+}

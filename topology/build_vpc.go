@@ -1,0 +1,293 @@
+package topology
+
+import (
+	"fmt"
+	"io/fs"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/plsim/plsim/dataplane"
+)
+
+// addNetworks resolves the VPCs and the accounts' zones.
+func (b *builder) addNetworks() {
+	if len(b.spec.VPCs) == 0 {
+		b.problems.add("vpcs", "is missing: a lab needs at least one VPC")
+	}
+	b.find.networks = map[string]*Network{}
+	each(&b.problems, "vpcs", b.spec.VPCs, func(path, name string, v *VPC) {
+		n := &Network{VPC: v, Name: name, number: dataplane.VPCID(len(b.Networks)), path: path}
+		b.Networks = append(b.Networks, n)
+		b.find.networks[name] = n
+
+		b.ids.given(&b.problems, "vpc", path, &v.ID)
+		b.account(path, &v.OwnerID)
+		b.zones.learn(&b.problems, at(path, "availability_zones"), v.OwnerID, v.Zones)
+		orTrue(&v.EnableDNS)
+		orTrue(&v.EnableHosts)
+		if v.CIDRBlock == "" {
+			b.problems.add(at(path, "cidr_block"), "is missing: give an IPv4 CIDR block such as 10.0.0.0/16")
+		}
+		for _, f := range []*family{ipv4, ipv6} {
+			key, cidr := "cidr_block", &v.CIDRBlock
+			if f == ipv6 {
+				key, cidr = "ipv6_cidr_block", &v.IPv6CIDRBlock
+			}
+			if *cidr == "" {
+				continue
+			}
+			p, msg := f.sized(*cidr, "VPC", f.vpcMin, f.vpcMax)
+			if msg == "" && unusable(p) {
+				msg = p.String() + " is not for hosts: choose from 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16"
+			}
+			if msg != "" {
+				b.problems.add(at(path, key), "%s", msg)
+				continue
+			}
+			*cidr = p.String()
+			n.CIDRs = append(n.CIDRs, p)
+			if f == ipv4 {
+				n.dnsAt = nth(p, 2)
+			}
+		}
+	})
+	b.zones.complete()
+}
+
+// account checks an account number.
+func (b *builder) account(path string, id *string) {
+	if *id == "" {
+		*id = "123456789012"
+	}
+	if !accountForm.MatchString(*id) {
+		b.problems.add(at(path, "owner_id"), "%q is not an account: write 12 digits in quotes", *id)
+	}
+}
+
+// unusable reports whether a block holds addresses that no host may have.
+func unusable(p netip.Prefix) bool {
+	for _, s := range []string{"0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3", "::/8", "fe80::/10", "ff00::/8"} {
+		if netip.MustParsePrefix(s).Overlaps(p) {
+			return true
+		}
+	}
+	return false
+}
+
+func orTrue(v **bool) {
+	if *v == nil {
+		yes := true
+		*v = &yes
+	}
+}
+
+// cidr returns the network's block of a family.
+func (n *Network) cidr(f *family) (netip.Prefix, bool) {
+	for _, p := range n.CIDRs {
+		if f.holds(p.Addr()) {
+			return p, true
+		}
+	}
+	return netip.Prefix{}, false
+}
+
+// addSubnets resolves the subnets of every VPC: the blocks that the author
+// wrote first, then the others in the gaps.
+func (b *builder) addSubnets() {
+	for _, n := range b.Networks {
+		if len(n.Subnets) == 0 && len(n.Instances) > 0 {
+			n.Subnets = map[string]*Subnet{"default": {}}
+		}
+		var own []*subnet
+		zones := maps.Clone(n.Zones)
+		each(&b.problems, at(n.path, "subnets"), n.Subnets, func(path, name string, spec *Subnet) {
+			s := &subnet{Subnet: spec, name: name, network: n, number: uint16(len(b.subnets))}
+			b.subnets = append(b.subnets, s)
+			b.find.subnets.put(n.Name, name, s)
+			own = append(own, s)
+
+			b.ids.given(&b.problems, "subnet", path, &spec.ID)
+			s.routerMAC = b.ids.mac(at(path, "router"))
+			if spec.AvailabilityZone == "" {
+				spec.AvailabilityZone = b.Region + zoneLetters[:1]
+			}
+			var ok bool
+			if s.zone, ok = b.zones.zone(n.OwnerID, spec.AvailabilityZone); !ok {
+				b.problems.add(at(path, "availability_zone"), "%q is not a zone of %s%s", spec.AvailabilityZone, b.Region, hint(spec.AvailabilityZone, b.zones.all()))
+				return
+			}
+			if zones == nil {
+				zones = map[string]string{}
+			}
+			zones[s.zone.Name] = s.zone.ID
+		})
+		n.Zones = zones
+		n.settled = true
+		for _, f := range []*family{ipv4, ipv6} {
+			b.addBlocks(n, own, f)
+		}
+	}
+}
+
+// addBlocks gives the subnets of one VPC their blocks of one family.
+func (b *builder) addBlocks(n *Network, subnets []*subnet, f *family) {
+	vpc, ok := n.cidr(f)
+	cidr := func(s *subnet) (key string, value *string) {
+		if f == ipv4 {
+			return "cidr_block", &s.CIDRBlock
+		}
+		return "ipv6_cidr_block", &s.IPv6CIDRBlock
+	}
+	var taken []netip.Prefix
+	broken := false
+	give := func(s *subnet, p netip.Prefix, value *string) {
+		*value = p.String()
+		taken = append(taken, p)
+		s.blocks = append(s.blocks, newBlock(f, p))
+	}
+	for _, s := range subnets {
+		key, value := cidr(s)
+		path := at(at(at(n.path, "subnets"), s.name), key)
+		if *value == "" {
+			continue
+		}
+		p, msg := f.sized(*value, "subnet", f.subMin, f.subMax)
+		switch {
+		case msg != "":
+		case !ok && f == ipv6 && n.IPv6CIDRBlock == "":
+			msg = "VPC " + n.Name + " has no ipv6_cidr_block: add one to it first"
+		case !ok: // The VPC's own block is wrong, and that has been said.
+			broken = true
+			continue
+		case !vpc.Contains(p.Addr()) || p.Bits() < vpc.Bits():
+			msg = p.String() + " is outside VPC " + n.Name + " (" + vpc.String() + ")"
+		}
+		for _, other := range subnets {
+			if msg != "" {
+				break
+			}
+			for _, o := range other.blocks {
+				if o.family == f && o.prefix.Overlaps(p) {
+					msg = p.String() + " overlaps subnet " + other.name + " (" + o.prefix.String() + ")"
+				}
+			}
+		}
+		if msg != "" {
+			b.problems.add(path, "%s", msg)
+			broken = true
+			continue
+		}
+		give(s, p, value)
+	}
+	if !ok || broken {
+		// Without the VPC's block, or with one of its subnets' unknown, there is
+		// no telling where the gaps are.
+		n.settled = n.settled && !broken && (ok || f == ipv6 && n.IPv6CIDRBlock == "")
+		return
+	}
+	for _, s := range subnets {
+		key, value := cidr(s)
+		if *value != "" {
+			continue
+		}
+		p, ok := nextFree(vpc, f.subnetDefault, taken)
+		if !ok {
+			b.problems.add(at(at(at(n.path, "subnets"), s.name), key), "VPC %s (%s) has no /%d left for this subnet: make the VPC larger or give the subnets smaller blocks", n.Name, vpc, max(f.subnetDefault, vpc.Bits()))
+			n.settled = false
+			continue
+		}
+		give(s, p, value)
+	}
+}
+
+// addHosts resolves the instances. Their addresses come with the plan.
+func (b *builder) addHosts() {
+	for _, n := range b.Networks {
+		subnets := b.find.subnets.names(n.Name)
+		each(&b.problems, at(n.path, "instances"), n.Instances, func(path, name string, spec *Instance) {
+			h := &Host{Instance: spec, Name: n.Name + "/" + name, Network: n, name: name, path: path}
+			b.Hosts = append(b.Hosts, h)
+			b.find.hosts.put(n.Name, name, h)
+
+			b.ids.given(&b.problems, "i", path, &spec.ID)
+			if len(spec.SecurityGroups) == 0 {
+				spec.SecurityGroups = []string{defaultGroup}
+			}
+			groups := b.groupRefs(at(path, "vpc_security_group_ids"), n, spec.SecurityGroups)
+			b.programs(path, spec)
+
+			if spec.SubnetID == "" {
+				if len(subnets) > 1 {
+					b.problems.add(at(path, "subnet_id"), "is missing: VPC %s has the subnets %s", n.Name, list(subnets))
+					return
+				}
+				spec.SubnetID = subnets[0]
+			}
+			s, err := b.find.subnets.find(n.Name, spec.SubnetID)
+			switch {
+			case err != nil:
+				b.problems.add(at(path, "subnet_id"), "%v", err)
+				return
+			case s.network != n:
+				b.problems.add(at(path, "subnet_id"), "subnet %s is in another VPC than the instance", spec.SubnetID)
+				return
+			}
+			h.NIC = b.addNIC(&NIC{Kind: dataplane.Instance, Label: h.Name, Host: h, groups: groups}, path)
+			b.attach(h.NIC, s)
+		})
+	}
+}
+
+// attach puts an interface into a subnet.
+func (b *builder) attach(n *NIC, s *subnet) {
+	n.Network, n.SubnetID, n.Zone, n.subnet, n.RouterMAC = s.network, s.ID, s.zone, s.number, s.routerMAC
+}
+
+// programs checks what runs on an instance.
+func (b *builder) programs(path string, spec *Instance) {
+	ports := map[string]bool{}
+	elements(&b.problems, at(path, "services"), spec.Services, func(path string, s *Service) {
+		if s.Type == "" {
+			b.problems.add(at(path, "type"), "is missing: choose from %s", strings.Join(serviceTypes, ", "))
+		} else if b.choice(at(path, "type"), &s.Type, "a service", serviceTypes...) && b.port(at(path, "port"), s.Port) {
+			port := fmt.Sprintf("TCP port %d", s.Port)
+			if s.Type == "udp_echo" {
+				port = fmt.Sprintf("UDP port %d", s.Port)
+			}
+			if ports[port] {
+				b.problems.add(at(path, "port"), "%s is taken by another service of this instance", port)
+			}
+			ports[port] = true
+		}
+		if web := s.Type == "http" || s.Type == "https"; !web && slices.Contains(serviceTypes, s.Type) {
+			if len(s.Routes) > 0 {
+				b.problems.add(at(path, "routes"), "is for http and https only")
+			}
+			if len(s.Names) > 0 {
+				b.problems.add(at(path, "names"), "is for https only")
+			}
+		}
+		for _, route := range slices.Sorted(maps.Keys(s.Routes)) {
+			if !strings.HasPrefix(route, "/") {
+				b.problems.add(at(at(path, "routes"), route), "a route is a path: write /%s", route)
+			}
+		}
+	})
+	for _, name := range slices.Sorted(maps.Keys(spec.Files)) {
+		if name == "." || !fs.ValidPath(name) {
+			b.problems.add(at(at(path, "files"), name), "%q leaves the instance's home directory: write a relative name without ..", name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(spec.Environment)) {
+		if name == "" || strings.ContainsAny(name, "=\x00") {
+			b.problems.add(at(at(path, "environment"), name), "%q is not the name of an environment variable", name)
+		}
+	}
+	if spec.WaitForPort != 0 {
+		b.port(at(path, "wait_for_port"), spec.WaitForPort)
+	}
+}
+
+var serviceTypes = []string{"http", "https", "tcp_echo", "udp_echo"}

@@ -1,0 +1,181 @@
+package topology
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/plsim/plsim/dataplane"
+	"github.com/plsim/plsim/dataplane/filter"
+	"github.com/plsim/plsim/dataplane/packet"
+)
+
+// udpIdleTimeout is fixed (F2.44).
+const udpIdleTimeout = 120 * time.Second
+
+// Compile makes the lab's program as it is now, whole. Each program has an epoch
+// one above the last one's, and shares no memory that a later edit changes.
+func (l *Lab) Compile() *dataplane.Program {
+	l.epoch++
+	c := &compiler{
+		Lab:     l,
+		program: &dataplane.Program{Epoch: l.epoch, Rules: slices.Clone(l.rules)},
+		members: map[*group]map[packet.Addr]struct{}{},
+		sets:    map[string]*filter.RuleSet{},
+	}
+	c.addrs()
+	for _, n := range l.NICs {
+		c.program.Interfaces = append(c.program.Interfaces, c.nic(n))
+	}
+	for _, lb := range l.balancers {
+		c.program.Balancers = append(c.program.Balancers, c.balancer(lb))
+	}
+	return c.program
+}
+
+// compiler is one compilation.
+type compiler struct {
+	*Lab
+	program *dataplane.Program
+	members map[*group]map[packet.Addr]struct{}
+	sets    map[string]*filter.RuleSet // by direction and groups: many interfaces share one
+}
+
+// addrs fills in the VPCs with all their addresses, and the members of the groups.
+func (c *compiler) addrs() {
+	for _, n := range c.Networks {
+		v := dataplane.VPC{ID: n.ID, Addrs: map[packet.Addr]dataplane.InterfaceID{}}
+		for _, p := range n.CIDRs {
+			v.Prefixes = append(v.Prefixes, filter.PrefixFrom(p))
+		}
+		c.program.VPCs = append(c.program.VPCs, v)
+	}
+	for _, n := range c.NICs {
+		if n.Kind == dataplane.Absent {
+			continue
+		}
+		for _, p := range n.Addrs {
+			a := packet.AddrFrom(p.Addr())
+			c.program.VPCs[n.Network.number].Addrs[a] = n.Index
+			for _, g := range n.groups {
+				if c.members[g] == nil {
+					c.members[g] = map[packet.Addr]struct{}{}
+				}
+				c.members[g][a] = struct{}{}
+			}
+		}
+	}
+}
+
+func (c *compiler) nic(n *NIC) dataplane.Interface {
+	i := dataplane.Interface{Kind: n.Kind, ID: n.ID, Label: n.Label, VPC: n.Network.number}
+	if n.Kind == dataplane.Absent {
+		return i
+	}
+	i.Subnet, i.Zone, i.MAC, i.RouterMAC, i.MTU = n.subnet, n.Zone.Num, n.MAC, n.RouterMAC, n.MTU
+	for _, a := range n.Routers {
+		i.Routers = append(i.Routers, packet.AddrFrom(a))
+	}
+	for _, p := range n.Addrs {
+		i.Addrs = append(i.Addrs, packet.AddrFrom(p.Addr()))
+	}
+	if !n.open {
+		i.Ingress, i.Egress = c.rules(ingress, n.groups), c.rules(egress, n.groups)
+	}
+	switch n.Kind {
+	case dataplane.Resolver:
+		i.Exempt = true // F3.5
+	case dataplane.Endpoint:
+		i.Endpoint = c.endpoint(n)
+	case dataplane.Node:
+		i.Balancer = n.balancer.number
+	}
+	return i
+}
+
+// rules pools the rules of several groups (F3.1).
+func (c *compiler) rules(d direction, groups []*group) *filter.RuleSet {
+	key := fmt.Sprint(d)
+	for _, g := range groups {
+		key += " " + g.ID
+	}
+	if set, ok := c.sets[key]; ok {
+		return set
+	}
+	var rules []filter.Rule
+	for _, g := range groups {
+		for _, p := range g.rules[d] {
+			rule := p.rule
+			if p.peer != nil {
+				if rule.Members = c.members[p.peer]; rule.Members == nil {
+					rule.Members = map[packet.Addr]struct{}{}
+				}
+			}
+			rules = append(rules, rule)
+		}
+	}
+	set := filter.NewRuleSet(rules)
+	c.sets[key] = set
+	return set
+}
+
+// endpoint finds the nodes that an endpoint's interface can lead to (F1.47).
+func (c *compiler) endpoint(n *NIC) dataplane.EndpointInterface {
+	e := dataplane.EndpointInterface{EndpointID: n.Endpoint.ID, Available: n.Endpoint.State == Available}
+	for _, lb := range n.Endpoint.offer.balancers {
+		for _, node := range lb.nodes {
+			if node.Zone.ID == n.Zone.ID {
+				e.Nodes = append(e.Nodes, node.Index)
+			}
+		}
+	}
+	return e
+}
+
+func (c *compiler) balancer(lb *balancer) dataplane.LoadBalancer {
+	out := dataplane.LoadBalancer{
+		ID: "net/" + lb.name + "/" + lb.ID, Label: lb.name,
+		EnforceSG: lb.EnforceSG == "on", CrossZone: lb.CrossZone,
+		Listeners: map[dataplane.ListenerKey]*dataplane.Listener{},
+	}
+	groups := map[*pool]*dataplane.TargetGroup{}
+	for i, l := range lb.Listeners {
+		p := lb.pools[i]
+		if groups[p] == nil {
+			groups[p] = c.targetGroup(lb, p)
+		}
+		if l.Protocol != "UDP" { // TCP, TCP_UDP
+			out.Listeners[dataplane.ListenerKey{Proto: packet.TCP, Port: uint16(l.Port)}] = &dataplane.Listener{
+				IdleTimeout: time.Duration(l.TCPIdleTimeout) * time.Second, Group: groups[p]}
+		}
+		if l.Protocol != "TCP" { // UDP, TCP_UDP
+			out.Listeners[dataplane.ListenerKey{Proto: packet.UDP, Port: uint16(l.Port)}] = &dataplane.Listener{
+				IdleTimeout: udpIdleTimeout, Group: groups[p]}
+		}
+	}
+	return out
+}
+
+// targetGroup compiles a target group as one load balancer sees it: targets in
+// zones that the balancer is not in are unused (F2.19).
+func (c *compiler) targetGroup(lb *balancer, p *pool) *dataplane.TargetGroup {
+	out := &dataplane.TargetGroup{
+		Label:            p.name,
+		CrossZone:        p.TargetGroup.CrossZone == "true" || p.TargetGroup.CrossZone != "false" && lb.CrossZone,
+		PreserveClientIP: *p.PreserveClientIP,
+	}
+	for _, m := range p.members {
+		t := dataplane.Target{Interface: dataplane.NoInterface, Port: m.port, Zone: m.zone.Num}
+		if m.host != nil {
+			m.addr, t.Zone = m.host.NIC.Addr(), m.host.NIC.Zone.Num
+		}
+		t.Addr = packet.AddrFrom(m.addr)
+		if id, ok := c.program.VPCs[p.network.number].Addrs[t.Addr]; ok {
+			t.Interface = id
+		}
+		if slices.ContainsFunc(lb.zones, func(s *subnet) bool { return s.zone.Num == t.Zone }) {
+			out.Targets = append(out.Targets, t)
+		}
+	}
+	return out
+}

@@ -1,0 +1,134 @@
+package topology
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Names is what the resolvers of the lab answer at one moment. It never changes,
+// so servers may share it.
+type Names struct {
+	public map[string]Answer
+	own    map[string]map[string]Answer // by VPC
+}
+
+// Answer is what a resolver knows about a name.
+type Answer struct {
+	// Found reports whether the name exists. A name that exists without an
+	// address of the family asked for is NODATA, not NXDOMAIN (RFC 2308
+	// section 2.2).
+	Found bool
+	// CNAME is the canonical name, without a final dot, where the name asked for
+	// is an alias; Addrs are then those of the canonical name.
+	CNAME string
+	// Addrs are the addresses of both families, IPv4 first and zones in the
+	// order of their names. To rotate them is up to the server (F1.25).
+	Addrs []netip.Addr
+}
+
+// Names returns the lab's names as they are now:
+//
+//   - an endpoint's regional and zonal names (F1.22), for every VPC (F1.24), in
+//     any state but deleted: as long as there are interfaces, packets to them
+//     meet silence, not a failed lookup;
+//   - the private name of its service, as an alias of the regional name, in the
+//     VPC of an available endpoint with private_dns_enabled (F1.26);
+//   - a load balancer's regional and zonal names (F2.3), for every VPC;
+//   - instances' names, in their own VPC if it has enable_dns_hostnames.
+func (l *Lab) Names() *Names {
+	names := &Names{public: map[string]Answer{}, own: map[string]map[string]Answer{}}
+	for _, n := range l.Networks {
+		names.own[n.Name] = map[string]Answer{}
+	}
+	for _, lb := range l.balancers {
+		names.public[lb.dnsName] = answer("", lb.nodes...)
+		for _, n := range lb.nodes {
+			names.public[lb.zonalDNSName(n.Zone.Name)] = answer("", n)
+		}
+	}
+	for _, e := range l.Endpoints {
+		if e.State == Deleted {
+			continue
+		}
+		names.public[e.DNSName()] = answer("", e.NICs...)
+		for _, n := range e.NICs {
+			names.public[e.ZonalDNSName(n.Zone.Name)] = answer("", n)
+		}
+		if e.PrivateDNS && e.State == Available {
+			names.own[e.Network.Name][e.offer.PrivateDNSName] = answer(e.DNSName(), e.NICs...)
+		}
+	}
+	for _, h := range l.Hosts {
+		if *h.Network.EnableHosts {
+			names.own[h.Network.Name][h.fullName] = answer("", h.NIC)
+		}
+	}
+	return names
+}
+
+func answer(cname string, nics ...*NIC) Answer {
+	a := Answer{Found: true, CNAME: cname}
+	for _, f := range []*family{ipv4, ipv6} {
+		for _, n := range nics {
+			for _, p := range n.Addrs {
+				if f.holds(p.Addr()) {
+					a.Addrs = append(a.Addrs, p.Addr())
+				}
+			}
+		}
+	}
+	return a
+}
+
+// zonalDNSName returns the name of one zone's node (F2.3).
+func (lb *balancer) zonalDNSName(zone string) string { return zone + "." + lb.dnsName }
+
+// Lookup answers a question asked in a VPC. Case and a final dot do not count.
+// The caller must not change the answer's Addrs.
+func (n *Names) Lookup(vpc, name string) Answer {
+	name = strings.ToLower(strings.TrimSuffix(name, "."))
+	own := n.own[vpc]
+	for _, zone := range []map[string]Answer{own, n.public} {
+		if a, ok := zone[name]; ok {
+			return a
+		}
+	}
+	// A wildcard stands for any name below it that does not exist, and so for
+	// none that an existing name lies below (RFC 4592 section 2.2).
+	if parentOf(own, name) || parentOf(n.public, name) {
+		return Answer{Found: true}
+	}
+	for rest := name; rest != ""; {
+		_, rest, _ = strings.Cut(rest, ".")
+		if a, ok := own["*."+rest]; ok {
+			return a
+		}
+		if _, ok := own[rest]; ok {
+			break // The closest existing name shadows wildcards further up.
+		}
+	}
+	return Answer{}
+}
+
+// parentOf reports whether a zone has a name below name.
+func parentOf(zone map[string]Answer, name string) bool {
+	for other := range zone {
+		if strings.HasSuffix(other, "."+name) {
+			return true
+		}
+	}
+	return false
+}
+
+// All returns every name that a VPC's instances can resolve, sorted.
+func (n *Names) All(vpc string) []string {
+	var all []string
+	for _, zone := range []map[string]Answer{n.own[vpc], n.public} {
+		for name := range zone {
+			all = append(all, name)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}

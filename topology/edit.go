@@ -1,0 +1,204 @@
+package topology
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/plsim/plsim/dataplane"
+)
+
+// EndpointState is the state of an interface endpoint, in the API's spelling (F1.9).
+type EndpointState string
+
+// The states.
+const (
+	PendingAcceptance EndpointState = "pendingAcceptance" // waiting for the provider
+	Pending           EndpointState = "pending"           // accepted, being set up
+	Available         EndpointState = "available"         // usable
+	Rejected          EndpointState = "rejected"          // refused by the provider, perhaps after having been available
+	Deleted           EndpointState = "deleted"           // removed by the consumer
+)
+
+// initialState is the state in which a lab starts: endpoints that nobody has to
+// accept are set up by then.
+func (e *Endpoint) initialState() EndpointState {
+	if *e.offer.AcceptanceRequired && !e.AutoAccept {
+		return PendingAcceptance
+	}
+	return Available
+}
+
+// move changes the endpoint's state, if it is one of from.
+func (l *Lab) move(name, verb string, to EndpointState, from ...EndpointState) (*Endpoint, error) {
+	e, err := l.Endpoint(name)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(from, e.State) {
+		words := make([]string, len(from))
+		for i, s := range from {
+			words[i] = string(s)
+		}
+		return nil, fmt.Errorf("cannot %s endpoint %s: it is %s, and must be %s", verb, name, e.State, orList(words))
+	}
+	e.State = to
+	return e, nil
+}
+
+// Accept is the provider's consent to an endpoint. It is pending until [Lab.Settle].
+func (l *Lab) Accept(endpoint string) error {
+	_, err := l.move(endpoint, "accept", Pending, PendingAcceptance)
+	return err
+}
+
+// Settle ends the setting up of an accepted endpoint: from now on it is available.
+func (l *Lab) Settle(endpoint string) error {
+	_, err := l.move(endpoint, "set up", Available, Pending)
+	return err
+}
+
+// Reject is the provider's refusal, of a request or of an endpoint in use
+// (F1.11). The interfaces stay until the consumer deletes the endpoint.
+func (l *Lab) Reject(endpoint string) error {
+	_, err := l.move(endpoint, "reject", Rejected, PendingAcceptance, Pending, Available)
+	return err
+}
+
+// Delete removes an endpoint and its interfaces (F1.17). Its addresses and names
+// are gone; the interfaces' numbers are never used again.
+func (l *Lab) Delete(endpoint string) error {
+	e, err := l.move(endpoint, "delete", Deleted, PendingAcceptance, Pending, Available, Rejected)
+	if err != nil {
+		return err
+	}
+	for _, n := range e.NICs {
+		for _, b := range l.subnets[n.subnet].blocks {
+			for _, a := range n.Addrs {
+				delete(b.owners, a.Addr())
+			}
+		}
+		n.Kind = dataplane.Absent
+	}
+	return nil
+}
+
+// AuthorizeIngress adds an inbound rule to a security group. The error is of
+// type [Problems], with paths relative to the rule, where the rule is at fault.
+func (l *Lab) AuthorizeIngress(group string, r *Rule) error { return l.authorize(group, ingress, r) }
+
+// AuthorizeEgress is AuthorizeIngress for an outbound rule.
+func (l *Lab) AuthorizeEgress(group string, r *Rule) error { return l.authorize(group, egress, r) }
+
+// RevokeIngress removes an inbound rule from a security group, for each of the
+// peers that it names. AWS refuses if the group has it not. Tracked flows live
+// on (F3.12).
+func (l *Lab) RevokeIngress(group string, r *Rule) error { return l.revoke(group, ingress, r) }
+
+// RevokeEgress is RevokeIngress for an outbound rule.
+func (l *Lab) RevokeEgress(group string, r *Rule) error { return l.revoke(group, egress, r) }
+
+// CheckRule tells whether a rule could stand in a security group at all, without
+// changing anything. Problems have paths relative to the rule.
+func (l *Lab) CheckRule(group string, r *Rule) error {
+	_, _, err := l.edit(group, ingress, r)
+	return err
+}
+
+// edit resolves a group and a rule towards or from it.
+func (l *Lab) edit(name string, d direction, r *Rule) (*group, []permission, error) {
+	g, err := l.find.groups.find("", name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if r == nil {
+		return nil, nil, fmt.Errorf("no %s rule is given for security group %s", d, name)
+	}
+	own := *r // Its canonical form is ours alone.
+	own.CIDRBlocks, own.IPv6CIDRBlocks = slices.Clone(r.CIDRBlocks), slices.Clone(r.IPv6CIDRBlocks)
+	permissions, problems := l.permissions(g, d, &own)
+	problems.sort()
+	return g, permissions, problems.err()
+}
+
+func (l *Lab) authorize(name string, d direction, r *Rule) error {
+	g, permissions, err := l.edit(name, d, r)
+	if err != nil {
+		return err
+	}
+	return l.admit(g, d, permissions, "").err()
+}
+
+func (l *Lab) revoke(name string, d direction, r *Rule) error {
+	g, permissions, err := l.edit(name, d, r)
+	if err != nil {
+		return err
+	}
+	rest := slices.Clone(g.rules[d])
+	for _, p := range permissions {
+		i := slices.IndexFunc(rest, func(q permission) bool { return q.text == p.text })
+		if i < 0 {
+			return fmt.Errorf("security group %s has no %s rule %s%s", g, d, p.text, g.has(d))
+		}
+		rest = slices.Delete(rest, i, i+1)
+	}
+	g.rules[d] = rest
+	return nil
+}
+
+// has lists the rules of a direction, for a message.
+func (g *group) has(d direction) string {
+	var texts []string
+	for _, p := range g.rules[d] {
+		texts = append(texts, p.text)
+	}
+	switch n := len(texts); {
+	case n == 0:
+		return ", nor any other"
+	case n <= 8:
+		return "; it has " + list(texts)
+	default:
+		return fmt.Sprintf("; it has %d others", n)
+	}
+}
+
+// RegisterTarget adds a target to a target group; port 0 stands for the group's.
+// Registering it again changes nothing.
+func (l *Lab) RegisterTarget(targetGroup, targetID string, port int) error {
+	p, m, err := l.target(targetGroup, targetID, port)
+	if err != nil || p.index(m) >= 0 {
+		return err
+	}
+	return p.register(m).err()
+}
+
+// DeregisterTarget removes a target from a target group; port 0 stands for the
+// group's. Like AWS it is content if the target was not registered. Established
+// flows live on (F2.59).
+func (l *Lab) DeregisterTarget(targetGroup, targetID string, port int) error {
+	p, m, err := l.target(targetGroup, targetID, port)
+	if err != nil {
+		return err
+	}
+	if i := p.index(m); i >= 0 {
+		p.members = slices.Delete(slices.Clone(p.members), i, i+1)
+	}
+	return nil
+}
+
+func (l *Lab) target(targetGroup, targetID string, port int) (*pool, member, error) {
+	p, err := find("target group", l.find.pools, targetGroup)
+	if err != nil {
+		return nil, member{}, err
+	}
+	m, problems := l.member(p, &Target{TargetID: targetID, Port: port})
+	problems.sort()
+	return p, m, problems.err()
+}
+
+// orList joins words for people: a, b or c.
+func orList(words []string) string {
+	if n := len(words); n > 1 {
+		return fmt.Sprintf("%s or %s", list(words[:n-1]), words[n-1])
+	}
+	return list(words)
+}

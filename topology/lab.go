@@ -1,0 +1,280 @@
+package topology
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/plsim/plsim/dataplane"
+	"github.com/plsim/plsim/dataplane/packet"
+)
+
+// Lab is a lab with everything filled in, resolved and addressed: what its
+// [Spec] comes to, and the state that its life has changed since. One goroutine
+// owns a Lab. Others get what [Lab.Compile] and [Lab.Names] return, which never
+// changes; after an edit the owner calls both again.
+type Lab struct {
+	Name   string
+	Region string
+
+	// The parts, sorted by name. They are for reading only.
+	Networks  []*Network
+	Hosts     []*Host
+	Endpoints []*Endpoint
+	// NICs are the network interfaces by their dataplane.InterfaceID.
+	NICs []*NIC
+
+	spec      *Spec
+	subnets   []*subnet // by number
+	balancers []*balancer
+	offers    []*offer
+	pools     []*pool
+	rules     []dataplane.RuleInfo // every rule that ever was, so that a RuleID never changes its meaning
+	epoch     uint32
+
+	find struct {
+		subnets   scoped[*subnet]
+		groups    scoped[*group]
+		hosts     scoped[*Host]
+		networks  map[string]*Network
+		pools     map[string]*pool
+		balancers map[string]*balancer
+		offers    map[string]*offer
+		endpoints map[string]*Endpoint
+	}
+}
+
+// Network is a VPC of the lab.
+type Network struct {
+	*VPC
+	Name     string
+	CIDRs    []netip.Prefix // one a family, IPv4 first
+	Resolver *NIC           // at base+2 (F1.3); nil where enable_dns_support is false
+
+	number dataplane.VPCID
+	path   string
+	dnsAt  netip.Addr
+	// settled says that all blocks of the network and its subnets are known, so
+	// that an address outside them is a mistake of its own.
+	settled bool
+}
+
+// Host is an instance of the lab.
+type Host struct {
+	*Instance
+	Name    string // VPC/NAME
+	Network *Network
+	NIC     *NIC // its eth0
+
+	name     string // without the VPC
+	path     string
+	fullName string // ip-10-0-1-10.ec2.internal
+}
+
+// Hostname returns what AWS calls the machine: ip-10-0-1-10.
+func (h *Host) Hostname() string {
+	short, _, _ := strings.Cut(h.fullName, ".")
+	return short
+}
+
+// SearchDomain returns the domain that AWS's DHCP hands out: ec2.internal in
+// us-east-1, REGION.compute.internal elsewhere.
+func (h *Host) SearchDomain() string {
+	_, domain, _ := strings.Cut(h.fullName, ".")
+	return domain
+}
+
+// ResolverAddr returns where the instance sends its DNS queries: the VPC's base
+// address plus two, whether or not enable_dns_support lets anyone answer there.
+func (h *Host) ResolverAddr() netip.Addr { return h.Network.dnsAt }
+
+// NIC is a network interface.
+type NIC struct {
+	Index     dataplane.InterfaceID
+	ID        string         // eni-…
+	Label     string         // consumer/app, vpc_endpoint.api.us-east-1a, load_balancer.api.us-east-1a, vpc.consumer.resolver
+	Kind      dataplane.Kind // Absent once deleted
+	Network   *Network
+	SubnetID  string // "" for a resolver outside every subnet
+	Zone      Zone
+	MAC       packet.MAC
+	RouterMAC packet.MAC
+	Addrs     []netip.Prefix // with the subnet's length; the primary of each family first
+	Routers   []netip.Addr   // default gateways, one a family
+	MTU       int            // bytes
+	Host      *Host          // Kind Instance
+	Endpoint  *Endpoint      // Kind Endpoint
+
+	subnet   uint16 // number within the lab
+	groups   []*group
+	open     bool // no groups at all: everything allowed (F2.63)
+	balancer *balancer
+}
+
+// Addr returns the primary IPv4 address.
+func (n *NIC) Addr() netip.Addr { return n.addr(ipv4) }
+
+// addr returns the primary address of a family; it is not valid if there is none.
+func (n *NIC) addr(f *family) netip.Addr {
+	for _, p := range n.Addrs {
+		if f.holds(p.Addr()) {
+			return p.Addr()
+		}
+	}
+	return netip.Addr{}
+}
+
+// GroupIDs returns the IDs of the security groups, sg-….
+func (n *NIC) GroupIDs() []string {
+	var ids []string
+	for _, g := range n.groups {
+		ids = append(ids, g.ID)
+	}
+	return ids
+}
+
+// Endpoint is an interface endpoint.
+type Endpoint struct {
+	*VPCEndpoint
+	Name    string
+	State   EndpointState
+	Network *Network
+	NICs    []*NIC // one a zone, sorted by the zone's name; they stay listed, as Absent, after a deletion
+
+	path    string
+	offer   *offer
+	zones   []*subnet
+	groups  []*group
+	blocks  int // how many families it has addresses of
+	dnsName string
+}
+
+// DNSName returns the regional name (F1.22).
+func (e *Endpoint) DNSName() string { return e.dnsName }
+
+// ZonalDNSName returns the name of one zone's interface (F1.22).
+func (e *Endpoint) ZonalDNSName(zone string) string {
+	first, rest, _ := strings.Cut(e.dnsName, ".")
+	return first + "-" + zone + "." + rest
+}
+
+// subnet is a subnet of the lab.
+type subnet struct {
+	*Subnet
+	name      string
+	network   *Network
+	number    uint16
+	zone      Zone
+	blocks    []*block // IPv4 and, where it has one, IPv6
+	routerMAC packet.MAC
+}
+
+func (s *subnet) String() string { return s.network.Name + "/" + s.name }
+
+// group is a security group of the lab.
+type group struct {
+	*SecurityGroup
+	name    string
+	network *Network
+	path    string
+	rules   [2][]permission // by direction
+}
+
+func (g *group) String() string { return g.network.Name + "/" + g.name }
+
+// pool is a target group of the lab.
+type pool struct {
+	*TargetGroup
+	name    string
+	path    string
+	network *Network
+	members []member
+}
+
+// member is a registered target: an instance, or an address.
+type member struct {
+	host *Host
+	addr netip.Addr
+	port uint16
+	zone Zone
+}
+
+// balancer is a load balancer of the lab.
+type balancer struct {
+	*LoadBalancer
+	name    string
+	path    string
+	number  uint16
+	network *Network
+	zones   []*subnet
+	groups  []*group
+	blocks  int
+	pools   []*pool // of its listeners, in their order
+	nodes   []*NIC
+	offer   *offer // the endpoint service that it stands behind, if any
+	dnsName string
+}
+
+// offer is an endpoint service of the lab.
+type offer struct {
+	*EndpointService
+	name        string
+	path        string
+	account     string
+	balancers   []*balancer
+	serviceName string
+}
+
+// zoned reports whether the service is offered in the place with an AZ ID.
+func (o *offer) zoned(id string) bool {
+	for _, b := range o.balancers {
+		for _, s := range b.zones {
+			if s.zone.ID == id {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Instance finds an instance by VPC/NAME, or by NAME where it is unique.
+func (l *Lab) Instance(name string) (*Host, error) { return l.find.hosts.find("", name) }
+
+// Endpoint finds an interface endpoint by name.
+func (l *Lab) Endpoint(name string) (*Endpoint, error) {
+	return find("VPC endpoint", l.find.endpoints, name)
+}
+
+// TargetGroup finds a target group by name, as the file has it: edits do not
+// show in it.
+func (l *Lab) TargetGroup(name string) (*TargetGroup, error) {
+	p, err := find("target group", l.find.pools, name)
+	if err != nil {
+		return nil, err
+	}
+	return p.TargetGroup, nil
+}
+
+// SecurityGroup finds a security group by VPC/NAME, or by NAME where it is
+// unique, as the file has it: edits do not show in it.
+func (l *Lab) SecurityGroup(name string) (*SecurityGroup, error) {
+	g, err := l.find.groups.find("", name)
+	if err != nil {
+		return nil, err
+	}
+	return g.SecurityGroup, nil
+}
+
+// Interface finds a network interface, deleted ones included, by its ID.
+func (l *Lab) Interface(id string) (*NIC, error) {
+	known := map[string]*NIC{}
+	for _, n := range l.NICs {
+		known[n.ID] = n
+	}
+	if n, ok := known[id]; ok {
+		return n, nil
+	}
+	return nil, fmt.Errorf("there is no network interface %q%s", id, near(id, slices.Collect(maps.Keys(known))))
+}

@@ -1,0 +1,172 @@
+package topology
+
+import (
+	"regexp"
+
+	"github.com/plsim/plsim/dataplane"
+)
+
+// New completes spec in place, as AWS would fill in what its author left out,
+// checks all of it against AWS's rules and returns the lab. The error is of type
+// [Problems] and holds every mistake; one cause gives one message. The same name
+// and spec always give the same identifiers and addresses.
+func New(name string, spec *Spec) (*Lab, error) {
+	if spec == nil {
+		spec = &Spec{}
+	}
+	b := &builder{Lab: &Lab{Name: name, spec: spec}, ids: newIDs(name)}
+	if b.setRegion() {
+		// Each step resolves and checks one kind of part, and may rely on the
+		// steps before it. A part with a mistake is left out of what follows, so
+		// that its mistake is told once.
+		b.addNetworks()
+		b.addSubnets()
+		b.addGroups()
+		b.addHosts()
+		b.addPools()
+		b.addBalancers()
+		b.addOffers()
+		b.addEndpoints()
+		b.addResolvers()
+		b.addAddresses()
+		b.addNames()
+	}
+	b.problems.sort()
+	if err := b.problems.err(); err != nil {
+		return nil, err
+	}
+	return b.Lab, nil
+}
+
+// builder makes a lab from a spec.
+type builder struct {
+	*Lab
+	ids      *ids
+	zones    *zones
+	problems Problems
+}
+
+func (b *builder) setRegion() bool {
+	if b.spec.Region == "" {
+		b.spec.Region = "us-east-1"
+	}
+	b.Region = b.spec.Region
+	if azPrefix(b.Region) == "" {
+		b.problems.add("region", "%q is not an AWS Region%s", b.Region, near(b.Region, regions))
+		return false
+	}
+	b.zones = &zones{region: b.Region, accounts: map[string]map[string]string{}}
+	return true
+}
+
+// choice checks that a word is one of a few; empty means the first of them.
+func (b *builder) choice(path string, word *string, kind string, choices ...string) bool {
+	if *word == "" {
+		*word = choices[0]
+	}
+	for _, c := range choices {
+		if *word == c {
+			return true
+		}
+	}
+	b.problems.add(path, "%q is not %s%s", *word, kind, hint(*word, choices))
+	return false
+}
+
+// port checks a port number of the document.
+func (b *builder) port(path string, port int) bool {
+	switch {
+	case port == 0:
+		b.problems.add(path, "is missing: give a port from 1 to 65535")
+	case port < 1 || port > 65535:
+		b.problems.add(path, "%d is not a port: give one from 1 to 65535", port)
+	default:
+		return true
+	}
+	return false
+}
+
+// groupRefs resolves the names of an interface's security groups.
+func (b *builder) groupRefs(path string, n *Network, names []string) []*group {
+	var groups []*group
+	for i, name := range names {
+		g, err := b.find.groups.find(n.Name, name)
+		switch {
+		case err != nil:
+			b.problems.add(item(path, i), "%v", err)
+			continue
+		case g.network != n:
+			b.problems.add(item(path, i), "security group %s is in another VPC; an interface in VPC %s needs groups of its own VPC", name, n.Name)
+			continue
+		}
+		for _, other := range groups {
+			if other == g {
+				b.problems.add(item(path, i), "security group %s is listed twice", name)
+			}
+		}
+		groups = append(groups, g)
+	}
+	if len(names) > maxGroups {
+		b.problems.add(path, "%d security groups: an interface takes %d at most", len(names), maxGroups)
+	}
+	return groups
+}
+
+// subnetRefs resolves the names of the subnets of a load balancer or an
+// endpoint, of which each zone can have one (F1.1, F2.1). Where network is nil
+// the first subnet decides on the VPC.
+func (b *builder) subnetRefs(path, owner string, network *Network, names []string) []*subnet {
+	if len(names) == 0 {
+		b.problems.add(path, "is missing: name at least one subnet")
+	}
+	var subnets []*subnet
+	for i, name := range names {
+		from, p := "", item(path, i)
+		if network != nil {
+			from = network.Name
+		}
+		s, err := b.find.subnets.find(from, name)
+		switch {
+		case err != nil:
+			b.problems.add(p, "%v", err)
+			continue
+		case network != nil && s.network != network:
+			b.problems.add(p, "subnet %s is in VPC %s, but %s is in VPC %s", name, s.network.Name, owner, network.Name)
+			continue
+		}
+		network = s.network
+		clash := false
+		for _, other := range subnets {
+			if s.zone.ID != "" && other.zone.ID == s.zone.ID {
+				b.problems.add(p, "subnets %s and %s are both in %s: %s takes one subnet a zone", other.name, s.name, s.zone.Name, owner)
+				clash = true
+				break
+			}
+		}
+		if !clash {
+			subnets = append(subnets, s)
+		}
+	}
+	return subnets
+}
+
+// addNIC gives the lab one more interface.
+func (b *builder) addNIC(n *NIC, path string) *NIC {
+	n.Index = dataplane.InterfaceID(len(b.NICs))
+	n.ID = b.ids.hex("eni", path)
+	n.MAC = b.ids.mac(path)
+	if n.MTU == 0 {
+		n.MTU = 9001
+	}
+	b.NICs = append(b.NICs, n)
+	return n
+}
+
+var accountForm = regexp.MustCompile(`^[0-9]{12}$`)
+
+// AWS's quotas that a lab can meet (F3.9, F2.7).
+const (
+	maxGroups    = 5
+	maxRules     = 60
+	maxListeners = 50
+)

@@ -1,0 +1,147 @@
+package topology
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// variable is a part of the lab as scenario variables see it: attributes, each a
+// value or, where it has one for each zone, values by the zone's name.
+type variable struct {
+	values map[string]string
+	zonal  map[string]map[string]string
+}
+
+// Variable resolves the text inside ${…}: KIND.NAME.ATTRIBUTE, with .ZONE after
+// an attribute that each zone has one of. The kinds are vpc_endpoint,
+// load_balancer, endpoint_service, instance (NAME may be VPC/NAME) and vpc. The
+// error says what there is.
+func (l *Lab) Variable(ref string) (string, error) {
+	words := strings.Split(ref, ".")
+	kinds := map[string]func(name string) (variable, error){
+		"vpc_endpoint":     l.endpointVariable,
+		"load_balancer":    l.balancerVariable,
+		"endpoint_service": l.offerVariable,
+		"instance":         l.hostVariable,
+		"vpc":              l.networkVariable,
+	}
+	fail := func(err error) (string, error) { return "", fmt.Errorf("${%s}: %w", ref, err) }
+	resolve, err := find("kind of variable", kinds, words[0])
+	if err != nil {
+		return fail(err)
+	}
+	if len(words) < 3 {
+		return fail(fmt.Errorf("write ${%s.NAME.ATTRIBUTE}", words[0]))
+	}
+	v, err := resolve(words[1])
+	if err != nil {
+		return fail(err)
+	}
+	attribute, zone := words[2], words[3:]
+	if zones, ok := v.zonal[attribute]; ok {
+		known := slices.Sorted(maps.Keys(zones))
+		if len(zone) != 1 {
+			return fail(fmt.Errorf("%s has one value a zone: add .ZONE, one of %s", attribute, strings.Join(known, ", ")))
+		}
+		value, err := find("zone", zones, zone[0])
+		if err != nil {
+			return fail(err)
+		}
+		return value, nil
+	}
+	value, ok := v.values[attribute]
+	switch {
+	case !ok:
+		known := slices.Collect(maps.Keys(v.values))
+		for name := range v.zonal {
+			known = append(known, name+".ZONE")
+		}
+		return fail(fmt.Errorf("%s %s has no attribute %q%s", words[0], words[1], attribute, hint(attribute, known)))
+	case len(zone) > 0:
+		return fail(fmt.Errorf("%s is one value: remove .%s", attribute, strings.Join(zone, ".")))
+	case value == "":
+		return fail(fmt.Errorf("%s %s has no %s", words[0], words[1], attribute))
+	}
+	return value, nil
+}
+
+func (l *Lab) endpointVariable(name string) (variable, error) {
+	e, err := l.Endpoint(name)
+	if err != nil {
+		return variable{}, err
+	}
+	return variable{
+		values: map[string]string{"id": e.ID, "dns_name": e.DNSName(), "private_dns_name": e.offer.PrivateDNSName},
+		zonal:  zonal(e.NICs, e.ZonalDNSName),
+	}, nil
+}
+
+func (l *Lab) balancerVariable(name string) (variable, error) {
+	lb, err := find("load balancer", l.find.balancers, name)
+	if err != nil {
+		return variable{}, err
+	}
+	return variable{
+		values: map[string]string{"id": lb.ID, "dns_name": lb.dnsName},
+		zonal:  zonal(lb.nodes, lb.zonalDNSName),
+	}, nil
+}
+
+// zonal returns what each of the interfaces has of its own.
+func zonal(nics []*NIC, dnsName func(zone string) string) map[string]map[string]string {
+	v := map[string]map[string]string{
+		"zonal_dns_name": {}, "private_ip": {}, "ipv6_address": {}, "network_interface": {},
+	}
+	for _, n := range nics {
+		z := n.Zone.Name
+		v["zonal_dns_name"][z], v["private_ip"][z], v["network_interface"][z] = dnsName(z), text(n.Addr()), n.ID
+		if a := n.addr(ipv6); a.IsValid() {
+			v["ipv6_address"][z] = a.String()
+		}
+	}
+	if len(v["ipv6_address"]) == 0 {
+		delete(v, "ipv6_address")
+	}
+	return v
+}
+
+func (l *Lab) offerVariable(name string) (variable, error) {
+	o, err := find("endpoint service", l.find.offers, name)
+	if err != nil {
+		return variable{}, err
+	}
+	return variable{values: map[string]string{"id": o.ID, "service_name": o.serviceName, "private_dns_name": o.PrivateDNSName}}, nil
+}
+
+func (l *Lab) hostVariable(name string) (variable, error) {
+	h, err := l.Instance(name)
+	if err != nil {
+		return variable{}, err
+	}
+	return variable{values: map[string]string{
+		"id":                h.ID,
+		"private_ip":        h.PrivateIP,
+		"ipv6_address":      text(h.NIC.addr(ipv6)),
+		"network_interface": h.NIC.ID,
+		"private_dns":       h.fullName,
+	}}, nil
+}
+
+func (l *Lab) networkVariable(name string) (variable, error) {
+	n, err := find("VPC", l.find.networks, name)
+	if err != nil {
+		return variable{}, err
+	}
+	return variable{values: map[string]string{"id": n.ID, "resolver": text(n.dnsAt), "cidr_block": n.CIDRBlock}}, nil
+}
+
+// text writes an address, and none as "".
+func text(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
+}
