@@ -161,21 +161,21 @@ func (g *group) has(d direction) string {
 	}
 }
 
-// RegisterTarget adds a target to a target group; port 0 stands for the group's.
-// Registering it again changes nothing.
-func (l *Lab) RegisterTarget(targetGroup, targetID string, port int) error {
-	p, m, err := l.target(targetGroup, targetID, port)
+// RegisterTarget adds a target to a target group. Registering it again changes
+// nothing. The error is of type [Problems], with paths relative to the target,
+// where the target is at fault.
+func (l *Lab) RegisterTarget(targetGroup string, t *Target) error {
+	p, m, err := l.target(targetGroup, t)
 	if err != nil || p.index(m) >= 0 {
 		return err
 	}
 	return p.register(m).err()
 }
 
-// DeregisterTarget removes a target from a target group; port 0 stands for the
-// group's. Like AWS it is content if the target was not registered. Established
-// flows live on (F2.59).
-func (l *Lab) DeregisterTarget(targetGroup, targetID string, port int) error {
-	p, m, err := l.target(targetGroup, targetID, port)
+// DeregisterTarget removes a target from a target group. Like AWS it is content
+// if the target was not registered. Established flows live on (F2.59).
+func (l *Lab) DeregisterTarget(targetGroup string, t *Target) error {
+	p, m, err := l.target(targetGroup, t)
 	if err != nil {
 		return err
 	}
@@ -185,12 +185,12 @@ func (l *Lab) DeregisterTarget(targetGroup, targetID string, port int) error {
 	return nil
 }
 
-func (l *Lab) target(targetGroup, targetID string, port int) (*pool, member, error) {
+func (l *Lab) target(targetGroup string, t *Target) (*pool, member, error) {
 	p, err := find("target group", l.find.pools, targetGroup)
 	if err != nil {
 		return nil, member{}, err
 	}
-	m, problems := l.member(p, &Target{TargetID: targetID, Port: port})
+	m, problems := l.member(p, t)
 	problems.sort()
 	return p, m, problems.err()
 }
