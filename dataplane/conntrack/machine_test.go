@@ -22,6 +22,7 @@ var machineTests = []struct {
 	{"retransmitted SYN", packet.TCP, ">S new, >S new, <SA new, <SA new, >A established"},
 	{"data with the last ACK", packet.TCP, ">S new, <SA new, >PA established"},
 	{"simultaneous open", packet.TCP, ">S new, <S new, >SA new, <SA established"},
+	{"ACK before the answer", packet.TCP, ">S new, >A new, <SA new, >A established"},
 	{"refused", packet.TCP, ">S new, <RA closed"},
 	{"given up", packet.TCP, ">S new, <SA new, >R closed"},
 	{"challenge", packet.TCP, ">S new, <A new, >R closed"},

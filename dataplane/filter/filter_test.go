@@ -42,6 +42,9 @@ func TestContains(t *testing.T) {
 			t.Errorf("%s contains %s: %t", tt.prefix, tt.addr, got)
 		}
 	}
+	if (Prefix{Addr: addr("10.0.0.0"), Bits: 64}).Contains(addr("10.0.0.1")) {
+		t.Error("an IPv6 prefix around the IPv4-mapped addresses contains one")
+	}
 	for _, p := range []Prefix{PrefixFrom(netip.Prefix{}), {Bits: 129}} {
 		if p.Contains(addr("0.0.0.0")) || p.Contains(addr("::")) {
 			t.Errorf("%v is no prefix, but contains something", p)

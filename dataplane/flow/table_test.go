@@ -199,6 +199,31 @@ func TestZeroRef(t *testing.T) {
 	}
 }
 
+// Two keys may share all that a cell keeps of them.
+func TestEqualHashes(t *testing.T) {
+	table := NewTable[Key](testSeed)
+	first := make(map[uint32]Key)
+	for n := 0; ; n++ {
+		b := nthKey(n * 3)
+		a, met := first[table.hash(&b)]
+		if !met {
+			first[table.hash(&b)] = b
+			continue
+		}
+		ref, _, _ := table.Insert(a, a)
+		if _, v, _ := table.Lookup(&b); v != nil {
+			t.Fatalf("%v found as %v", b, *v)
+		}
+		table.Insert(b, b)
+		table.Delete(ref)
+		_, v, _ := table.Lookup(&b)
+		if _, gone, _ := table.Lookup(&a); v == nil || *v != b || gone != nil {
+			t.Fatalf("deleting %v: it is %v, the other one %v", a, gone, v)
+		}
+		return
+	}
+}
+
 // Values must stay where they are while the table grows: recipes point at them.
 func TestValuesStay(t *testing.T) {
 	table := NewTable[int](testSeed)
