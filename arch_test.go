@@ -25,7 +25,7 @@ var edges = map[string]string{
 	"dataplane/packet":    "",
 	"dataplane/snat":      "dataplane/flow dataplane/packet",
 	"sim/scenario":        "topology",
-	"topology":            "dataplane dataplane/filter dataplane/packet",
+	"topology":            "dataplane dataplane/filter dataplane/flowlog dataplane/packet",
 }
 
 func TestImportEdges(t *testing.T) {

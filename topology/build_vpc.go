@@ -18,7 +18,7 @@ func (b *builder) addNetworks() {
 	}
 	b.find.networks = map[string]*Network{}
 	each(&b.problems, "vpcs", b.spec.VPCs, func(path, name string, v *VPC) {
-		n := &Network{VPC: v, Name: name, number: dataplane.VPCID(len(b.Networks)), path: path}
+		n := &Network{VPC: v, Name: name, number: dataplane.VPCID(len(b.Networks)), region: b.Region, path: path}
 		b.Networks = append(b.Networks, n)
 		b.find.networks[name] = n
 

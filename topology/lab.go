@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/plsim/plsim/dataplane"
+	"github.com/plsim/plsim/dataplane/flowlog"
 	"github.com/plsim/plsim/dataplane/packet"
 )
 
@@ -54,6 +55,7 @@ type Network struct {
 	Resolver *NIC           // at base+2 (F1.3); nil where enable_dns_support is false
 
 	number dataplane.VPCID
+	region string
 	path   string
 	dnsAt  netip.Addr
 	// settled says that all blocks of the network and its subnets are known, so
@@ -133,6 +135,22 @@ func (n *NIC) GroupIDs() []string {
 		ids = append(ids, g.ID)
 	}
 	return ids
+}
+
+// FlowLog returns what the interface's flow log records say of it (F4.6): AWS's
+// own interfaces have no instance, and an account that is not known.
+func (n *NIC) FlowLog() flowlog.Interface {
+	i := flowlog.Interface{
+		AccountID: "unknown", ID: n.ID, VPCID: n.Network.ID, SubnetID: n.SubnetID,
+		Region: n.Network.region, AZID: n.Zone.ID,
+	}
+	if n.Host != nil {
+		i.AccountID, i.InstanceID = n.Network.OwnerID, n.Host.ID
+	}
+	for _, p := range n.Addrs {
+		i.Addrs = append(i.Addrs, packet.AddrFrom(p.Addr()))
+	}
+	return i
 }
 
 // Endpoint is an interface endpoint.
