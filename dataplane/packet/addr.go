@@ -26,8 +26,8 @@ func (a Addr) String() string { return a.IP().String() }
 
 // set4 makes a the IPv4 address of the first four bytes of b.
 func (a *Addr) set4(b []byte) {
-	binary.BigEndian.PutUint64(a[:], 0)
-	binary.BigEndian.PutUint64(a[8:], 0xffff<<32|uint64(binary.BigEndian.Uint32(b)))
+	binary.LittleEndian.PutUint64(a[:], 0)
+	binary.LittleEndian.PutUint64(a[8:], 0xffff<<16|uint64(binary.LittleEndian.Uint32(b))<<32)
 }
 
 // MAC is an Ethernet address.

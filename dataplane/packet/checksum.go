@@ -52,7 +52,13 @@ func fold(acc uint64) uint16 {
 // 3.1, RFC 8200 section 8.1). It serves both families: the prefix of two
 // IPv4-mapped addresses adds twice 0xffff, which is zero in one's complement.
 func pseudoSum(src, dst *Addr, p Proto, n int) uint64 {
-	return sum(dst[:], sum(src[:], uint64(p)+uint64(n)))
+	return addrSum(src) + addrSum(dst) + uint64(p) + uint64(n)
+}
+
+// addrSum adds up the words of an address. Several sums fit into 64 bits.
+func addrSum(a *Addr) uint64 {
+	acc, carry := bits.Add64(be.Uint64(a[:]), be.Uint64(a[8:]), 0)
+	return acc&0xffffffff + acc>>32 + carry
 }
 
 // adjust returns a checksum after the words that it covers changed by delta, the

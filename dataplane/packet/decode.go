@@ -13,11 +13,13 @@ import "github.com/plsim/plsim/dataplane/drop"
 // would be taken for IPv4 here ([drop.BadAddress]).
 func (v *View) Decode(f *Frame) drop.Reason {
 	eth := f.Ethernet()
-	*v = View{frame: f, eth: eth, Segments: 1}
+	*v = View{} // alone, so that no second View is made and copied
+	v.frame, v.eth, v.Segments = f, eth, 1
 	if len(eth) < ethLen {
 		return drop.TruncatedFrame
 	}
-	v.DstMAC, v.SrcMAC = MAC(eth[0:6]), MAC(eth[6:12])
+	v.DstMAC = MAC(eth[0:6])
+	v.SrcMAC = MAC(eth[6:12])
 	var l4 int
 	var why drop.Reason
 	switch be.Uint16(eth[12:]) {

@@ -35,8 +35,8 @@ func NewRewrite(from, to Tuple) Rewrite {
 		Src: to.Src, Dst: to.Dst, SrcPort: to.SrcPort, DstPort: to.DstPort,
 		NAT: from != to,
 	}
-	before := fold(sum(from.Dst[:], sum(from.Src[:], 0)))
-	after := fold(sum(to.Dst[:], sum(to.Src[:], 0)))
+	before := fold(addrSum(&from.Src) + addrSum(&from.Dst))
+	after := fold(addrSum(&to.Src) + addrSum(&to.Dst))
 	r.addrDelta = fold(uint64(^before) + uint64(after))
 	r.portDelta = fold(uint64(^from.SrcPort) + uint64(^from.DstPort) + uint64(to.SrcPort) + uint64(to.DstPort))
 	return r
