@@ -20,34 +20,10 @@ type Entry struct {
 	Owner    flow.Ref // the path that stands for it and knows it better, while it lives
 }
 
-// Observe takes in a packet that crosses the interface now.
-func (e *Entry) Observe(now clock.Time, way flow.Way, flags packet.Flags) State {
-	e.LastSeen = now
-	return e.Machine.Observe(e.Dir(way), e.Proto, flags)
-}
-
-// Dir returns the direction along the connection of packets that cross the
-// interface in a way.
-func (e *Entry) Dir(way flow.Way) flow.Dir {
-	if way == e.Opened {
-		return flow.Forward
-	}
-	return flow.Reply
-}
-
-// KeyOf returns the key under which the interface remembers the connection of
-// the packet v that crosses it: the interface's own side is the source, the
-// peer the destination, so that both directions share one key.
-func KeyOf(iface flow.Scope, way flow.Way, v *packet.View) flow.Key {
-	k := flow.KeyOf(iface, v)
-	if way == flow.Ingress {
-		k = k.Reverse()
-	}
-	return k
-}
-
 // Table is the memory of the security groups of all interfaces that one worker
-// serves. The scope of a key is the interface. A table has one owner.
+// serves. The scope of a key is the interface, its source the interface's own
+// side and its destination the peer, so that both directions share one key. A
+// table has one owner.
 type Table struct {
 	flows    *flow.Table[Entry]
 	timeouts Timeouts
@@ -100,8 +76,8 @@ func (t *Table) At(now clock.Time, ref flow.Ref) *Entry {
 }
 
 // Insert remembers a connection that rule admitted and whose first packet
-// crosses the interface now; Observe must follow for that packet too. An old
-// connection under the same key is replaced. Insert reports false if the
+// crosses the interface now; the entry's Machine has not seen that packet yet. An
+// old connection under the same key is replaced. Insert reports false if the
 // interface has as many connections as it may have.
 func (t *Table) Insert(now clock.Time, k flow.Key, way flow.Way, rule filter.RuleID) (flow.Ref, *Entry, bool) {
 	if ref, old, _ := t.flows.Lookup(&k); old != nil {

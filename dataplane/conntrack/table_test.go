@@ -31,43 +31,8 @@ func admit(t *testing.T, table *Table, now clock.Time, k flow.Key) flow.Ref {
 	if !ok {
 		t.Fatalf("%v was refused", k)
 	}
-	e.Observe(now, flow.Egress, packet.SYN)
+	e.Observe(flow.Forward, k.Proto, packet.SYN)
 	return ref
-}
-
-// Both directions of a connection meet in one entry, whoever called.
-func TestKeyOf(t *testing.T) {
-	out := packet.View{Src: own, Dst: peer, SrcPort: 40000, DstPort: 443, Proto: packet.TCP}
-	back := packet.View{Src: peer, Dst: own, SrcPort: 443, DstPort: 40000, Proto: packet.TCP}
-	want := key(3, 40000, packet.TCP)
-	if got := KeyOf(3, flow.Egress, &out); got != want {
-		t.Errorf("egress: %v, want %v", got, want)
-	}
-	if got := KeyOf(3, flow.Ingress, &back); got != want {
-		t.Errorf("ingress: %v, want %v", got, want)
-	}
-	if KeyOf(3, flow.Ingress, &out) == want {
-		t.Error("the peer's connection is taken for the interface's own")
-	}
-}
-
-func TestEntryDirection(t *testing.T) {
-	table := newTable(0)
-	for _, opened := range []flow.Way{flow.Ingress, flow.Egress} {
-		_, e, _ := table.Insert(0, key(flow.Scope(opened), 1, packet.TCP), opened, 7)
-		answer := opened ^ 1
-		e.Observe(1, opened, packet.SYN)
-		e.Observe(2, answer, packet.SYN|packet.ACK)
-		if s := e.Observe(3, opened, packet.ACK); s != Established || e.LastSeen != 3 {
-			t.Errorf("opened by %s: %s, last seen %d", opened, s, e.LastSeen)
-		}
-		if e.Dir(opened) != flow.Forward || e.Dir(answer) != flow.Reply {
-			t.Errorf("opened by %s: directions are %s, %s", opened, e.Dir(opened), e.Dir(answer))
-		}
-		if e.Rule != 7 || e.Proto != packet.TCP {
-			t.Errorf("entry is %+v", e)
-		}
-	}
 }
 
 // F3.14: idle for the whole timeout is too long, a moment less is not; packets
@@ -93,7 +58,7 @@ func TestExpiry(t *testing.T) {
 			if e == nil {
 				t.Fatal("expired early")
 			}
-			e.Observe(at(udp)-1, flow.Egress, 0)
+			e.LastSeen = at(udp) - 1
 			if e = tt.lookup(table, at(2*udp)-2, ref, k); e == nil {
 				t.Fatal("a packet did not start the timer again")
 			}
@@ -156,7 +121,7 @@ func TestInsertReplaces(t *testing.T) {
 	table, k := newTable(0), key(1, 1, packet.TCP)
 	old := admit(t, table, 0, k)
 	ref, e, ok := table.Insert(5, k, flow.Ingress, 8)
-	if !ok || e.State() != None || e.Rule != 8 || e.LastSeen != 5 {
+	if !ok || e.State() != None || e.Opened != flow.Ingress || e.Rule != 8 || e.LastSeen != 5 {
 		t.Errorf("got %+v", e)
 	}
 	if table.At(5, old) != nil || table.At(5, ref) != e || table.Count(1) != 1 {
@@ -199,7 +164,9 @@ func TestNoAllocation(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() {
 		now++
 		ref, _ := table.Lookup(now, &k)
-		table.At(now, ref).Observe(now, flow.Ingress, packet.ACK)
+		e := table.At(now, ref)
+		e.LastSeen = now
+		e.Observe(flow.Reply, packet.TCP, packet.ACK)
 		table.Sweep(now, 1)
 	}); n != 0 {
 		t.Errorf("an established packet allocates %.0f times", n)

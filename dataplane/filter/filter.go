@@ -67,14 +67,6 @@ func (s *RuleSet) Match(q Query) (RuleID, bool) {
 	return NoRule, false
 }
 
-// Rules returns the rules of s in their order; they must not be changed.
-func (s *RuleSet) Rules() []Rule {
-	if s == nil {
-		return nil
-	}
-	return s.rules
-}
-
 func (r *Rule) allows(q *Query) bool {
 	return r.allowsTraffic(q) && r.allowsPeer(q.Peer)
 }
