@@ -253,8 +253,11 @@ func (b *builder) admission(e *Endpoint) bool {
 // which the two accounts may call by different names (F1.46).
 func (b *builder) sharedZones(e *Endpoint) {
 	var offered []string
+	if len(e.offer.balancers) != len(e.offer.LoadBalancers) {
+		return // Where the service is cannot be told, and why has been.
+	}
 	for _, lb := range e.offer.balancers {
-		if lb.network == nil {
+		if len(lb.zones) != len(lb.Subnets) {
 			return
 		}
 		for _, s := range lb.zones {

@@ -82,10 +82,9 @@ func (z *zones) learn(ps *Problems, path, account string, own map[string]string)
 			ps.add(p, "account %s already has %s as %s: an account's zone names mean the same in all its VPCs", account, name, was)
 			continue
 		}
-		for _, other := range slices.Sorted(maps.Keys(names)) {
-			if other != name && names[other] == id {
-				ps.add(p, "account %s already calls %s %s: two names cannot mean one zone", account, id, other)
-			}
+		if other := nameOf(names, id); other != "" && other != name {
+			ps.add(p, "account %s already calls %s %s: two names cannot mean one zone", account, id, other)
+			continue
 		}
 		names[name] = id
 	}
@@ -138,9 +137,9 @@ func (z *zones) zone(account, name string) (zone Zone, ok bool) {
 	return Zone{Name: name, ID: id, Num: dataplane.ZoneID(id[len(id)-1] - '0')}, true
 }
 
-// name returns what an account calls the place with an AZ ID.
-func (z *zones) name(account, id string) string {
-	for name, other := range z.accounts[account] {
+// nameOf returns the zone name that stands for an AZ ID, "" if none does.
+func nameOf(names map[string]string, id string) string {
+	for name, other := range names {
 		if other == id {
 			return name
 		}

@@ -1,0 +1,282 @@
+package topology
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// mistakes exchanges one piece of twoAccounts for another, and names every
+// problem that must come of it: no fewer, and no more.
+var mistakes = []struct {
+	name     string
+	old, new string
+	want     []string
+}{
+	// Region, accounts, zones.
+	{"region", "\nvpcs:\n", "\nregion: us-eats-1\nvpcs:\n", []string{
+		`region: "us-eats-1" is not an AWS Region; did you mean us-east-1?`}},
+	{"account", `owner_id: "111111111111"`, `owner_id: "1111"`, []string{
+		`vpcs.provider.owner_id: "1111" is not an account: write 12 digits in quotes`}},
+	{"zone of another Region", "b: { cidr_block: 10.0.2.0/24, availability_zone: us-east-1b }\n    security_groups:\n      web", "b: { cidr_block: 10.0.2.0/24, availability_zone: us-west-2b }\n    security_groups:\n      web", []string{
+		`vpcs.provider.subnets.b.availability_zone: "us-west-2b" is not a zone of us-east-1; did you mean us-east-1b?`}},
+	{"AZ ID", `owner_id: "111111111111"`, "owner_id: \"111111111111\"\n    availability_zones: { us-east-1a: use2-az1 }", []string{
+		`vpcs.provider.availability_zones.us-east-1a: "use2-az1" is not an AZ ID of us-east-1: write use1-az1 to use1-az6`}},
+	{"one AZ ID for two names", `owner_id: "111111111111"`, "owner_id: \"111111111111\"\n    availability_zones: { us-east-1a: use1-az1, us-east-1b: use1-az1 }", []string{
+		`vpcs.provider.availability_zones.us-east-1b: account 111111111111 already calls use1-az1 us-east-1a: two names cannot mean one zone`}},
+	// F1.46: zones are compared by AZ ID, whatever the accounts call them.
+	{"zones under other names", `owner_id: "222222222222"`, "owner_id: \"222222222222\"\n    availability_zones: { us-east-1a: use1-az4, us-east-1b: use1-az2 }", []string{
+		`vpc_endpoints.api.subnet_ids[0]: subnet a is in use1-az4 (us-east-1a to account 222222222222), where endpoint service api has no load balancer; it is in use1-az1 (us-east-1a to account 111111111111) and use1-az2 (us-east-1b to account 111111111111)`}},
+
+	// Blocks and addresses.
+	{"CIDR syntax", "provider:\n    cidr_block: 10.0.0.0/16", "provider:\n    cidr_block: 10.0.0/16", []string{
+		`vpcs.provider.cidr_block: "10.0.0/16" is not an IPv4 CIDR block such as 10.0.0.0/16`}},
+	{"CIDR missing", "provider:\n    cidr_block: 10.0.0.0/16", "provider:", []string{
+		`vpcs.provider.cidr_block: is missing: give an IPv4 CIDR block such as 10.0.0.0/16`}},
+	{"VPC too large", "provider:\n    cidr_block: 10.0.0.0/16", "provider:\n    cidr_block: 10.0.0.0/8", []string{
+		`vpcs.provider.cidr_block: /8 is not a size for a VPC: AWS takes /16 to /28`}},
+	{"VPC of loopback", "provider:\n    cidr_block: 10.0.0.0/16", "provider:\n    cidr_block: 127.0.0.0/16", []string{
+		`vpcs.provider.cidr_block: 127.0.0.0/16 is not for hosts: choose from 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16`}},
+	{"IPv6 in the wrong place", "provider:\n    cidr_block: 10.0.0.0/16", "provider:\n    cidr_block: 2001:db8::/56", []string{
+		`vpcs.provider.cidr_block: 2001:db8::/56 is not IPv4: write it under ipv6_cidr_block`}},
+	{"subnet outside", "a: { cidr_block: 10.0.1.0/24", "a: { cidr_block: 10.1.1.0/24", []string{
+		`vpcs.provider.subnets.a.cidr_block: 10.1.1.0/24 is outside VPC provider (10.0.0.0/16)`}},
+	{"subnets overlap", "b: { cidr_block: 10.0.2.0/24", "b: { cidr_block: 10.0.0.0/22", []string{
+		`vpcs.provider.subnets.b.cidr_block: 10.0.0.0/22 overlaps subnet a (10.0.1.0/24)`}},
+	{"subnet too small", "a: { cidr_block: 10.0.1.0/24", "a: { cidr_block: 10.0.1.0/29", []string{
+		`vpcs.provider.subnets.a.cidr_block: /29 is not a size for a subnet: AWS takes /16 to /28`}},
+	{"no IPv6 in the VPC", "a: { cidr_block: 10.0.1.0/24", "a: { ipv6_cidr_block: 2001:db8::/64, cidr_block: 10.0.1.0/24", []string{
+		`vpcs.provider.subnets.a.ipv6_cidr_block: VPC provider has no ipv6_cidr_block: add one to it first`}},
+	{"address outside", "web-2: { subnet_id: a", "web-2: { private_ip: 10.0.2.9, subnet_id: a", []string{
+		`vpcs.provider.instances.web-2.private_ip: 10.0.2.9 is outside subnet a (10.0.1.0/24)`}},
+	{"address reserved", "web-2: { subnet_id: a", "web-2: { private_ip: 10.0.1.1, subnet_id: a", []string{ // F1.3
+		`vpcs.provider.instances.web-2.private_ip: 10.0.1.1 is reserved by AWS for the VPC router: the first four addresses of a subnet and the last are never handed out`}},
+	{"address syntax", "web-2: { subnet_id: a", "web-2: { private_ip: 10.0.1.256, subnet_id: a", []string{
+		`vpcs.provider.instances.web-2.private_ip: "10.0.1.256" is not an IPv4 address`}},
+	{"endpoint address taken", "    subnet_ids: [a, b]\n", "    subnet_ids: [a, b]\n    private_ips: { a: 10.0.1.255 }\n", []string{
+		`vpc_endpoints.api.private_ips.a: 10.0.1.255 is reserved by AWS for broadcast: the first four addresses of a subnet and the last are never handed out`}},
+	{"endpoint address elsewhere", "    subnet_ids: [a, b]\n", "    subnet_ids: [a]\n    private_ips: { b: 10.0.2.9 }\n", []string{
+		`vpc_endpoints.api.private_ips.b: subnet b is not among the endpoint's subnet_ids`}},
+	{"no IPv6 in the subnet", "web-2: { subnet_id: a", `web-2: { ipv6_addresses: ["2001:db8::9"], subnet_id: a`, []string{
+		`vpcs.provider.instances.web-2.ipv6_addresses[0]: subnet a has no IPv6: give VPC provider an ipv6_cidr_block`}},
+
+	// Names, identifiers, instances.
+	{"name", "      stranger: {", "      str.anger: {", []string{
+		`vpcs.consumer.instances.'str.anger': "str.anger" is not a name: use 1 to 63 letters, digits, - and _, a letter or digit first`}},
+	{"identifier", "app: { subnet_id: a", "app: { id: i-123, subnet_id: a", []string{
+		`vpcs.consumer.instances.app.id: "i-123" is not an ID of this kind: write i- and 17 lower-case hex digits, or leave it out`}},
+	{"identifier twice", "subnets: [provider/a, provider/b]", "id: \"0123456789abcdef\"\n    subnets: [provider/a, provider/b]\n  two:\n    id: \"0123456789abcdef\"\n    subnets: [provider/a]", []string{
+		`load_balancers.two.id: 0123456789abcdef is already the ID of load_balancers.api`}},
+	{"unknown subnet", "stranger: { subnet_id: a", "stranger: { subnet_id: aa", []string{
+		`vpcs.consumer.instances.stranger.subnet_id: VPC consumer has no subnet "aa"; did you mean a?`}},
+	{"subnet left open", "stranger: { subnet_id: a }", "stranger: {}", []string{
+		`vpcs.consumer.instances.stranger.subnet_id: is missing: VPC consumer has the subnets a and b`}},
+	{"group of another VPC", "stranger: { subnet_id: a }", "stranger: { subnet_id: a, vpc_security_group_ids: [web] }", []string{
+		`vpcs.consumer.instances.stranger.vpc_security_group_ids[0]: security group "web" is in VPC provider, not in consumer`}},
+	{"too many groups", "    instances:\n      app: { subnet_id: a, vpc_security_group_ids: [app] }", "      g1: {}\n      g2: {}\n      g3: {}\n      g4: {}\n    instances:\n      app: { subnet_id: a, vpc_security_group_ids: [app, g1, g2, g3, g4, default] }", []string{ // F3.9
+		`vpcs.consumer.instances.app.vpc_security_group_ids: 6 security groups: an interface takes 5 at most`}},
+	{"service type", "type: http,", "type: htpp,", []string{
+		`vpcs.provider.instances.web-1.services[0].type: "htpp" is not a service; did you mean http?`}},
+	{"service port", "port: 8080 }]", "port: 80800 }]", []string{
+		`vpcs.provider.instances.web-1.services[0].port: 80800 is not a port: give one from 1 to 65535`}},
+	{"service port twice", "port: 8080 }]", "port: 8080 }, { type: tcp_echo, port: 8080 }]", []string{
+		`vpcs.provider.instances.web-1.services[1].port: TCP port 8080 is taken by another service of this instance`}},
+	{"file outside", "stranger: { subnet_id: a }", "stranger: { subnet_id: a, files: { ../x: y } }", []string{
+		`vpcs.consumer.instances.stranger.files.'../x': "../x" leaves the instance's home directory: write a relative name without ..`}},
+
+	// Security group rules.
+	{"rule protocol", "{ protocol: tcp, from_port: 80,", "{ protocol: tpc, from_port: 80,", []string{
+		`vpcs.consumer.security_groups.endpoint.ingress[0].protocol: "tpc" is not a protocol; did you mean tcp?`}},
+	{"rule without port", "{ protocol: tcp, from_port: 80, to_port: 80,", "{ protocol: tcp,", []string{
+		`vpcs.consumer.security_groups.endpoint.ingress[0].from_port: is missing: give the first port, and to_port for a range; 0 and 65535 are all of them`}},
+	{"rule ports reversed", "from_port: 80, to_port: 80,", "from_port: 80, to_port: 8,", []string{
+		`vpcs.consumer.security_groups.endpoint.ingress[0].to_port: 8 is below from_port 80: write the lower port first`}},
+	{"rule ports of all protocols", "{ protocol: tcp, from_port: 80, to_port: 80,", "{ protocol: -1, from_port: 80, to_port: 80,", []string{
+		`vpcs.consumer.security_groups.endpoint.ingress[0].from_port: protocol -1 has no ports: remove from_port and to_port, or name tcp or udp`,
+		`vpcs.consumer.security_groups.endpoint.ingress[0].to_port: protocol -1 has no ports: remove from_port and to_port, or name tcp or udp`}},
+	{"ICMP code without type", "{ protocol: tcp, from_port: 80, to_port: 80,", "{ protocol: icmp, to_port: 4,", []string{
+		`vpcs.consumer.security_groups.endpoint.ingress[0].to_port: an ICMP code needs a type: give from_port, or make this -1 for any`}},
+	{"rule without peer", ", security_groups: [app] }", " }", []string{
+		`vpcs.consumer.security_groups.endpoint.ingress[0]: has no peer: give cidr_blocks, ipv6_cidr_blocks, security_groups or self: true`}},
+	{"rule with an address", "cidr_blocks: [10.0.0.0/16]", "cidr_blocks: [10.0.0.5]", []string{
+		`vpcs.provider.security_groups.web.ingress[0].cidr_blocks[0]: 10.0.0.5 is an address, not a CIDR block: add its prefix length, such as 10.0.0.5/32`}},
+	{"rule family", "cidr_blocks: [10.0.0.0/16]", `cidr_blocks: ["2001:db8::/32"]`, []string{
+		`vpcs.provider.security_groups.web.ingress[0].cidr_blocks[0]: 2001:db8::/32 is not IPv4: write it under ipv6_cidr_blocks`}},
+	{"rule across the link", ", cidr_blocks: [10.0.0.0/16]", ", security_groups: [consumer/app]", []string{ // F3.7
+		`vpcs.provider.security_groups.web.ingress[0].security_groups[0]: security group consumer/app is in VPC consumer: a rule can name groups of its own VPC (provider) only, and PrivateLink shows each side addresses of its own VPC only; use cidr_blocks`}},
+	{"rule's group unknown", "security_groups: [app] }", "security_groups: [apq] }", []string{
+		`vpcs.consumer.security_groups.endpoint.ingress[0].security_groups[0]: VPC consumer has no security group "apq"; did you mean app?`}},
+	{"rule twice", "security_groups: [app] }\n", "security_groups: [app] }\n          - { protocol: \"6\", from_port: 80, security_groups: [consumer/app] }\n", []string{
+		`vpcs.consumer.security_groups.endpoint.ingress[1]: security group endpoint already has this rule: tcp 80 from consumer/app`}},
+	{"rule empty", "security_groups: [app] }\n", "security_groups: [app] }\n          -\n", []string{
+		`vpcs.consumer.security_groups.endpoint.ingress[1]: is empty; fill it in or remove it`}},
+
+	// Target groups and load balancers.
+	{"target group protocol later", "port: 8080, protocol: TCP,", "port: 8080, protocol: TLS,", []string{
+		`target_groups.web.protocol: TLS is not supported yet; choose from TCP, UDP, TCP_UDP`}},
+	{"target group protocol unfit", "port: 8080, protocol: TCP,", "port: 8080, protocol: UDP,", []string{ // F2.9
+		`load_balancers.api.listeners[0].default_action.target_group_arn: a TCP listener cannot forward to target group web, whose protocol is UDP; it needs TCP or TCP_UDP`}},
+	{"target type", "protocol: TCP, targets", "protocol: TCP, target_type: alb, targets", []string{
+		`target_groups.web.target_type: alb is not supported yet; choose from instance, ip`}},
+	{"target unknown", "targets: [web-1,", "targets: [web-9,", []string{
+		`target_groups.web.targets[0].target_id: VPC provider has no instance "web-9"; did you mean web-1?`}},
+	{"target elsewhere", "targets: [web-1,", "targets: [consumer/app,", []string{
+		`target_groups.web.targets[0].target_id: instance consumer/app is in VPC consumer, but the target group is in VPC provider`}},
+	{"target twice", "targets: [web-1,", "targets: [web-1, { target_id: web-1, port: 8080 },", []string{
+		`target_groups.web.targets[1]: is registered twice with port 8080`}},
+	{"target is an address", "targets: [web-1,", "targets: [10.0.1.4,", []string{
+		`target_groups.web.targets[0].target_id: 10.0.1.4 is an address, but target_type is instance: name an instance, or set target_type: ip`}},
+	{"target out of reach", "protocol: TCP, targets: [web-1, web-2, web-3]", "protocol: TCP, target_type: ip, targets: [10.9.9.9]", []string{
+		`target_groups.web.targets[0].target_id: 10.9.9.9 is in no subnet of VPC provider, and a lab has no other way there`}},
+	{"UDP without client addresses", "port: 8080, protocol: TCP,", "preserve_client_ip: false, port: 8080, protocol: TCP_UDP,", []string{ // F2.24
+		`target_groups.web.preserve_client_ip: cannot be false for TCP_UDP: AWS always preserves there, except towards PrivateLink clients`}},
+	{"target group's VPC", "web: { vpc_id: provider, port", "web: { vpc_id: provder, port", []string{
+		`target_groups.web.vpc_id: there is no VPC "provder"; did you mean provider?`}},
+	{"listener protocol", "{ port: 80, protocol: TCP,", "{ port: 80, protocol: tcp,", []string{
+		`load_balancers.api.listeners[0].protocol: "tcp" is not a protocol here; did you mean TCP?`}},
+	{"listener port", "{ port: 80, protocol: TCP,", "{ port: 70000, protocol: TCP,", []string{
+		`load_balancers.api.listeners[0].port: 70000 is not a port: give one from 1 to 65535`}},
+	{"listener twice", "{ target_group_arn: web } }\n", "{ target_group_arn: web } }\n      - { port: 80, protocol: TCP, default_action: { target_group_arn: web } }\n", []string{
+		`load_balancers.api.listeners[1].port: port 80 already has a listener`}},
+	{"TCP and UDP on one port", "load_balancers:\n  api:\n    subnets: [provider/a, provider/b]\n    listeners:\n", "  dns: { vpc_id: provider, port: 53, protocol: UDP }\nload_balancers:\n  api:\n    subnets: [provider/a, provider/b]\n    listeners:\n      - { port: 80, protocol: UDP, default_action: { target_group_arn: dns } }\n", []string{
+		`load_balancers.api.listeners[1].port: port 80 already has a UDP listener: for TCP and UDP on one port use one TCP_UDP listener`}},
+	{"listener timeout", "{ port: 80, protocol: TCP,", "{ port: 80, protocol: TCP, tcp_idle_timeout_seconds: 30,", []string{ // F2.44
+		`load_balancers.api.listeners[0].tcp_idle_timeout_seconds: 30 is out of range: AWS takes 60 to 6000 seconds`}},
+	{"listener action", ", default_action: { target_group_arn: web } }", " }", []string{
+		`load_balancers.api.listeners[0].default_action: is missing: write { target_group_arn: NAME }`}},
+	{"target group unknown", "{ target_group_arn: web }", "{ target_group_arn: wab }", []string{
+		`load_balancers.api.listeners[0].default_action.target_group_arn: there is no target group "wab"; did you mean web?`}},
+	{"load balancer's subnet ambiguous", "subnets: [provider/a, provider/b]", "subnets: [a]", []string{
+		`load_balancers.api.subnets[0]: 2 VPCs have a subnet "a"; write consumer/a or provider/a`}},
+	{"load balancer in two VPCs", "subnets: [provider/a, provider/b]", "subnets: [provider/a, consumer/b, provider/b]", []string{
+		`load_balancers.api.subnets[1]: subnet consumer/b is in VPC consumer, but load balancer api is in VPC provider`}},
+	{"load balancer twice in a zone", "b: { cidr_block: 10.0.2.0/24, availability_zone: us-east-1b }\n    security_groups:\n      web", "b: { cidr_block: 10.0.2.0/24, availability_zone: us-east-1a }\n    security_groups:\n      web", []string{ // F2.1
+		`load_balancers.api.subnets[1]: subnets a and b are both in us-east-1a: load balancer api takes one subnet a zone`}},
+	{"load balancer type", "  api:\n    subnets:", "  api:\n    load_balancer_type: application\n    subnets:", []string{
+		`load_balancers.api.load_balancer_type: application is not supported; only network is`}},
+	{"load balancer name", "load_balancers:\n  api:", "load_balancers:\n  -api:", []string{
+		`endpoint_services.api.network_load_balancer_arns[0]: there is no load balancer "api"; did you mean -api?`,
+		`load_balancers.-api: "-api" is not a name: use 1 to 63 letters, digits, - and _, a letter or digit first`}},
+	{"internet-facing", "  api:\n    subnets:", "  api:\n    internal: false\n    subnets:", []string{
+		`load_balancers.api.internal: cannot be false: a lab has no internet to face`}},
+	{"dualstack without IPv6", "  api:\n    subnets:", "  api:\n    ip_address_type: dualstack\n    subnets:", []string{ // F1.52
+		`load_balancers.api.ip_address_type: dualstack needs IPv6 in every subnet, and VPC provider has no ipv6_cidr_block`}},
+	{"enforcement", "  api:\n    subnets:", "  api:\n    enforce_security_group_inbound_rules_on_private_link_traffic: no\n    subnets:", []string{
+		`load_balancers.api.enforce_security_group_inbound_rules_on_private_link_traffic: "no" is not a setting; did you mean on?`}},
+
+	// Endpoint services and endpoints.
+	{"one service a load balancer", "vpc_endpoints:", "  other: { network_load_balancer_arns: [api] }\nvpc_endpoints:", []string{ // F1.47
+		`endpoint_services.other.network_load_balancer_arns[0]: load balancer api already stands behind endpoint service api: it can serve one only`}},
+	{"principal syntax", `["arn:aws:iam::222222222222:root"]`, `["arn:aws:iam::222222222222:root", "222222222222"]`, []string{ // F1.14
+		`endpoint_services.api.allowed_principals[1]: "222222222222" is an account number: write arn:aws:iam::222222222222:root`}},
+	{"principal not allowed", `["arn:aws:iam::222222222222:root"]`, `["arn:aws:iam::333333333333:root"]`, []string{
+		`vpc_endpoints.api.service_name: AWS would say that the service com.amazonaws.vpce.us-east-1.SERVICE does not exist: arn:aws:iam::222222222222:root is not among the allowed_principals of endpoint service api; add it there`}},
+	{"principal of another account", "    vpc_id: consumer\n", "    vpc_id: consumer\n    principal: \"arn:aws:iam::111111111111:root\"\n", []string{
+		`vpc_endpoints.api.principal: arn:aws:iam::111111111111:root is of account 111111111111, but VPC consumer belongs to 222222222222: who creates an endpoint is of the account that owns the VPC`}},
+	{"private name in capitals", "api.example.com", "API.example.com", []string{ // F1.26
+		`endpoint_services.api.private_dns_name: "API.example.com" must be in lower case: write api.example.com`}},
+	{"private name's wildcard", "api.example.com", "api.*.example.com", []string{
+		`endpoint_services.api.private_dns_name: "api.*.example.com": a wildcard can only be the whole first label, as in *.example.com`}},
+	{"service unknown", "service_name: api", "service_name: apy", []string{
+		`vpc_endpoints.api.service_name: there is no endpoint service "apy"; did you mean api?`}},
+	{"service of AWS", "service_name: api", "service_name: com.amazonaws.us-east-1.s3", []string{
+		`vpc_endpoints.api.service_name: com.amazonaws.us-east-1.s3 is one of AWS's own services, which a lab does not have: name an endpoint service of the lab`}},
+	{"service of another Region", "service_name: api", "service_name: com.amazonaws.vpce.eu-west-1.vpce-svc-01234567890abcdef", []string{
+		`vpc_endpoints.api.service_name: com.amazonaws.vpce.eu-west-1.vpce-svc-01234567890abcdef is in Region "eu-west-1", but the lab is in us-east-1: cross-Region access is not supported`}},
+	{"endpoint's VPC", "vpc_id: consumer", "vpc_id: costumer", []string{
+		`vpc_endpoints.api.vpc_id: there is no VPC "costumer"; did you mean consumer?`}},
+	{"endpoint's type", "    vpc_id: consumer\n", "    vpc_id: consumer\n    vpc_endpoint_type: Gateway\n", []string{
+		`vpc_endpoints.api.vpc_endpoint_type: "Gateway" is not an endpoint type that a lab has; choose from Interface`}},
+	{"endpoint without subnets", "    subnet_ids: [a, b]\n", "", []string{
+		`vpc_endpoints.api.subnet_ids: is missing: name at least one subnet`}},
+	{"private DNS without DNS", `owner_id: "222222222222"`, "owner_id: \"222222222222\"\n    enable_dns_hostnames: false", []string{ // F1.26
+		`vpc_endpoints.api.private_dns_enabled: needs enable_dns_support and enable_dns_hostnames in VPC consumer`}},
+	{"private DNS without a name", "    private_dns_name: api.example.com\n", "", []string{
+		`vpc_endpoints.api.private_dns_enabled: endpoint service api has no private_dns_name`}},
+	{"auto_accept across accounts", "    vpc_id: consumer\n", "    vpc_id: consumer\n    auto_accept: true\n", []string{
+		`vpc_endpoints.api.auto_accept: works within one account only: the service belongs to 111111111111, VPC consumer to 222222222222; let a step accept the endpoint`}},
+	{"address type ipv6", "    vpc_id: consumer\n", "    vpc_id: consumer\n    ip_address_type: ipv6\n", []string{ // F1.51
+		`vpc_endpoints.api.ip_address_type: ipv6 needs IPv6-only subnets, which a lab does not have; write dualstack`}},
+	{"address type dualstack", "    vpc_id: consumer\n", "    vpc_id: consumer\n    ip_address_type: dualstack\n", []string{ // F1.52
+		`vpc_endpoints.api.ip_address_type: dualstack needs IPv6 in every subnet, and VPC consumer has no ipv6_cidr_block`,
+		`vpc_endpoints.api.ip_address_type: dualstack needs a service that accepts IPv6: add ipv6 to the supported_ip_address_types of api`}},
+}
+
+func TestMistakes(t *testing.T) {
+	service := mustBuild(t, twoAccounts).find.offers["api"].ID
+	for _, m := range mistakes {
+		t.Run(m.name, func(t *testing.T) {
+			_, err := build(t, twoAccounts, m.old, m.new)
+			var problems Problems
+			if !errors.As(err, &problems) {
+				t.Fatalf("New says %v, not problems", err)
+			}
+			want := strings.ReplaceAll(strings.Join(m.want, "\n"), "SERVICE", service)
+			if got := problems.Error(); got != want {
+				t.Errorf("got:\n%s\nwant:\n%s", got, want)
+			}
+		})
+	}
+}
+
+// TestEveryMistakeAtOnce puts mistakes into unrelated places: all must be told.
+func TestEveryMistakeAtOnce(t *testing.T) {
+	_, err := build(t, twoAccounts,
+		"a: { cidr_block: 10.0.1.0/24", "a: { cidr_block: 10.9.1.0/24",
+		"protocol: tcp, from_port: 8080", "protocol: tcp, from_port: 80800",
+		"port: 80, protocol: TCP", "port: 0, protocol: TCP",
+		"vpc_id: consumer", "vpc_id: consume")
+	want := `load_balancers.api.listeners[0].port: is missing: give a port from 1 to 65535
+vpc_endpoints.api.vpc_id: there is no VPC "consume"; did you mean consumer?
+vpcs.provider.security_groups.web.ingress[0].from_port: 80800 is not a port: give one from 0 to 65535
+vpcs.provider.subnets.a.cidr_block: 10.9.1.0/24 is outside VPC provider (10.0.0.0/16)`
+	if err == nil || err.Error() != want {
+		t.Errorf("got:\n%v\nwant:\n%s", err, want)
+	}
+}
+
+// TestQuotas (F2.7, F3.9).
+func TestQuotas(t *testing.T) {
+	var rules, listeners strings.Builder
+	for i := range 61 {
+		fmt.Fprintf(&rules, "          - { protocol: tcp, from_port: %d, cidr_blocks: [10.0.0.0/16] }\n", 9000+i)
+	}
+	for i := range 50 {
+		fmt.Fprintf(&listeners, "      - { port: %d, protocol: TCP, default_action: { target_group_arn: web } }\n", 9000+i)
+	}
+	_, err := build(t, twoAccounts,
+		"          - { protocol: tcp, from_port: 8080, cidr_blocks: [10.0.0.0/16] }\n", rules.String(),
+		"    listeners:\n", "    listeners:\n"+listeners.String())
+	want := `load_balancers.api.listeners: 51 listeners: a load balancer takes 50 at most
+vpcs.provider.security_groups.web.ingress[60]: 61 ingress rules of web for IPv4: a security group takes 60 at most`
+	if err == nil || err.Error() != want {
+		t.Errorf("got:\n%v\nwant:\n%s", err, want)
+	}
+}
+
+// TestSubnetFull: a /28 has 11 addresses for hosts (F1.3); it is told once.
+func TestSubnetFull(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("vpcs:\n  v:\n    cidr_block: 10.0.0.0/28\n    instances:\n")
+	for i := range 14 {
+		fmt.Fprintf(&text, "      h%02d: {}\n", i)
+	}
+	_, err := build(t, text.String())
+	want := `vpcs.v.instances.h11: subnet default (10.0.0.0/28) has no address left for v/h11: AWS reserves five in each; use a larger block or another subnet`
+	if err == nil || err.Error() != want {
+		t.Errorf("got:\n%v\nwant:\n%s", err, want)
+	}
+}
+
+func TestSuggest(t *testing.T) {
+	known := []string{"provider", "consumer", "us-east-1a", "us-east-1b", "a", "web"}
+	for word, want := range map[string]string{
+		"provder": "provider", "Consumer": "consumer", "us-east-1": "us-east-1a", "ewb": "web",
+		"b": "", "": "", "database": "", "PROVIDER": "provider",
+	} {
+		if got := Suggest(word, known); got != want {
+			t.Errorf("Suggest(%q) = %q, want %q", word, got, want)
+		}
+	}
+}
