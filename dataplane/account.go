@@ -12,27 +12,39 @@ import (
 // it passes. Every one of them saw the same packets, up to the one that refused
 // them; the leg between an endpoint's interface and a node is on no record (F4.18).
 func (w *Walk) report(p *path) {
+	hops := p.hops[:p.hopCount]
+	if w.asksResolver(p) {
+		hops = nil
+	}
 	for dir := range p.legs {
 		c := &p.legs[dir].count
 		if c.Packets == 0 {
 			continue
 		}
-		for i, h := range p.hops[:p.hopCount] {
-			if w.prog.Interfaces[h.at].Kind == Resolver {
-				c.Packets = 0 // queries to the Amazon DNS server are not logged (F4.21)
-			}
+		for i, h := range hops {
 			way, t := wayOf(i), p.tuple(i)
 			if flow.Dir(dir) == flow.Reply {
 				way, t = way^1, t.Reversed()
 			}
 			action := flowlog.Accept
-			if p.rejected && i == int(p.hopCount)-1 {
+			if p.rejected && i == len(hops)-1 {
 				action = flowlog.Reject
 			}
 			w.log.Add(flowlog.Key{Flow: tupleKey(h.at, p.proto, t), Way: way, Action: action}, *c)
 		}
 		*c = flowlog.Counter{}
 	}
+}
+
+// asksResolver reports whether a path leads to the Amazon DNS server, or from it:
+// queries are on no record (F4.21).
+func (w *Walk) asksResolver(p *path) bool {
+	for _, h := range p.hops[:p.hopCount] {
+		if w.prog.Interfaces[h.at].Kind == Resolver {
+			return true
+		}
+	}
+	return false
 }
 
 // Records returns the flow log records of everything that was forwarded or

@@ -133,6 +133,7 @@ func (d *decision) filter(h *hop, way flow.Way) drop.Reason {
 	if why == drop.None && d.commit && !isICMPError(d.v) {
 		ref, _, ok := d.w.track.Insert(d.now, key, way, rule)
 		if !ok {
+			d.trace.filtered(h.at, way, TableFull, rule, drop.TrackingTable)
 			return drop.TrackingTable // F3.16
 		}
 		h.track = ref

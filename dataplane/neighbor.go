@@ -42,3 +42,9 @@ func (w *Walk) neighbor(nic *Interface, addr packet.Addr) (packet.MAC, bool) {
 	peer := &w.prog.Interfaces[id]
 	return peer.MAC, peer.Subnet == nic.Subnet
 }
+
+// Neighbor returns the MAC address that an interface finds for an address of its
+// own subnet, and whether there is one; all else is reached by the router's.
+func (w *Walk) Neighbor(at InterfaceID, addr packet.Addr) (packet.MAC, bool) {
+	return w.neighbor(&w.prog.Interfaces[at], addr)
+}

@@ -38,6 +38,7 @@ const (
 	Tracked                         // it belongs to a flow that Rule admitted before
 	Related                         // it is an ICMP error about such a flow
 	Exempt                          // the interface is not filtered (F3.5), or has no groups (F2.63)
+	TableFull                       // Rule allows it, but the interface tracks as many flows as it can (F3.16)
 	NotEnforced                     // inbound rules do not apply to PrivateLink traffic (F2.64)
 )
 

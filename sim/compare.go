@@ -1,0 +1,166 @@
+package sim
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/plsim/plsim/dataplane/flowlog"
+	"github.com/plsim/plsim/sim/scenario"
+)
+
+// comparison holds what was seen against what was expected.
+type comparison struct {
+	expect      *scenario.Expect
+	seen        []string
+	differences []string
+}
+
+func newComparison(e *scenario.Expect) *comparison { return &comparison{expect: e} }
+
+// note adds a few words about what was seen.
+func (c *comparison) note(format string, args ...any) {
+	c.seen = append(c.seen, fmt.Sprintf(format, args...))
+}
+
+// differ adds an expectation that did not hold.
+func (c *comparison) differ(format string, args ...any) {
+	c.differences = append(c.differences, fmt.Sprintf(format, args...))
+}
+
+// match compares one value; no matcher means that nothing is expected of it.
+func (c *comparison) match(what string, m *scenario.Matcher, value string) {
+	if m == nil {
+		return
+	}
+	if ok, why := m.Match(value); !ok {
+		c.differ("%s: %s", what, why)
+	}
+}
+
+// missing notes that a value which was expected does not exist.
+func (c *comparison) missing(m *scenario.Matcher, what string) {
+	if m != nil {
+		c.differ("%s: expected %s, saw none", what, m)
+	}
+}
+
+// failure compares how an exchange failed; it is expected not to, unless the
+// scenario says otherwise.
+func (c *comparison) failure(f Failure) {
+	kind := cmp.Or(f.Kind, "none")
+	if f.Kind != "" {
+		c.note("%s: %s", f.Kind, f.Detail)
+	}
+	switch {
+	case c.expect.Error == nil && f.Kind != "":
+		c.differ("expected an answer, saw %s: %s", f.Kind, f.Detail)
+	case c.expect.Error != nil:
+		if ok, why := c.expect.Error.Match(kind); !ok {
+			detail := f.Detail
+			if f.Kind == "" {
+				detail = "it was answered"
+			}
+			c.differ("error: %s (%s)", why, detail)
+		}
+	}
+}
+
+// json compares values within a JSON body, by dotted path.
+func (c *comparison) json(want map[string]*scenario.Matcher, body string) {
+	if len(want) == 0 {
+		return
+	}
+	dec := json.NewDecoder(strings.NewReader(body))
+	dec.UseNumber()
+	var doc any
+	if err := dec.Decode(&doc); err != nil {
+		c.differ("json: the body is no JSON: %v; it is %q", err, shorten(body, 200))
+		return
+	}
+	for _, path := range sortedKeys(want) {
+		v, ok := lookup(doc, path)
+		if !ok {
+			c.differ("json %s: expected %s, saw no such value in %s", path, want[path], shorten(body, 200))
+			continue
+		}
+		c.match("json "+path, want[path], v)
+	}
+}
+
+// lookup finds a value by its dotted path, as text.
+func lookup(doc any, path string) (string, bool) {
+	for key := range strings.SplitSeq(path, ".") {
+		m, ok := doc.(map[string]any)
+		if !ok {
+			return "", false
+		}
+		if doc, ok = m[key]; !ok {
+			return "", false
+		}
+	}
+	if s, ok := doc.(string); ok {
+		return s, true
+	}
+	b, err := json.Marshal(doc)
+	return string(b), err == nil
+}
+
+func (c *comparison) outcome() outcome {
+	return outcome{seen: strings.Join(c.seen, "; "), differences: c.differences}
+}
+
+// findRecord returns the index of the first record that has all the fields, or -1.
+func findRecord(records []flowlog.Record, want map[string]*scenario.Matcher) int {
+	return slices.IndexFunc(records, func(r flowlog.Record) bool { return fieldsHeld(&r, want) == len(want) })
+}
+
+// fieldsHeld counts the fields of a record that are as wanted.
+func fieldsHeld(r *flowlog.Record, want map[string]*scenario.Matcher) int {
+	n := 0
+	for name, m := range want {
+		if v, ok := r.Field(name); ok {
+			if held, _ := m.Match(v); held {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// nearestRecord shows the record that has most of the wanted fields.
+func nearestRecord(records []flowlog.Record, want map[string]*scenario.Matcher) string {
+	if len(records) == 0 {
+		return ": the log is empty"
+	}
+	best := slices.MaxFunc(records, func(a, b flowlog.Record) int {
+		return cmp.Compare(fieldsHeld(&a, want), fieldsHeld(&b, want))
+	})
+	return "; the nearest is: " + best.Text(flowlog.DefaultFormat)
+}
+
+func describeRecord(want map[string]*scenario.Matcher) string {
+	var words []string
+	for _, name := range sortedKeys(want) {
+		words = append(words, name+" "+want[name].String())
+	}
+	return strings.Join(words, ", ")
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// lastLines returns the end of a program's output, for a message.
+func lastLines(s string) string {
+	lines := strings.Split(strings.TrimRight(s, "\n"), "\n")
+	return strings.Join(lines[max(0, len(lines)-5):], "\n")
+}
+
+func shorten(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return s[:n] + "…"
+}

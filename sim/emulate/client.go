@@ -1,0 +1,213 @@
+package emulate
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/plsim/plsim/sim"
+	"github.com/plsim/plsim/sim/scenario"
+)
+
+// instanceHeader tells clients which instance's built-in service answered.
+const instanceHeader = "Plsim-Instance"
+
+// maxBody is how much of an answer is kept.
+const maxBody = 1 << 20
+
+// Request implements [sim.World].
+func (w *World) Request(ctx context.Context, r *scenario.Request) (sim.Response, error) {
+	h, err := w.host(r.From)
+	if err != nil {
+		return sim.Response{}, err
+	}
+	limit, cancel := context.WithTimeout(ctx, r.Timeout.Duration())
+	defer cancel()
+	req, err := http.NewRequestWithContext(limit, r.Method, r.URL, strings.NewReader(r.Body))
+	if err != nil {
+		return sim.Response{}, err
+	}
+	for name, value := range r.Headers {
+		req.Header.Set(name, value)
+		if http.CanonicalHeaderKey(name) == "Host" {
+			req.Host = value
+		}
+	}
+	res := w.exchange(h, req, r.Timeout.Duration())
+	return res, ctx.Err()
+}
+
+// exchange sends a request on a connection of its own and reads the answer.
+func (w *World) exchange(h *host, req *http.Request, limit time.Duration) sim.Response {
+	d := &dialer{world: w, host: h}
+	transport := &http.Transport{DialContext: d.dial, DisableKeepAlives: true, TLSClientConfig: w.ca.clientConfig()}
+	defer transport.CloseIdleConnections()
+	client := &http.Client{
+		Transport: transport,
+		// A redirect is an answer, and the scenario's to follow.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return sim.Response{Failure: classify(err, d.peer(req.URL.Host), limit)}
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	if err != nil {
+		return sim.Response{Failure: classify(err, d.peer(req.URL.Host), limit)}
+	}
+	return sim.Response{Status: resp.StatusCode, Headers: resp.Header, Body: string(body)}
+}
+
+// Connect implements [sim.World].
+func (w *World) Connect(ctx context.Context, c *scenario.Connections) (sim.Spread, error) {
+	h, err := w.host(c.From)
+	if err != nil {
+		return sim.Spread{}, err
+	}
+	spread := sim.Spread{Targets: make(map[string]int)}
+	var (
+		mu   sync.Mutex // guards spread
+		wg   sync.WaitGroup
+		next = make(chan struct{})
+	)
+	for range min(c.Concurrency, c.Count) {
+		wg.Go(func() {
+			for range next {
+				res := w.connectOnce(ctx, h, c)
+				mu.Lock()
+				if res.Kind != "" {
+					if spread.Failed++; spread.First.Kind == "" {
+						spread.First = res.Failure
+					}
+				} else {
+					spread.Succeeded++
+					if name := res.Headers.Get(instanceHeader); name != "" {
+						spread.Targets[name]++
+					}
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	for range c.Count {
+		next <- struct{}{}
+	}
+	close(next)
+	wg.Wait()
+	return spread, ctx.Err()
+}
+
+func (w *World) connectOnce(ctx context.Context, h *host, c *scenario.Connections) sim.Response {
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout.Duration())
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+c.To+"/", nil)
+	if err != nil {
+		return sim.Response{Failure: sim.Failure{Kind: sim.HTTP, Detail: err.Error()}}
+	}
+	return w.exchange(h, req, c.Timeout.Duration())
+}
+
+// dialer opens connections from an instance, names resolved by its VPC.
+type dialer struct {
+	world *World
+	host  *host
+
+	mu   sync.Mutex
+	last string // the address that was tried last
+}
+
+// dial tries the addresses of a name one after the other, as clients do; one that
+// stays silent takes all the time there is.
+func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	name, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	addrs, err := d.host.resolve(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range addrs {
+		to := net.JoinHostPort(a.String(), port)
+		d.mu.Lock()
+		d.last = to
+		d.mu.Unlock()
+		var c net.Conn
+		if c, err = d.host.ns.Dial(ctx, network, to); err == nil || ctx.Err() != nil {
+			return c, err
+		}
+	}
+	return nil, err
+}
+
+// peer returns the address that was tried last, or what was to be reached.
+func (d *dialer) peer(address string) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.last != "" {
+		return d.last
+	}
+	return address
+}
+
+// classify says how an exchange failed.
+func classify(err error, peer string, limit time.Duration) sim.Failure {
+	var (
+		errno    syscall.Errno
+		name     *nameError
+		record   tls.RecordHeaderError
+		alert    tls.AlertError
+		unknown  x509.UnknownAuthorityError
+		hostname x509.HostnameError
+		invalid  x509.CertificateInvalidError
+	)
+	switch {
+	case errors.As(err, &name):
+		return sim.Failure{Kind: sim.DNS, Detail: name.Error()}
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, syscall.ETIMEDOUT):
+		return sim.Failure{Kind: sim.Timeout, Detail: fmt.Sprintf("nothing from %s within %s", peer, limit)}
+	case errors.As(err, &errno):
+		switch errno {
+		case syscall.ECONNREFUSED:
+			return sim.Failure{Kind: sim.Refused, Detail: peer + " refused the connection (RST in answer to the SYN)"}
+		case syscall.ECONNRESET, syscall.EPIPE:
+			return sim.Failure{Kind: sim.Reset, Detail: peer + " reset the connection (RST)"}
+		case syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EACCES:
+			return sim.Failure{Kind: sim.Unreachable, Detail: fmt.Sprintf("%s is not reachable: %s", peer, errno.Error())}
+		}
+	case errors.As(err, &record), errors.As(err, &alert), errors.As(err, &unknown), errors.As(err, &hostname), errors.As(err, &invalid):
+		return sim.Failure{Kind: sim.TLS, Detail: fmt.Sprintf("TLS handshake with %s: %s", peer, innermost(err))}
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return sim.Failure{Kind: sim.HTTP, Detail: peer + " closed the connection without a whole answer"}
+	}
+	return sim.Failure{Kind: sim.HTTP, Detail: fmt.Sprintf("%s: %s", peer, innermost(err))}
+}
+
+// innermost is the message of the error that began it.
+func innermost(err error) string {
+	for {
+		next := errors.Unwrap(err)
+		if next == nil {
+			return err.Error()
+		}
+		err = next
+	}
+}
+
+// literal returns the address that a host name is, if it is one.
+func literal(name string) (netip.Addr, bool) {
+	a, err := netip.ParseAddr(strings.Trim(name, "[]"))
+	return a, err == nil
+}

@@ -1,0 +1,206 @@
+// Package emulate makes a lab real: a network namespace for each instance, the
+// engine between them, the VPC's resolver and the built-in services with sockets
+// of their own. It is where the lab as data, the privileged package and the walk
+// come together.
+package emulate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/plsim/plsim/dataplane"
+	"github.com/plsim/plsim/dataplane/clock"
+	"github.com/plsim/plsim/dataplane/drop"
+	"github.com/plsim/plsim/dataplane/engine"
+	"github.com/plsim/plsim/dataplane/flow"
+	"github.com/plsim/plsim/dataplane/flowlog"
+	"github.com/plsim/plsim/topology"
+	"github.com/plsim/plsim/topology/netns"
+)
+
+// World is a lab that runs in namespaces. One goroutine plays in it.
+type World struct {
+	lab    *topology.Lab
+	engine *engine.Engine
+	began  time.Time
+	names  atomic.Pointer[topology.Names] // what the resolvers answer from
+	ca     *authority                     // nil where nobody speaks TLS
+
+	hosts     map[string]*host            // instances, by VPC/NAME
+	resolvers map[string]*netns.Namespace // by VPC
+
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+	fault  error // of the engine; read after wg.Wait
+}
+
+// Options are what a run can choose.
+type Options struct {
+	Seed uint64
+	// ScenarioDir is where the scenario file stands; programs get it as
+	// SCENARIO_DIR. "" where there is none.
+	ScenarioDir string
+}
+
+// Start builds the lab and returns when it is ready for the story: every
+// namespace stands, every service listens, every program that was to be waited
+// for answers. ctx bounds the life of all of it. Close must follow, also after
+// an error.
+func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	w := &World{
+		lab: lab, began: time.Now(), cancel: cancel,
+		hosts: make(map[string]*host), resolvers: make(map[string]*netns.Namespace),
+	}
+	w.names.Store(lab.Names())
+
+	settings := dataplane.DefaultSettings()
+	settings.Seed = opts.Seed
+	settings.LogEpoch = w.began
+	walk := dataplane.New(lab.Compile(), settings)
+
+	poller, err := netns.NewPoller()
+	if err != nil {
+		return w, err
+	}
+	w.engine = engine.New(walk, poller, w.now)
+	if err := w.build(); err != nil {
+		return w, err
+	}
+	w.wg.Go(func() {
+		defer poller.Close()
+		if err := w.engine.Run(ctx); err != nil {
+			w.fault = err
+			cancel()
+		}
+	})
+	if err := w.serve(ctx); err != nil {
+		return w, err
+	}
+	return w, w.launch(ctx, opts)
+}
+
+// now is the lab's clock: real time since the start.
+func (w *World) now() clock.Time { return clock.Time(time.Since(w.began)) }
+
+// build makes all the namespaces, several at a time, and attaches their devices.
+func (w *World) build() error {
+	type job struct {
+		nic *topology.NIC
+		cfg netns.Config
+		ns  *netns.Namespace
+		err error
+	}
+	var jobs []*job
+	for _, nic := range w.lab.NICs {
+		if nic.Kind == dataplane.Instance || nic.Kind == dataplane.Resolver {
+			jobs = append(jobs, &job{nic: nic, cfg: configOf(nic)})
+		}
+	}
+	var wg sync.WaitGroup
+	next := make(chan *job)
+	for range min(len(jobs), 2*runtime.GOMAXPROCS(0)) {
+		wg.Go(func() {
+			for j := range next {
+				j.ns, j.err = netns.New(j.cfg)
+			}
+		})
+	}
+	for _, j := range jobs {
+		next <- j
+	}
+	close(next)
+	wg.Wait()
+	var errs []error
+	for _, j := range jobs {
+		if j.err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", j.nic.Label, j.err))
+			continue
+		}
+		if j.nic.Host != nil {
+			w.hosts[j.nic.Host.Name] = &host{Host: j.nic.Host, ns: j.ns}
+		} else {
+			w.resolvers[j.nic.Network.Name] = j.ns
+		}
+		errs = append(errs, w.engine.Attach(j.nic.Index, j.ns.Port()))
+	}
+	return errors.Join(errs...)
+}
+
+// configOf describes the namespace behind an interface.
+func configOf(nic *topology.NIC) netns.Config {
+	cfg := netns.Config{
+		Name: nic.Label, MAC: nic.MAC, Addrs: nic.Addrs, Gateways: nic.Routers, MTU: nic.MTU,
+	}
+	if h := nic.Host; h != nil {
+		cfg.Hostname, cfg.Resolver, cfg.Search = h.Hostname(), h.ResolverAddr(), h.SearchDomain()
+	}
+	return cfg
+}
+
+// Edit implements [sim.World].
+func (w *World) Edit(f func(*topology.Lab) error) error {
+	if err := f(w.lab); err != nil {
+		return err
+	}
+	w.names.Store(w.lab.Names())
+	prog := w.lab.Compile()
+	return w.engine.Do(func(walk *dataplane.Walk, _ clock.Time) { walk.Load(prog) })
+}
+
+// Wait implements [sim.World].
+func (w *World) Wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Records implements [sim.World].
+func (w *World) Records(nic *topology.NIC) ([]flowlog.Record, error) {
+	var records []flowlog.Record
+	err := w.engine.Do(func(walk *dataplane.Walk, _ clock.Time) {
+		records = walk.Records(func(s flow.Scope) (flowlog.Interface, bool) {
+			return nic.FlowLog(), dataplane.InterfaceID(s) == nic.Index
+		}, false)
+	})
+	return records, err
+}
+
+// Drops implements [sim.World].
+func (w *World) Drops(nics []*topology.NIC) (sum [drop.NumReasons]uint64, err error) {
+	err = w.engine.Do(func(walk *dataplane.Walk, _ clock.Time) {
+		for _, nic := range nics {
+			for r, n := range walk.Drops(nic.Index) {
+				sum[r] += n
+			}
+		}
+	})
+	return sum, err
+}
+
+// Close ends everything that Start began, and returns what went wrong in the
+// forwarder, if anything did. It may be called more than once.
+func (w *World) Close() error {
+	w.cancel()
+	for _, h := range w.hosts {
+		h.stop()
+	}
+	w.wg.Wait()
+	for _, h := range w.hosts {
+		h.ns.Close()
+	}
+	for _, ns := range w.resolvers {
+		ns.Close()
+	}
+	return w.fault
+}

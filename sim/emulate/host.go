@@ -1,0 +1,242 @@
+package emulate
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/plsim/plsim/sim"
+	"github.com/plsim/plsim/sim/scenario"
+	"github.com/plsim/plsim/topology"
+	"github.com/plsim/plsim/topology/netns"
+)
+
+// host is an instance that runs.
+type host struct {
+	*topology.Host
+	ns      *netns.Namespace
+	env     []string
+	program *program // its command, if it has one
+	closers []io.Closer
+}
+
+// program is the command of an instance, and what it printed.
+type program struct {
+	process *netns.Process
+	output  tail
+	ended   chan struct{}
+	code    int
+}
+
+// stop closes the built-in services. The programs end with their context.
+func (h *host) stop() {
+	for _, c := range h.closers {
+		_ = c.Close() // it only stops listening
+	}
+	if h.program != nil {
+		<-h.program.ended
+	}
+}
+
+// host finds an instance by the name that a scenario gives it.
+func (w *World) host(name string) (*host, error) {
+	h, err := w.lab.Instance(name)
+	if err != nil {
+		return nil, err
+	}
+	return w.hosts[h.Name], nil
+}
+
+// readyTimeout is how long an instance's program may take until it answers on
+// its wait_for_port.
+const readyTimeout = 30 * time.Second
+
+// StartError says that an instance's program did not come up as the scenario
+// expects.
+type StartError struct {
+	Instance string // VPC/NAME
+	What     string // "nothing listens on port 5000 after 30s"
+	Printed  string // by the program
+}
+
+func (e *StartError) Error() string {
+	s := fmt.Sprintf("instance %s: %s", e.Instance, e.What)
+	if e.Printed != "" {
+		s += "; its command printed:\n" + strings.TrimRight(e.Printed, "\n")
+	}
+	return s
+}
+
+// launch writes the instances' files, starts their programs and waits for those
+// that the story waits for.
+func (w *World) launch(ctx context.Context, opts Options) error {
+	for _, h := range w.hosts {
+		spec, err := scenario.ExpandInstance(w.lab, h.Instance)
+		if err != nil {
+			return fmt.Errorf("instance %s: %w", h.Name, err)
+		}
+		if err := w.prepare(h, spec, opts); err != nil {
+			return fmt.Errorf("instance %s: %w", h.Name, err)
+		}
+		if len(spec.Command) > 0 {
+			if err := h.run(ctx, spec.Command); err != nil {
+				return fmt.Errorf("instance %s: %w", h.Name, err)
+			}
+		}
+	}
+	var wg sync.WaitGroup
+	errs := make([]error, len(w.lab.Hosts))
+	for i, spec := range w.lab.Hosts {
+		if h := w.hosts[spec.Name]; h.WaitForPort != 0 {
+			wg.Go(func() { errs[i] = h.await(ctx) })
+		}
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// prepare fills an instance's home directory and environment.
+func (w *World) prepare(h *host, spec *topology.Instance, opts Options) error {
+	if w.ca != nil {
+		bundle := w.ca.bundle()
+		if err := h.ns.WriteFile("ca-certificates.pem", bundle); err != nil {
+			return err
+		}
+		path := h.ns.Home() + "/ca-certificates.pem"
+		// The names under which curl, OpenSSL, Python's requests and Node look for it.
+		for _, name := range []string{"SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"} {
+			h.env = append(h.env, name+"="+path)
+		}
+	}
+	if opts.ScenarioDir != "" {
+		h.env = append(h.env, "SCENARIO_DIR="+opts.ScenarioDir)
+	}
+	for name, value := range spec.Environment {
+		h.env = append(h.env, name+"="+value)
+	}
+	for name, content := range spec.Files {
+		if err := h.ns.WriteFile(name, content); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// run starts the instance's own program.
+func (h *host) run(ctx context.Context, argv []string) error {
+	p := &program{ended: make(chan struct{})}
+	process, err := h.ns.Start(ctx, netns.Cmd{Argv: argv, Env: h.env, Stdout: &p.output, Stderr: &p.output})
+	if err != nil {
+		return err
+	}
+	p.process, h.program = process, p
+	go func() {
+		p.code, _ = process.Wait() // an error is the context's end, or told by the code
+		close(p.ended)
+	}()
+	return nil
+}
+
+// await waits until something answers on the instance's wait_for_port.
+func (h *host) await(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	var ended <-chan struct{}
+	if h.program != nil {
+		ended = h.program.ended
+	}
+	addr := net.JoinHostPort(h.NIC.Addrs[0].Addr().String(), strconv.Itoa(h.WaitForPort))
+	for {
+		c, err := h.ns.Dial(ctx, "tcp", addr)
+		if err == nil {
+			return c.Close()
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ended:
+			return h.startError("its command ended with exit code %d before anything listened on port %d", h.program.code, h.WaitForPort)
+		case <-ctx.Done():
+			return h.startError("nothing listens on port %d after %s", h.WaitForPort, readyTimeout)
+		}
+	}
+}
+
+func (h *host) startError(format string, args ...any) error {
+	e := &StartError{Instance: h.Name, What: fmt.Sprintf(format, args...)}
+	if h.program != nil {
+		e.Printed = h.program.output.String()
+	}
+	return e
+}
+
+// Exec implements [sim.World].
+func (w *World) Exec(ctx context.Context, x *scenario.Exec) (sim.Exit, error) {
+	h, err := w.host(x.In)
+	if err != nil {
+		return sim.Exit{}, err
+	}
+	limit, cancel := context.WithTimeout(ctx, x.Timeout.Duration())
+	defer cancel()
+	var stdout, stderr bytes.Buffer
+	p, err := h.ns.Start(limit, netns.Cmd{
+		Argv: x.Command, Env: h.env, Stdin: strings.NewReader(x.Stdin), Stdout: &stdout, Stderr: &stderr,
+	})
+	if err != nil {
+		return sim.Exit{}, err
+	}
+	code, err := p.Wait()
+	if err := ctx.Err(); err != nil {
+		return sim.Exit{}, err
+	}
+	timedOut := limit.Err() != nil
+	if err != nil && !timedOut {
+		return sim.Exit{}, err
+	}
+	return sim.Exit{Code: code, Stdout: stdout.String(), Stderr: stderr.String(), TimedOut: timedOut}, nil
+}
+
+// tail keeps the end of what a program printed. It may be written and read at
+// the same time.
+type tail struct {
+	mu  sync.Mutex
+	buf []byte
+}
+
+const tailSize = 16 << 10
+
+// Write implements [io.Writer].
+func (t *tail) Write(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.buf = append(t.buf, b...)
+	if over := len(t.buf) - tailSize; over > 0 {
+		t.buf = append(t.buf[:0], t.buf[over:]...)
+	}
+	return len(b), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(t.buf)
+}
+
+// addrPort is the address and port of one end of a connection.
+func addrPort(a net.Addr) netip.AddrPort { return parseAddrPort(a.String()) }
+
+// parseAddrPort parses what a connection says of one of its ends.
+func parseAddrPort(s string) netip.AddrPort {
+	ap, err := netip.ParseAddrPort(s)
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+}

@@ -1,0 +1,109 @@
+package emulate
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"golang.org/x/net/icmp"
+	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
+
+	"github.com/plsim/plsim/sim"
+	"github.com/plsim/plsim/sim/scenario"
+)
+
+// echo is what differs between the families in an ICMP echo.
+type echo struct {
+	network        string
+	proto          int
+	request, reply icmp.Type
+	unreachable    icmp.Type
+}
+
+var (
+	echo4 = echo{"ip4:icmp", 1, ipv4.ICMPTypeEcho, ipv4.ICMPTypeEchoReply, ipv4.ICMPTypeDestinationUnreachable}
+	echo6 = echo{"ip6:ipv6-icmp", 58, ipv6.ICMPTypeEchoRequest, ipv6.ICMPTypeEchoReply, ipv6.ICMPTypeDestinationUnreachable}
+)
+
+// Ping implements [sim.World].
+func (w *World) Ping(ctx context.Context, p *scenario.Ping) (sim.Failure, error) {
+	h, err := w.host(p.From)
+	if err != nil {
+		return sim.Failure{}, err
+	}
+	limit, cancel := context.WithTimeout(ctx, p.Timeout.Duration())
+	defer cancel()
+	addrs, err := h.resolve(limit, p.To)
+	if err != nil {
+		return sim.Failure{Kind: sim.DNS, Detail: err.Error()}, ctx.Err()
+	}
+	f, err := h.ping(limit, addrs[0], p.Timeout.Duration())
+	if cerr := ctx.Err(); cerr != nil {
+		return sim.Failure{}, cerr
+	}
+	return f, err
+}
+
+// ping sends an echo request and waits for its reply.
+func (h *host) ping(ctx context.Context, to netip.Addr, limit time.Duration) (sim.Failure, error) {
+	kind := echo4
+	if to.Is6() {
+		kind = echo6
+	}
+	from := netip.IPv4Unspecified()
+	for _, p := range h.NIC.Addrs {
+		if p.Addr().Is4() == to.Is4() {
+			from = p.Addr()
+			break
+		}
+	}
+	var c net.PacketConn
+	err := h.ns.Do(func() (err error) {
+		c, err = net.ListenPacket(kind.network, from.String())
+		return err
+	})
+	if err != nil {
+		return sim.Failure{}, err
+	}
+	defer c.Close()
+	deadline, _ := ctx.Deadline()
+	if err := c.SetDeadline(deadline); err != nil {
+		return sim.Failure{}, err
+	}
+	id := int(time.Now().UnixNano() & 0xffff)
+	msg := icmp.Message{Type: kind.request, Body: &icmp.Echo{ID: id, Seq: 1, Data: []byte("plsim")}}
+	b, err := msg.Marshal(nil)
+	if err != nil {
+		return sim.Failure{}, err
+	}
+	if kind.proto == echo6.proto {
+		// The kernel fills in the checksum of ICMPv6.
+		b[2], b[3] = 0, 0
+	}
+	silence := sim.Failure{Kind: sim.Timeout, Detail: fmt.Sprintf("no echo reply from %s within %s", to, limit)}
+	if _, err := c.WriteTo(b, &net.IPAddr{IP: to.AsSlice()}); err != nil {
+		return sim.Failure{Kind: sim.Unreachable, Detail: fmt.Sprintf("%s is not reachable: %s", to, innermost(err))}, nil
+	}
+	buf := make([]byte, 1500)
+	for {
+		n, peer, err := c.ReadFrom(buf)
+		if err != nil {
+			return silence, nil // the deadline: nothing came
+		}
+		m, err := icmp.ParseMessage(kind.proto, buf[:n])
+		if err != nil {
+			continue // not for us
+		}
+		switch body := m.Body.(type) {
+		case *icmp.Echo:
+			if m.Type == kind.reply && body.ID == id && peer.String() == to.String() {
+				return sim.Failure{}, nil
+			}
+		case *icmp.DstUnreach:
+			return sim.Failure{Kind: sim.Unreachable, Detail: fmt.Sprintf("%s says that %s is unreachable (ICMP)", peer, to)}, nil
+		}
+	}
+}

@@ -1,0 +1,127 @@
+// Package explain says in words which way a packet takes, or where it ends and
+// why. It prints the very decisions that the walk noted, so it cannot drift from
+// what packets do.
+package explain
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/plsim/plsim/dataplane"
+	"github.com/plsim/plsim/dataplane/drop"
+	"github.com/plsim/plsim/dataplane/flow"
+	"github.com/plsim/plsim/dataplane/packet"
+)
+
+// Way describes a trace of the walk, a line a decision, and ends with the verdict.
+// The trace must stem from prog.
+func Way(prog *dataplane.Program, tr *dataplane.Trace, why drop.Reason) []string {
+	w := writer{prog: prog}
+	for i := range tr.Steps {
+		w.step(&tr.Steps[i])
+	}
+	if why == drop.None {
+		w.add("a first packet would arrive now")
+	} else {
+		w.add("dropped as %s: %s", why, why.Explain())
+	}
+	return w.lines
+}
+
+type writer struct {
+	prog  *dataplane.Program
+	lines []string
+}
+
+func (w *writer) add(format string, args ...any) {
+	w.lines = append(w.lines, fmt.Sprintf(format, args...))
+}
+
+// name is an interface as people know it.
+func (w *writer) name(id dataplane.InterfaceID) string {
+	if id == dataplane.NoInterface {
+		return "nothing"
+	}
+	n := &w.prog.Interfaces[id]
+	return fmt.Sprintf("%s (%s)", n.Label, n.ID)
+}
+
+func (w *writer) step(s *dataplane.TraceStep) {
+	at := w.name(s.Interface)
+	switch s.Stage {
+	case dataplane.StageFilter:
+		w.filter(s)
+	case dataplane.StageRoute:
+		if s.Why == drop.None {
+			w.add("%s: the address is that of %s", at, w.name(s.To))
+		} else {
+			w.add("%s: no interface of the VPC has the address", at)
+		}
+	case dataplane.StageEndpoint:
+		switch s.Why {
+		case drop.EndpointNotAvailable:
+			w.add("%s: the endpoint is not available", at)
+		case drop.None:
+			w.add("%s: the endpoint is available and leads to %s", at, w.name(s.To))
+		default:
+			w.add("%s: the packet ends here", at)
+		}
+	case dataplane.StageListener:
+		if s.Why == drop.None {
+			w.add("%s: a listener takes the packet", at)
+		} else {
+			w.add("%s: no listener takes the packet", at)
+		}
+	case dataplane.StageTarget:
+		if s.Why == drop.None {
+			w.add("%s: the flow hash chose target %s", at, w.name(s.To))
+		} else {
+			w.add("%s: no target is in reach of this zone", at)
+		}
+	case dataplane.StageTranslate:
+		if s.Why == drop.None {
+			w.add("%s: translated to %s", at, tuple(s.Tuple))
+		} else {
+			w.add("%s: no source port is left towards the target", at)
+		}
+	case dataplane.StageDeliver:
+		w.add("%s: gets the packet as %s", at, tuple(s.Tuple))
+	}
+}
+
+// filter says how an interface's security groups decided.
+func (w *writer) filter(s *dataplane.TraceStep) {
+	at, way := w.name(s.Interface), "ingress"
+	if s.Way == flow.Egress {
+		way = "egress"
+	}
+	switch s.Result {
+	case dataplane.Allowed:
+		w.add("%s: %s allowed by %s", at, way, w.rule(s))
+	case dataplane.NoRule:
+		w.add("%s: %s refused: no security group rule allows it", at, way)
+	case dataplane.Tracked:
+		w.add("%s: %s allowed, the flow is tracked since %s", at, way, w.rule(s))
+	case dataplane.Related:
+		w.add("%s: %s allowed, it belongs to a tracked flow", at, way)
+	case dataplane.Exempt:
+		w.add("%s: %s is not filtered", at, way)
+	case dataplane.TableFull:
+		w.add("%s: %s refused: the interface tracks as many flows as it can", at, way)
+	case dataplane.NotEnforced:
+		w.add("%s: inbound rules are not enforced on PrivateLink traffic", at)
+	}
+}
+
+func (w *writer) rule(s *dataplane.TraceStep) string {
+	if int(s.Rule) >= len(w.prog.Rules) {
+		return "no rule"
+	}
+	r := &w.prog.Rules[s.Rule]
+	return fmt.Sprintf("%s of %s (%s)", r.Text, r.Label, r.Path)
+}
+
+func tuple(t packet.Tuple) string {
+	return fmt.Sprintf("%s > %s",
+		netip.AddrPortFrom(t.Src.IP(), t.SrcPort), netip.AddrPortFrom(t.Dst.IP(), t.DstPort))
+}

@@ -1,0 +1,259 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/plsim/plsim/sim/scenario"
+	"github.com/plsim/plsim/topology"
+)
+
+// player takes steps.
+type player struct {
+	lab   *topology.Lab
+	world World
+}
+
+// pause is how long a step that may be repeated waits between two attempts.
+const pause = 50 * time.Millisecond
+
+// step takes one step, again and again while its expectation fails and time is left.
+// The error is a fault of the run; what the step saw is in sr.
+func (p *player) step(ctx context.Context, raw *scenario.Step, sr *StepResult) error {
+	began := time.Now()
+	defer func() { sr.Duration = time.Since(began) }()
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		sr.Attempts++
+		step, err := raw.Expand(p.lab)
+		var o outcome
+		if err == nil {
+			o, err = p.act(ctx, step)
+		}
+		var refused *refusedError
+		switch {
+		case errors.As(err, &refused):
+			// What AWS refuses will not be granted by asking again.
+			sr.Verdict, sr.Seen = Fail, "refused"
+			sr.Differences = []string{refused.Error()}
+			return nil
+		case err != nil:
+			return fmt.Errorf("step %d (%s): %w", sr.Number, sr.Name, err)
+		}
+		sr.Seen, sr.Differences = o.seen, o.differences
+		if len(o.differences) == 0 {
+			sr.Verdict = Pass
+			return nil
+		}
+		if time.Since(began)+pause < raw.Within.Duration() {
+			if err := p.world.Wait(ctx, pause); err != nil {
+				return err
+			}
+			continue
+		}
+		sr.Verdict = Fail
+		if o.way != nil {
+			if sr.Explanation, err = p.world.Explain(o.from, *o.way); err != nil {
+				return fmt.Errorf("explain step %d (%s): %w", sr.Number, sr.Name, err)
+			}
+		}
+		return nil
+	}
+}
+
+// outcome is what an action came to, held against its expectation.
+type outcome struct {
+	seen        string
+	differences []string
+	from        *topology.Host // with way: what to explain
+	way         *Destination
+}
+
+// refusedError is an edit that AWS would refuse.
+type refusedError struct{ err error }
+
+func (e *refusedError) Error() string { return e.err.Error() }
+func (e *refusedError) Unwrap() error { return e.err }
+
+// act does what a step says and compares.
+func (p *player) act(ctx context.Context, s *scenario.Step) (outcome, error) {
+	e := s.Expect
+	if e == nil {
+		e = new(scenario.Expect)
+	}
+	switch {
+	case s.Request != nil:
+		return p.request(ctx, s.Request, e)
+	case s.Connections != nil:
+		return p.connections(ctx, s.Connections, e)
+	case s.Resolve != nil:
+		return p.resolve(ctx, s.Resolve, e)
+	case s.Ping != nil:
+		return p.ping(ctx, s.Ping, e)
+	case s.Exec != nil:
+		return p.exec(ctx, s.Exec, e)
+	case s.Wait != nil:
+		return outcome{seen: s.Wait.String() + " passed"}, p.world.Wait(ctx, s.Wait.Duration())
+	case s.FlowLogs != nil:
+		return p.flowLogs(s.FlowLogs, e)
+	case s.Drops != nil:
+		return p.drops(s.Drops, e)
+	default:
+		return p.edit(s, e)
+	}
+}
+
+func (p *player) request(ctx context.Context, r *scenario.Request, e *scenario.Expect) (outcome, error) {
+	res, err := p.world.Request(ctx, r)
+	if err != nil {
+		return outcome{}, err
+	}
+	c := newComparison(e)
+	c.failure(res.Failure)
+	if res.Kind == "" {
+		c.note("%d", res.Status)
+		c.match("status", e.Status, strconv.Itoa(res.Status))
+		c.match("body", e.Body, res.Body)
+		c.json(e.JSON, res.Body)
+		for _, name := range sortedKeys(e.Headers) {
+			c.match("header "+name, e.Headers[name], res.Headers.Get(name))
+		}
+	} else {
+		c.missing(e.Status, "status")
+		c.missing(e.Body, "body")
+		for _, k := range sortedKeys(e.JSON) {
+			c.missing(e.JSON[k], "json "+k)
+		}
+		for _, k := range sortedKeys(e.Headers) {
+			c.missing(e.Headers[k], "header "+k)
+		}
+	}
+	u, err := url.Parse(r.URL)
+	if err != nil {
+		return outcome{}, fmt.Errorf("url %q: %w", r.URL, err)
+	}
+	return p.withWay(c.outcome(), r.From, u.Hostname(), portOf(u)), nil
+}
+
+// portOf returns the port that a URL means.
+func portOf(u *url.URL) string {
+	switch {
+	case u.Port() != "":
+		return u.Port()
+	case u.Scheme == "https":
+		return "443"
+	default:
+		return "80"
+	}
+}
+
+// withWay notes which way to explain if the step fails.
+func (p *player) withWay(o outcome, from, host, port string) outcome {
+	n, err := strconv.ParseUint(port, 10, 16)
+	if h, herr := p.lab.Instance(from); err == nil && herr == nil {
+		o.from, o.way = h, &Destination{Host: host, Port: uint16(n)}
+	}
+	return o
+}
+
+func (p *player) connections(ctx context.Context, r *scenario.Connections, e *scenario.Expect) (outcome, error) {
+	res, err := p.world.Connect(ctx, r)
+	if err != nil {
+		return outcome{}, err
+	}
+	c := newComparison(e)
+	c.note("%d answered, %d not", res.Succeeded, res.Failed)
+	var targets []string
+	for _, t := range sortedKeys(res.Targets) {
+		targets = append(targets, fmt.Sprintf("%s %d", t, res.Targets[t]))
+	}
+	if len(targets) > 0 {
+		c.note("%s", strings.Join(targets, ", "))
+	}
+	if e.Error != nil || e.Succeeded == nil && e.Failed == nil {
+		c.failure(res.First)
+	} else if res.First.Kind != "" {
+		c.note("first failure: %s", res.First.Detail)
+	}
+	c.match("succeeded", e.Succeeded, strconv.Itoa(res.Succeeded))
+	c.match("failed", e.Failed, strconv.Itoa(res.Failed))
+	for _, name := range sortedKeys(e.Targets) {
+		host, err := p.lab.Instance(name)
+		if err != nil {
+			return outcome{}, err
+		}
+		c.match("answers of "+name, e.Targets[name], strconv.Itoa(res.Targets[host.Name]))
+	}
+	host, port, err := net.SplitHostPort(r.To)
+	if err != nil {
+		return outcome{}, fmt.Errorf("to %q: %w", r.To, err)
+	}
+	return p.withWay(c.outcome(), r.From, host, port), nil
+}
+
+func (p *player) resolve(ctx context.Context, r *scenario.Resolve, e *scenario.Expect) (outcome, error) {
+	res, err := p.world.Resolve(ctx, r)
+	if err != nil {
+		return outcome{}, err
+	}
+	c := newComparison(e)
+	c.failure(res.Failure)
+	if res.Kind == "" {
+		var list []string
+		for _, a := range res.Addresses {
+			list = append(list, a.String())
+		}
+		c.note("%s", strings.Join(list, ", "))
+		c.match("addresses", e.Addresses, strings.Join(list, ", "))
+	} else {
+		c.missing(e.Addresses, "addresses")
+	}
+	return c.outcome(), nil
+}
+
+func (p *player) ping(ctx context.Context, r *scenario.Ping, e *scenario.Expect) (outcome, error) {
+	f, err := p.world.Ping(ctx, r)
+	if err != nil {
+		return outcome{}, err
+	}
+	c := newComparison(e)
+	c.failure(f)
+	if f.Kind == "" {
+		c.note("answered")
+	}
+	return p.withWay(c.outcome(), r.From, r.To, "0"), nil
+}
+
+func (p *player) exec(ctx context.Context, x *scenario.Exec, e *scenario.Expect) (outcome, error) {
+	exit, err := p.world.Exec(ctx, x)
+	if err != nil {
+		return outcome{}, err
+	}
+	c := newComparison(e)
+	if exit.TimedOut {
+		c.note("killed after %s", x.Timeout)
+	} else {
+		c.note("exit code %d", exit.Code)
+	}
+	want := e.ExitCode
+	if want == nil {
+		zero := "0"
+		want = &scenario.Matcher{Equals: &zero}
+	}
+	before := len(c.differences)
+	c.match("exit code", want, strconv.Itoa(exit.Code))
+	c.match("stdout", e.Stdout, exit.Stdout)
+	c.match("stderr", e.Stderr, exit.Stderr)
+	if len(c.differences) > before && exit.Stderr != "" && e.Stderr == nil {
+		c.differ("stderr was: %s", lastLines(exit.Stderr))
+	}
+	return c.outcome(), nil
+}

@@ -1,0 +1,106 @@
+// Package report prints what became of a run, for people and for programs.
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/plsim/plsim/sim"
+)
+
+// Text prints a line a step while a scenario is played, and what differed where a
+// step failed.
+type Text struct {
+	w      io.Writer
+	colour bool
+}
+
+// NewText returns a Text that writes to w, with colours if asked for.
+func NewText(w io.Writer, colour bool) *Text { return &Text{w: w, colour: colour} }
+
+// Begin prints what is about to be played.
+func (t *Text) Begin(name, file string, steps int, seed uint64) {
+	fmt.Fprintf(t.w, "%s (%s): %s, seed %d\n", name, file, count(steps, "step"), seed)
+}
+
+// Step prints what became of a step.
+func (t *Text) Step(s sim.StepResult) {
+	mark, code := "✓", "32"
+	switch s.Verdict {
+	case sim.Fail:
+		mark, code = "✗", "31"
+	case sim.Skipped:
+		mark, code = "-", "33"
+	}
+	line := fmt.Sprintf("%s %2d %s", t.paint(code, mark), s.Number, s.Name)
+	if s.Verdict == sim.Skipped {
+		fmt.Fprintf(t.w, "%s: not played\n", line)
+		return
+	}
+	fmt.Fprintf(t.w, "%s [%s]%s\n", line, rounded(s.Duration), prefixed(": ", s.Seen))
+	for _, d := range s.Differences {
+		fmt.Fprintf(t.w, "       %s\n", indent(d))
+	}
+	if len(s.Explanation) > 0 {
+		fmt.Fprintf(t.w, "       the way of a packet, as the lab stands now:\n")
+		for _, l := range s.Explanation {
+			fmt.Fprintf(t.w, "         · %s\n", l)
+		}
+	}
+}
+
+// End prints the verdict.
+func (t *Text) End(r *sim.Result) {
+	passed := 0
+	for _, s := range r.Steps {
+		if s.Verdict == sim.Pass {
+			passed++
+		}
+	}
+	word, code := "PASS", "32"
+	if r.Verdict != sim.Pass {
+		word, code = "FAIL", "31"
+	}
+	fmt.Fprintf(t.w, "%s %s: %d of %s as expected, %s\n",
+		t.paint(code, word), r.Scenario, passed, count(len(r.Steps), "step"), rounded(r.Duration))
+}
+
+func (t *Text) paint(code, s string) string {
+	if !t.colour {
+		return s
+	}
+	return "\x1b[" + code + "m" + s + "\x1b[0m"
+}
+
+// JSON prints a result as one JSON document.
+func JSON(w io.Writer, r *sim.Result) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(r)
+}
+
+func rounded(d time.Duration) time.Duration {
+	if d > time.Second {
+		return d.Round(10 * time.Millisecond)
+	}
+	return d.Round(time.Millisecond)
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func prefixed(prefix, s string) string {
+	if s == "" {
+		return ""
+	}
+	return prefix + s
+}
+
+func indent(s string) string { return strings.ReplaceAll(s, "\n", "\n       ") }

@@ -1,0 +1,83 @@
+// Package sim plays a scenario: it starts the lab, takes the story's steps one
+// after the other, and says of each whether what was expected is what was seen.
+//
+// The package knows no namespace and no socket. A lab that runs is a [World];
+// package emulate makes one of Linux network namespaces.
+package sim
+
+import (
+	"context"
+	"time"
+
+	"github.com/plsim/plsim/sim/scenario"
+	"github.com/plsim/plsim/topology"
+)
+
+// Verdict is what became of a step or of a whole scenario.
+type Verdict string
+
+// The verdicts.
+const (
+	Pass    Verdict = "pass"
+	Fail    Verdict = "fail"    // an expectation did not hold
+	Skipped Verdict = "skipped" // a step before it failed to run, or the run was interrupted
+)
+
+// Result is what became of a scenario. Its JSON form is part of plsim's contract
+// with users.
+type Result struct {
+	SchemaVersion int           `json:"schema_version"`
+	Scenario      string        `json:"scenario"`
+	File          string        `json:"file"`
+	Mode          string        `json:"mode"`
+	Seed          uint64        `json:"seed"`
+	Verdict       Verdict       `json:"verdict"`
+	Duration      time.Duration `json:"duration_ns"`
+	Steps         []StepResult  `json:"steps"`
+}
+
+// ResultSchemaVersion is raised when the JSON form of a Result changes its meaning.
+const ResultSchemaVersion = 1
+
+// StepResult is what became of one step.
+type StepResult struct {
+	Number   int           `json:"number"` // from 1
+	Name     string        `json:"name"`
+	Action   string        `json:"action"`
+	Verdict  Verdict       `json:"verdict"`
+	Duration time.Duration `json:"duration_ns"`
+	Attempts int           `json:"attempts,omitempty"`
+	// Seen says in a few words what was seen.
+	Seen string `json:"seen,omitempty"`
+	// Differences are the expectations that did not hold.
+	Differences []string `json:"differences,omitempty"`
+	// Explanation is the way that a packet of the step takes, hop by hop; of
+	// failed steps only.
+	Explanation []string `json:"explanation,omitempty"`
+}
+
+// Play takes the steps of a story in a world, and calls done after each. A step
+// that fails does not end the story: what follows may still tell what is wrong.
+// A fault of the world does end it, and so does ctx: both are returned with the
+// result so far.
+func Play(ctx context.Context, sc *scenario.Scenario, lab *topology.Lab, w World, done func(StepResult)) (*Result, error) {
+	began := time.Now()
+	p := &player{lab: lab, world: w}
+	res := &Result{SchemaVersion: ResultSchemaVersion, Scenario: sc.Name, Verdict: Pass}
+	var fault error
+	for i, step := range sc.Steps {
+		sr := StepResult{Number: i + 1, Name: step.Title(), Action: step.Action(), Verdict: Skipped}
+		if fault == nil {
+			fault = p.step(ctx, step, &sr)
+		}
+		if sr.Verdict != Pass {
+			res.Verdict = Fail
+		}
+		res.Steps = append(res.Steps, sr)
+		if done != nil {
+			done(sr)
+		}
+	}
+	res.Duration = time.Since(began)
+	return res, fault
+}

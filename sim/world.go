@@ -1,0 +1,94 @@
+package sim
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/plsim/plsim/dataplane/drop"
+	"github.com/plsim/plsim/dataplane/flowlog"
+	"github.com/plsim/plsim/sim/scenario"
+	"github.com/plsim/plsim/topology"
+)
+
+// World is a lab that runs: what a story can do to it and see of it. Its methods
+// are called one at a time. An error is a fault of the run, never the outcome of
+// an action: that a request met silence is something that was seen.
+type World interface {
+	// Request sends one HTTP request.
+	Request(ctx context.Context, r *scenario.Request) (Response, error)
+	// Connect sends many HTTP requests, each on its own connection.
+	Connect(ctx context.Context, c *scenario.Connections) (Spread, error)
+	// Resolve sends one DNS query.
+	Resolve(ctx context.Context, r *scenario.Resolve) (Answer, error)
+	// Ping sends one ICMP echo request.
+	Ping(ctx context.Context, p *scenario.Ping) (Failure, error)
+	// Exec runs a program in an instance until it ends.
+	Exec(ctx context.Context, e *scenario.Exec) (Exit, error)
+	// Wait lets the lab's time pass.
+	Wait(ctx context.Context, d time.Duration) error
+
+	// Edit changes the lab as AWS's API would; what AWS would refuse is an
+	// error that f returns and Edit hands on.
+	Edit(f func(*topology.Lab) error) error
+	// Records returns the flow log records of an interface up to now.
+	Records(nic *topology.NIC) ([]flowlog.Record, error)
+	// Drops counts the dropped packets of the interfaces, by reason.
+	Drops(nics []*topology.NIC) ([drop.NumReasons]uint64, error)
+	// Explain says in lines for people which way a first packet would take now
+	// from an instance to a destination. It sends nothing.
+	Explain(from *topology.Host, to Destination) ([]string, error)
+}
+
+// Destination is where a packet would go.
+type Destination struct {
+	Host string // a name or an address
+	Port uint16 // 0: ping
+}
+
+// Failure says how an exchange failed: the words of scenario.Expect.Error. They
+// tell apart what a user came to tell apart: silence is no refusal.
+type Failure struct {
+	Kind   string // "" where nothing failed
+	Detail string // for people: "no answer from 10.0.1.9:80 within 500ms"
+}
+
+// The kinds of failure.
+const (
+	Timeout     = "timeout"     // silence
+	Refused     = "refused"     // RST in answer to a SYN
+	Reset       = "reset"       // RST on an open connection
+	Unreachable = "unreachable" // ICMP, or no route
+	DNS         = "dns"         // the name does not resolve
+	TLS         = "tls"         // the handshake failed
+	HTTP        = "http"        // the answer is no HTTP
+)
+
+// Response is the answer to a request, or why there is none.
+type Response struct {
+	Failure
+	Status  int
+	Headers http.Header
+	Body    string
+}
+
+// Spread is what became of many requests.
+type Spread struct {
+	First             Failure // of the requests that failed
+	Succeeded, Failed int
+	Targets           map[string]int // answers, by the instance that gave them
+}
+
+// Answer is the answer to a DNS query.
+type Answer struct {
+	Failure
+	Addresses []netip.Addr
+}
+
+// Exit is how a program ended.
+type Exit struct {
+	Code           int // 128 plus the signal where a signal ended it
+	Stdout, Stderr string
+	TimedOut       bool
+}
