@@ -1,0 +1,11 @@
+// Package scenarios holds the scenarios that come with plsim, for reading, for
+// running and as tests. They are part of the binary: plsim run quickstart works
+// wherever it is.
+package scenarios
+
+import "embed"
+
+// FS holds the scenario files.
+//
+//go:embed *.yaml
+var FS embed.FS
