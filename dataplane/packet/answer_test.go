@@ -94,6 +94,9 @@ func TestAnswerReset(t *testing.T) {
 				if v.Tuple() != back || v.SrcMAC != routerMAC || v.DstMAC != hostMAC {
 					t.Errorf("from %v to %v: %v", v.SrcMAC, v.DstMAC, v.Tuple())
 				}
+				if v.TTL != 255 { // the node's own: one hop on it is 254 (F2.52)
+					t.Errorf("TTL %d, want 255", v.TTL)
+				}
 				if !bytes.Equal(f.Vnet(), make([]byte, packet.VnetLen)) {
 					t.Errorf("offloads left: % x", f.Vnet())
 				}

@@ -35,8 +35,7 @@ func sum(b []byte, acc uint64) uint64 {
 		rest += uint64(b[0]) << 8
 	}
 	acc, carry = bits.Add64(acc, rest, carry)
-	acc, carry = bits.Add64(acc, 0, carry)
-	return acc + carry
+	return acc + carry // after a carry acc is small, for rest is
 }
 
 // fold brings a sum to 16 bits. It is 0 only if all that was added was 0.

@@ -258,6 +258,7 @@ func TestDecodeRefuses(t *testing.T) {
 		// RFC 4861 section 7.1.1.
 		{"solicitation from afar", neighbor(t, 254, "2001:db8::5", "ff02::1:ff00:1", "2001:db8::1"), nil, drop.BadARP},
 		{"solicitation for a group", neighbor(t, 255, "2001:db8::5", "ff02::1:ff00:1", "ff02::1"), nil, drop.BadARP},
+		{"solicitation for an IPv4-mapped address", solicit(), both(set(14+40+8, addrBytes("10.0.0.1")...), mend6), drop.BadARP},
 		{"solicitation for another", solicit(linkLayer(otherMAC)), nil, drop.BadARP},
 		{"solicitation with option cut", solicit(layers.ICMPv6Option{Type: 14, Data: make([]byte, 6)}), both(set(14+40+25, 2), mend6), drop.BadARP},
 		{"solicitation with empty option", solicit(layers.ICMPv6Option{Type: 14, Data: make([]byte, 6)}), both(set(14+40+25, 0), mend6), drop.BadARP},
@@ -350,12 +351,13 @@ func TestDecodeSuperframe(t *testing.T) {
 }
 
 func TestDecodeECNSuperframe(t *testing.T) {
-	s := spec6(packet.TCP)
-	s.GSOSize, s.Payload = 1000, make([]byte, 3000)
-	f := build(s)
-	f.Vnet()[1] |= 0x80
-	if v := mustDecode(t, f); v.Segments != 3 {
-		t.Errorf("%d segments, want 3", v.Segments)
+	for _, s := range []packet.Spec{spec4(packet.TCP), spec6(packet.TCP)} {
+		s.GSOSize, s.Payload = 1000, make([]byte, 3000)
+		f := build(s)
+		f.Vnet()[1] |= 0x80
+		if v := mustDecode(t, f); v.Segments != 3 {
+			t.Errorf("%v: %d segments, want 3", s.Src, v.Segments)
+		}
 	}
 }
 
@@ -373,6 +375,7 @@ func TestDecodeMSS(t *testing.T) {
 		{"wrong length", packet.SYN, []byte{2, 3, 0x23, 1}, 0},
 		{"cut", packet.SYN, []byte{1, 1, 2, 4}, 0},
 		{"behind an endless option", packet.SYN, []byte{8, 0, 2, 4, 0x23, 0x01}, 0},
+		{"behind an option of length 1", packet.SYN, []byte{8, 1, 2, 4, 0x23, 0x01}, 0},
 		{"length missing", packet.SYN, []byte{1, 1, 1, 2}, 0},
 		{"no SYN", packet.ACK, []byte{2, 4, 0x23, 0x01}, 0},
 	}

@@ -6,3 +6,6 @@ func Public(v *View) View {
 	p.frame, p.eth, p.l4, p.data, p.partial = nil, nil, 0, 0, false
 	return p
 }
+
+// Sum returns the folded sum of b and acc.
+func Sum(b []byte, acc uint64) uint16 { return fold(sum(b, acc)) }

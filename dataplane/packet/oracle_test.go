@@ -85,7 +85,8 @@ func parse(f *packet.Frame) gopacket.Packet {
 // partial checksum is first completed, as the receiver's device would.
 func intact(f *packet.Frame) error {
 	g := parse(f)
-	if e := g.ErrorLayer(); e != nil {
+	// What a well-known port makes gopacket expect in the payload is no matter.
+	if e := g.ErrorLayer(); e != nil && g.TransportLayer() == nil {
 		return fmt.Errorf("gopacket: %w", e.Error())
 	}
 	var proto byte

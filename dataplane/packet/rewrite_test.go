@@ -117,6 +117,31 @@ func TestApplyIsBuilding(t *testing.T) {
 	})
 }
 
+// The MSS option is lowered and never raised (F1.32), wherever it stands: behind
+// odd padding its value straddles two words of the checksum.
+func TestApplyMSS(t *testing.T) {
+	for pad := range 4 {
+		for _, clamp := range []uint16{0, 8365, 8961, 9000} {
+			for _, partial := range []bool{false, true} {
+				s := spec4(packet.TCP)
+				s.Flags, s.Partial = packet.SYN|packet.ACK, partial
+				s.Options = append(bytes.Repeat([]byte{1}, pad), 2, 4, 0x23, 0x01) // 8961
+				f := build(s)
+				v := mustDecode(t, f)
+				r := packet.NewRewrite(v.Tuple(), v.Tuple())
+				r.SrcMAC, r.DstMAC, r.MSS = s.SrcMAC, s.DstMAC, clamp
+				v.Apply(&r)
+				if clamp == 8365 {
+					s.Options[pad+2], s.Options[pad+3] = 0x20, 0xad
+				}
+				if want := build(s); !bytes.Equal(f.Bytes(), want.Bytes()) {
+					t.Errorf("padding %d, clamp %d, partial %v:\n% x, want\n% x", pad, clamp, partial, f.Bytes(), want.Bytes())
+				}
+			}
+		}
+	}
+}
+
 // IP options, and bytes after the packet, pass untouched.
 func TestApplyKeepsIPOptions(t *testing.T) {
 	s := spec4(packet.TCP)
