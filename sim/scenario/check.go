@@ -1,0 +1,319 @@
+package scenario
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/plsim/plsim/topology"
+)
+
+// Bounds of what a step may ask for.
+const (
+	maxCount       = 100_000
+	maxConcurrency = 256
+)
+
+// checker finds the mistakes of the steps: what each alone cannot mean, and what
+// it refers to that does not exist.
+type checker struct {
+	src      *Source
+	lab      *topology.Lab // nil where the topology has mistakes of its own
+	names    *names
+	broken   map[string]bool
+	mistakes Mistakes
+}
+
+func (c *checker) wrong(path, format string, args ...any) {
+	if !c.broken[path] {
+		c.mistakes = append(c.mistakes, c.src.Mistake(path, label(path)+fmt.Sprintf(format, args...)))
+	}
+}
+
+// brokenBelow reports whether the value at path lacks a part that was not
+// understood.
+func (c *checker) brokenBelow(path string) bool {
+	for p := range c.broken {
+		if strings.HasPrefix(p, path+".") {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *checker) steps(steps []*Step) {
+	for i, s := range steps {
+		path := item("steps", i)
+		c.references(path, reflect.ValueOf(s))
+		c.step(path, s)
+	}
+}
+
+// step checks that a step does one thing, and what that is.
+func (c *checker) step(path string, s *Step) {
+	chosen := s.chosen()
+	switch {
+	case len(chosen) == 1:
+	case len(chosen) > 1:
+		c.mistakes = append(c.mistakes, c.src.Mistake(join(path, chosen[1]),
+			fmt.Sprintf("one step does one thing, but this one has %s: make each a step of its own", strings.Join(chosen, " and "))))
+		return
+	case !c.brokenBelow(path):
+		c.mistakes = append(c.mistakes, c.src.Mistake(path,
+			"this step does nothing: give it one of "+strings.Join(keysOf(actions), ", ")))
+		fallthrough
+	default:
+		return
+	}
+	action := chosen[0]
+	at := join(path, action)
+	switch action {
+	case "request":
+		c.request(at, s.Request)
+	case "connections":
+		c.connections(at, s.Connections)
+	case "resolve":
+		c.instance(join(at, "from"), s.Resolve.From)
+		c.host(join(at, "host"), s.Resolve.Host)
+		if t := s.Resolve.Type; t != "" && t != "A" && t != "AAAA" {
+			c.wrong(join(at, "type"), "%q is not a record type here: write A or AAAA", t)
+		}
+	case "ping":
+		c.instance(join(at, "from"), s.Ping.From)
+		c.host(join(at, "to"), s.Ping.To)
+	case "exec":
+		c.instance(join(at, "in"), s.Exec.In)
+	case "accept", "reject", "delete":
+		name := reflect.ValueOf(s).Elem().FieldByName(strings.ToUpper(action[:1]) + action[1:]).Elem().String()
+		c.reference(at, "VPC endpoint", name, c.names.endpoints)
+	case "authorize":
+		c.ruleEdit(at, s.Authorize)
+	case "revoke":
+		c.ruleEdit(at, s.Revoke)
+	case "register":
+		c.targetEdit(at, s.Register)
+	case "deregister":
+		c.targetEdit(at, s.Deregister)
+	case "flow_logs":
+		c.networkInterface(join(at, "interface"), s.FlowLogs.Interface)
+	case "drops":
+		if p := join(at, "interface"); c.src.Has(p) {
+			c.networkInterface(p, s.Drops.Interface)
+		}
+	}
+	if len(expectable[action]) == 0 && s.Within != 0 {
+		c.wrong(join(path, "within"), "%s has no expectation to wait for: put within on the step that observes its effect", action)
+	}
+	if s.Expect != nil {
+		c.expect(join(path, "expect"), action, s.Expect)
+	}
+}
+
+func (c *checker) request(path string, r *Request) {
+	c.instance(join(path, "from"), r.From)
+	if text, known := c.expanded(r.URL); known {
+		c.url(join(path, "url"), text)
+	}
+	if m := r.Method; m != strings.ToUpper(m) || m != "" && !tokenForm.MatchString(m) {
+		c.wrong(join(path, "method"), "%q is not an HTTP method: write GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS", m)
+	}
+	for name, value := range r.Headers {
+		p := join(join(path, "headers"), name)
+		if !tokenForm.MatchString(name) {
+			c.wrong(p, "this cannot be the name of a header")
+		}
+		if strings.ContainsAny(value, "\r\n\x00") {
+			c.wrong(p, "the value of a header is one line")
+		}
+	}
+}
+
+var (
+	tokenForm = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$") // RFC 9110, section 5.6.2
+	schemeSep = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)
+)
+
+func (c *checker) url(path, text string) {
+	if !schemeSep.MatchString(text) {
+		c.wrong(path, "%q is not a URL: write http://… or https://…", text)
+		return
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		c.wrong(path, "%q is not a URL: %v", text, unwrapURL(err))
+		return
+	}
+	switch {
+	case u.Scheme != "http" && u.Scheme != "https":
+		c.wrong(path, "the scheme %s is not known here: write http:// or https://", u.Scheme)
+	case u.Hostname() == "":
+		c.wrong(path, "the URL has no host: write %s://HOST/PATH", u.Scheme)
+	case u.Port() != "":
+		c.portText(path, u.Port())
+	}
+}
+
+// unwrapURL returns the reason without the URL, which the message has already.
+func unwrapURL(err error) error {
+	if e, ok := err.(*url.Error); ok {
+		return e.Err
+	}
+	return err
+}
+
+func (c *checker) connections(path string, n *Connections) {
+	c.instance(join(path, "from"), n.From)
+	if text, known := c.expanded(n.To); known {
+		p := join(path, "to")
+		host, port, err := net.SplitHostPort(text)
+		switch {
+		case err != nil || host == "" || strings.Contains(text, "/"):
+			c.wrong(p, "%q is not HOST:PORT, such as api.example.com:80 or [2001:db8::1]:80", text)
+		default:
+			c.portText(p, port)
+		}
+	}
+	c.within(join(path, "count"), n.Count, 1, maxCount)
+	if p := join(path, "concurrency"); c.src.Has(p) {
+		c.within(p, n.Concurrency, 1, maxConcurrency)
+	}
+}
+
+func (c *checker) portText(path, text string) {
+	if port, err := strconv.Atoi(text); err != nil || port < 1 || port > 65535 {
+		c.wrong(path, "%q is not a port: write one from 1 to 65535", text)
+	}
+}
+
+func (c *checker) within(path string, n, least, most int) {
+	if n < least || n > most {
+		c.wrong(path, "%d is out of range: write %d to %d", n, least, most)
+	}
+}
+
+var hostForm = regexp.MustCompile(`^[A-Za-z0-9_*]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?$`)
+
+// host checks an address or a DNS name.
+func (c *checker) host(path, text string) {
+	text, known := c.expanded(text)
+	if !known {
+		return
+	}
+	if _, err := netip.ParseAddr(text); err == nil {
+		return
+	}
+	if !hostForm.MatchString(text) || len(text) > 253 {
+		c.wrong(path, "%q is neither an address nor a DNS name", text)
+	}
+}
+
+func (c *checker) ruleEdit(path string, e *RuleEdit) {
+	c.reference(join(path, "security_group_id"), "security group", e.SecurityGroup, c.names.securityGroups)
+	if (e.Ingress == nil) == (e.Egress == nil) {
+		if !c.brokenBelow(path) {
+			c.wrong(path, "give it one rule, either ingress or egress")
+		}
+		return
+	}
+	if e.Ingress != nil {
+		c.rule(join(path, "ingress"), e.SecurityGroup, e.Ingress)
+	} else {
+		c.rule(join(path, "egress"), e.SecurityGroup, e.Egress)
+	}
+}
+
+// rule checks a rule as the lab would when the step is played.
+func (c *checker) rule(path, group string, r *topology.Rule) {
+	if c.lab == nil {
+		return
+	}
+	r, err := expandAll(r, c.lab.Variable)
+	if err != nil {
+		return // c.references reports it
+	}
+	var problems topology.Problems
+	if errors.As(c.lab.CheckRule(group, r), &problems) {
+		for _, p := range problems {
+			if at := below(path, p.Path); !follows(at, c.broken) {
+				c.mistakes = append(c.mistakes, c.src.Mistake(at, label(at)+p.Msg))
+			}
+		}
+	}
+}
+
+func (c *checker) targetEdit(path string, e *TargetEdit) {
+	c.reference(join(path, "target_group_arn"), "target group", e.TargetGroup, c.names.targetGroups)
+	if text, known := c.expanded(e.TargetID); known {
+		p := join(path, "target_id")
+		if _, err := netip.ParseAddr(text); err == nil {
+			// Whether it is in reach is for the lab to say, at that moment.
+		} else if addressLike.MatchString(text) {
+			c.wrong(p, "%q is not an address", text)
+		} else {
+			c.instance(p, text)
+		}
+	}
+	if p := join(path, "port"); c.src.Has(p) {
+		c.within(p, e.Port, 1, 65535)
+	}
+}
+
+var addressLike = regexp.MustCompile(`^[0-9.]+$|:`)
+
+func (c *checker) instance(path, ref string) {
+	c.reference(path, "instance", ref, c.names.instances)
+}
+
+// reference checks the name of a part of the lab.
+func (c *checker) reference(path, kind, ref string, known []string) {
+	if why := find(kind, ref, known); why != "" {
+		c.wrong(path, "%s", why)
+	}
+}
+
+var interfaceForm = regexp.MustCompile(`^eni-[0-9a-f]+$`)
+
+func (c *checker) networkInterface(path, text string) {
+	text, known := c.expanded(text)
+	switch {
+	case !known:
+	case !interfaceForm.MatchString(text):
+		c.wrong(path, "%q is not the ID of an interface: write a reference, such as ${vpc_endpoint.NAME.network_interface.ZONE} or ${instance.NAME.network_interface}", text)
+	case c.lab != nil:
+		if _, err := c.lab.Interface(text); err != nil {
+			c.wrong(path, "%v", err)
+		}
+	}
+}
+
+// expanded returns a text with its references replaced; known is false if that
+// cannot be done, which c.references reports.
+func (c *checker) expanded(text string) (_ string, known bool) {
+	if c.lab == nil {
+		return text, !strings.Contains(text, "${")
+	}
+	text, err := Expand(c.lab, text)
+	return text, err == nil
+}
+
+// references checks every ${…} in a part of the scenario.
+func (c *checker) references(path string, v reflect.Value) {
+	variable := func(string) (string, error) { return "", nil }
+	if c.lab != nil {
+		variable = c.lab.Variable
+	}
+	rewrite(v, "", func(rel, text string) string {
+		_, err := expand(text, isForeign(rel, v.Type().Elem()), variable)
+		for _, e := range referenceErrors(err) {
+			p := c.src.nearest(below(path, rel))
+			c.mistakes = append(c.mistakes, c.src.MistakeIn(p, e.ref, label(p)+e.msg))
+		}
+		return text
+	})
+}

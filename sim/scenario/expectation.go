@@ -1,0 +1,158 @@
+package scenario
+
+import (
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/plsim/plsim/dataplane/drop"
+	"github.com/plsim/plsim/dataplane/flowlog"
+	"github.com/plsim/plsim/topology"
+)
+
+// Words that a matcher can be about.
+var (
+	errorWords = []string{"timeout", "refused", "reset", "unreachable", "dns", "tls", "http", "none"}
+	stateWords = []string{
+		string(topology.PendingAcceptance), string(topology.Pending), string(topology.Available),
+		string(topology.Rejected), string(topology.Deleted),
+	}
+)
+
+// numeric are the keys of expect whose values are whole numbers.
+var numeric = []string{"status", "succeeded", "failed", "targets", "exit_code", "count", "reasons"}
+
+// expect checks that an expectation is one of the step's action, and can hold.
+func (c *checker) expect(path, action string, e *Expect) {
+	v := reflect.ValueOf(e).Elem()
+	for _, f := range fieldsOf(v.Type()) {
+		value, p := v.FieldByIndex(f.index), join(path, f.key)
+		if value.IsZero() {
+			continue
+		}
+		if !slices.Contains(expectable[action], f.key) {
+			c.wrong(p, "this is for %s; %s", strings.Join(actionsWith(f.key), ", "), whatToExpect(action))
+			continue
+		}
+		c.matchers(p, f.key, value)
+	}
+	for name := range e.Targets {
+		c.instance(join(join(path, "targets"), name), name)
+	}
+	for name := range e.Reasons {
+		if _, ok := drop.Parse(name); !ok {
+			var known []string
+			for _, r := range drop.All() {
+				known = append(known, r.String())
+			}
+			c.wrong(join(join(path, "reasons"), name), "no drop reason has this name%s", hint(name, known))
+		}
+	}
+	c.records(join(path, "records"), e.Records)
+	c.records(join(path, "absent"), e.Absent)
+}
+
+// actionsWith returns the actions that a key of expect is for.
+func actionsWith(key string) (with []string) {
+	for _, a := range actions {
+		if slices.Contains(expectable[a.key], key) {
+			with = append(with, a.key)
+		}
+	}
+	return with
+}
+
+func whatToExpect(action string) string {
+	if keys := expectable[action]; len(keys) > 0 {
+		return action + " can expect " + strings.Join(keys, ", ")
+	}
+	return action + " has nothing to expect"
+}
+
+func (c *checker) records(path string, records []map[string]*Matcher) {
+	for i, r := range records {
+		p := item(path, i)
+		if len(r) == 0 {
+			c.wrong(p, "the record is empty: name at least one field of it")
+		}
+		for name := range r {
+			if known := flowlog.Fields(); !slices.Contains(known, name) {
+				c.wrong(join(p, name), "no field of a flow log has this name%s", hint(name, known))
+			}
+		}
+	}
+}
+
+// matchers checks every matcher in the value of a key of expect.
+func (c *checker) matchers(path, key string, v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		c.matcher(path, key, v.Interface().(*Matcher))
+	case reflect.Map:
+		for _, k := range v.MapKeys() {
+			c.matchers(join(path, k.String()), key, v.MapIndex(k))
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			c.matchers(item(path, i), key, v.Index(i))
+		}
+	}
+}
+
+func (c *checker) matcher(path, key string, m *Matcher) {
+	if len(m.conditions()) == 0 && c.brokenBelow(path) {
+		return
+	}
+	if len(m.conditions()) == 0 {
+		c.wrong(path, "the condition is empty: write a value, or one of %s", strings.Join(keysOf(fieldsOf(reflect.TypeFor[Matcher]())), ", "))
+		return
+	}
+	if m.Matches != nil {
+		// A reference becomes some text; its braces are no part of the expression.
+		text, _ := expand(*m.Matches, false, func(string) (string, error) { return "x", nil })
+		if _, err := regexp.Compile(text); err != nil {
+			c.wrong(join(path, "matches"), "not a regular expression: %v", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+		}
+	}
+	if m.OneOf != nil && len(m.OneOf) == 0 {
+		c.wrong(join(path, "one_of"), "the list is empty, so nothing can be one of it")
+	}
+	if m.AtLeast != nil && m.AtMost != nil && *m.AtLeast > *m.AtMost {
+		c.wrong(join(path, "at_least"), "at least %s and at most %s cannot both hold", formatNumber(*m.AtLeast), formatNumber(*m.AtMost))
+	}
+	check := func(path, text string) {
+		var known []string
+		switch {
+		case strings.Contains(text, "${"):
+			return
+		case key == "error":
+			known = errorWords
+		case key == "state":
+			known = stateWords
+		case slices.Contains(numeric, key):
+			if !wholeNumber.MatchString(text) {
+				c.wrong(path, "expected a whole number, found %q", text)
+			}
+			return
+		default:
+			return
+		}
+		if !slices.Contains(known, text) {
+			c.wrong(path, "%q is not a known %s%s", text, key, hint(text, known))
+		}
+	}
+	if m.Equals != nil {
+		at := join(path, "equals")
+		if !c.src.Has(at) { // written as the plain value
+			at = path
+		}
+		check(at, *m.Equals)
+	}
+	for i, text := range m.OneOf {
+		check(item(join(path, "one_of"), i), text)
+	}
+	if m.Not != nil {
+		c.matcher(join(path, "not"), key, m.Not)
+	}
+}

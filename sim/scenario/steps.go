@@ -1,0 +1,195 @@
+package scenario
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/plsim/plsim/topology"
+)
+
+// expectable names, for each action, the keys of expect that say something about
+// it.
+var expectable = map[string][]string{
+	"request":     {"error", "status", "body", "json", "headers"},
+	"connections": {"error", "succeeded", "failed", "targets"},
+	"resolve":     {"error", "addresses"},
+	"ping":        {"error"},
+	"exec":        {"exit_code", "stdout", "stderr"},
+	"accept":      {"state"},
+	"reject":      {"state"},
+	"delete":      {"state"},
+	"authorize":   nil,
+	"revoke":      nil,
+	"register":    nil,
+	"deregister":  nil,
+	"wait":        nil,
+	"flow_logs":   {"records", "absent", "count"},
+	"drops":       {"reasons"},
+}
+
+// actions are the keys of a step that do something, in the order of the struct.
+var actions = func() (fs []field) {
+	for _, f := range fieldsOf(reflect.TypeFor[Step]()) {
+		if _, ok := expectable[f.key]; ok {
+			fs = append(fs, f)
+		}
+	}
+	return fs
+}()
+
+// chosen returns the actions that the step has, of which there should be one.
+func (s *Step) chosen() []string {
+	var keys []string
+	for _, f := range actions {
+		if !reflect.ValueOf(s).Elem().FieldByIndex(f.index).IsNil() {
+			keys = append(keys, f.key)
+		}
+	}
+	return keys
+}
+
+// Action returns the key of the step's action: request, connections, resolve,
+// ping, exec, accept, reject, delete, authorize, revoke, register, deregister,
+// wait, flow_logs or drops. It is "" for a step without one, which Load refuses.
+func (s *Step) Action() string {
+	if keys := s.chosen(); len(keys) > 0 {
+		return keys[0]
+	}
+	return ""
+}
+
+// Title returns the step's name or, where it has none, its action in words.
+func (s *Step) Title() string {
+	if s.Name != "" {
+		return s.Name
+	}
+	switch s.Action() {
+	case "request":
+		return fmt.Sprintf("%s requests %s", s.Request.From, s.Request.URL)
+	case "connections":
+		return fmt.Sprintf("%s opens %d connections to %s", s.Connections.From, s.Connections.Count, s.Connections.To)
+	case "resolve":
+		return fmt.Sprintf("%s resolves %s", s.Resolve.From, s.Resolve.Host)
+	case "ping":
+		return fmt.Sprintf("%s pings %s", s.Ping.From, s.Ping.To)
+	case "exec":
+		return fmt.Sprintf("%s runs %s", s.Exec.In, commandLine(s.Exec.Command))
+	case "accept":
+		return "The provider accepts endpoint " + *s.Accept
+	case "reject":
+		return "The provider rejects endpoint " + *s.Reject
+	case "delete":
+		return "The consumer deletes endpoint " + *s.Delete
+	case "authorize":
+		return "Security group " + s.Authorize.SecurityGroup + " gets a rule"
+	case "revoke":
+		return "Security group " + s.Revoke.SecurityGroup + " loses a rule"
+	case "register":
+		return s.Register.TargetID + " joins target group " + s.Register.TargetGroup
+	case "deregister":
+		return s.Deregister.TargetID + " leaves target group " + s.Deregister.TargetGroup
+	case "wait":
+		return s.Wait.String() + " pass"
+	case "flow_logs":
+		return "The flow log of " + s.FlowLogs.Interface
+	case "drops":
+		if s.Drops.Interface != "" {
+			return "The packets dropped at " + s.Drops.Interface
+		}
+		return "The packets dropped"
+	}
+	return "Nothing"
+}
+
+// commandLine returns a command as one line for people.
+func commandLine(c topology.Command) string {
+	if line, ok := shellLine(c); ok {
+		return strings.TrimSpace(line)
+	}
+	return strings.Join(c, " ")
+}
+
+// shellLine returns the line of a command that was written as one.
+func shellLine(c topology.Command) (string, bool) {
+	if len(c) == 3 && c[0] == shell && c[1] == shellFlag {
+		return c[2], true
+	}
+	return "", false
+}
+
+// Duration returns d for the standard library.
+func (d Duration) Duration() time.Duration { return time.Duration(d) }
+
+// String returns d as a scenario writes it: 500ms, 2s, 5m.
+func (d Duration) String() string {
+	text := time.Duration(d).String()
+	text = strings.TrimSuffix(text, "m0s") + map[bool]string{true: "m"}[strings.HasSuffix(text, "m0s")]
+	if short, ok := strings.CutSuffix(text, "h0m"); ok {
+		return short + "h"
+	}
+	return text
+}
+
+// Defaults of the steps.
+const (
+	defaultMethod      = "GET"
+	defaultRecord      = "A"
+	defaultConcurrency = 16
+
+	requestTimeout    = Duration(5 * time.Second)
+	connectionTimeout = Duration(5 * time.Second)
+	resolveTimeout    = Duration(2 * time.Second)
+	pingTimeout       = Duration(time.Second)
+	execTimeout       = Duration(30 * time.Second)
+)
+
+// fill writes the defaults into a step, so that whoever plays it need not know
+// them. What "the action succeeds" means is written out as an expectation.
+func (s *Step) fill() {
+	expect := func() *Expect {
+		if s.Expect == nil {
+			s.Expect = new(Expect)
+		}
+		return s.Expect
+	}
+	succeeds := func() {
+		if e := expect(); e.Error == nil {
+			e.Error = equals("none")
+		}
+	}
+	switch {
+	case s.Request != nil:
+		setDefault(&s.Request.Method, defaultMethod)
+		setDefault(&s.Request.Timeout, requestTimeout)
+		succeeds()
+	case s.Connections != nil:
+		setDefault(&s.Connections.Concurrency, defaultConcurrency)
+		setDefault(&s.Connections.Timeout, connectionTimeout)
+		if e := expect(); e.Succeeded == nil && e.Failed == nil {
+			succeeds()
+		}
+	case s.Resolve != nil:
+		setDefault(&s.Resolve.Type, defaultRecord)
+		setDefault(&s.Resolve.Timeout, resolveTimeout)
+		succeeds()
+	case s.Ping != nil:
+		setDefault(&s.Ping.Timeout, pingTimeout)
+		succeeds()
+	case s.Exec != nil:
+		setDefault(&s.Exec.Timeout, execTimeout)
+		if e := expect(); e.ExitCode == nil {
+			e.ExitCode = equals("0")
+		}
+	}
+}
+
+func setDefault[T comparable](p *T, value T) {
+	var zero T
+	if *p == zero {
+		*p = value
+	}
+}
+
+func equals(text string) *Matcher { return &Matcher{Equals: &text} }

@@ -1,0 +1,79 @@
+package scenario_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/plsim/plsim/sim/scenario"
+)
+
+func TestActionsAndTitles(t *testing.T) {
+	for _, c := range []struct{ yaml, action, title string }{
+		{"request: { from: client, url: http://web/ }", "request", "client requests http://web/"},
+		{"connections: { from: client, to: web:80, count: 5 }", "connections", "client opens 5 connections to web:80"},
+		{"resolve: { from: client, host: web }", "resolve", "client resolves web"},
+		{"ping: { from: client, to: web }", "ping", "client pings web"},
+		{"exec: { in: client, command: \"ls -l\\n\" }", "exec", "client runs ls -l"},
+		{"exec: { in: client, command: [ls, -l] }", "exec", "client runs ls -l"},
+		{"accept: api", "accept", "The provider accepts endpoint api"},
+		{"reject: api", "reject", "The provider rejects endpoint api"},
+		{"delete: api", "delete", "The consumer deletes endpoint api"},
+		{"authorize: { security_group_id: web, ingress: { protocol: tcp } }", "authorize", "Security group web gets a rule"},
+		{"revoke: { security_group_id: web, egress: { protocol: tcp } }", "revoke", "Security group web loses a rule"},
+		{"register: { target_group_arn: web, target_id: app }", "register", "app joins target group web"},
+		{"deregister: { target_group_arn: web, target_id: app }", "deregister", "app leaves target group web"},
+		{"wait: 90s", "wait", "1m30s pass"},
+		{"flow_logs: { interface: eni-1 }", "flow_logs", "The flow log of eni-1"},
+		{"drops: {}", "drops", "The packets dropped"},
+		{"drops: { interface: eni-1 }", "drops", "The packets dropped at eni-1"},
+		{"name: A name\n  wait: 1s", "wait", "A name"},
+		{"within: 1s", "", "Nothing"},
+	} {
+		s, _, err := scenario.Parse("x", []byte("name: x\nvpcs:\nsteps:\n- "+c.yaml+"\n"))
+		if err != nil {
+			t.Errorf("%s: %v", c.yaml, err)
+			continue
+		}
+		if got := s.Steps[0].Action(); got != c.action {
+			t.Errorf("%s is the action %q, want %q", c.yaml, got, c.action)
+		}
+		if got := s.Steps[0].Title(); got != c.title {
+			t.Errorf("%s is titled %q, want %q", c.yaml, got, c.title)
+		}
+	}
+}
+
+func TestDurationString(t *testing.T) {
+	for _, c := range []struct {
+		d    time.Duration
+		want string
+	}{
+		{500 * time.Millisecond, "500ms"}, {2 * time.Second, "2s"}, {90 * time.Second, "1m30s"}, {5 * time.Minute, "5m"},
+		{20 * time.Second, "20s"}, {10 * time.Minute, "10m"}, {time.Hour, "1h"}, {10 * time.Hour, "10h"}, {90 * time.Minute, "1h30m"},
+		{time.Hour + time.Second, "1h0m1s"}, {350 * time.Second, "5m50s"}, {1500 * time.Microsecond, "1.5ms"},
+	} {
+		got := scenario.Duration(c.d).String()
+		if got != c.want {
+			t.Errorf("%v is written %s, want %s", c.d, got, c.want)
+		}
+		if back, err := time.ParseDuration(got); err != nil || back != c.d {
+			t.Errorf("%s reads as %v, %v", got, back, err)
+		}
+	}
+}
+
+// What each action can expect is told in three places: the table behind the
+// messages, the documentation of the fields, and the struct.
+func TestExpectationsAreDocumented(t *testing.T) {
+	for _, c := range scenario.ExpectKeys() {
+		for _, action := range c.Actions {
+			if !strings.Contains(c.Doc, action) {
+				t.Errorf("expect.%s is for %s, but its documentation has not the word: %s", c.Key, action, c.Doc)
+			}
+		}
+		if len(c.Actions) == 0 {
+			t.Errorf("expect.%s is for no action", c.Key)
+		}
+	}
+}
