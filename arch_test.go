@@ -24,7 +24,7 @@ var edges = map[string]string{
 	"dataplane/nlb":       "dataplane/clock dataplane/conntrack dataplane/flow dataplane/packet dataplane/snat",
 	"dataplane/packet":    "",
 	"dataplane/snat":      "dataplane/flow dataplane/packet",
-	"sim/scenario":        "topology",
+	"sim/scenario":        "dataplane/drop dataplane/flowlog topology",
 	"topology":            "dataplane dataplane/filter dataplane/flowlog dataplane/packet",
 }
 
