@@ -73,12 +73,19 @@ func (p *path) serves(now clock.Time, epoch uint32, v *packet.View) bool {
 	return s == conntrack.Established || s < conntrack.Established && v.Seq == p.isn
 }
 
-// tooLong is the reason why a packet longer than p.mtu dies.
-func (p *path) tooLong() drop.Reason {
-	if p.private {
+// carries judges whether a packet may go the way of p: its length and its time
+// to live. Nobody tells the sender (F1.31).
+func (p *path) carries(v *packet.View, dir flow.Dir) drop.Reason {
+	switch {
+	case v.MaxLen > int(p.mtu) && p.private:
 		return drop.EndpointMTU
+	case v.MaxLen > int(p.mtu):
+		return drop.MTU
+	case v.TTL <= p.legs[dir].rewrite.TTL:
+		return drop.TTL
+	default:
+		return drop.None
 	}
-	return drop.MTU
 }
 
 // observe moves the life of a flow on with a packet, and with it the time that
@@ -113,6 +120,12 @@ func (w *Walk) retire(ref flow.Ref) {
 		return
 	}
 	w.report(p)
+	w.writeBack(p)
+	w.paths.Delete(ref)
+}
+
+// writeBack tells the states behind a path what it knows of the flow's life.
+func (w *Walk) writeBack(p *path) {
 	for i, h := range p.hops[:p.hopCount] {
 		if e := w.track.At(p.last, h.track); e != nil {
 			e.LastSeen, e.Machine = p.last, p.life
@@ -124,7 +137,6 @@ func (w *Walk) retire(ref flow.Ref) {
 	if f := w.flows.At(p.balanced); f != nil {
 		f.LastSeen, f.Machine = p.last, p.life
 	}
-	w.paths.Delete(ref)
 }
 
 // wayOf is how Forward packets pass hop i.

@@ -96,24 +96,40 @@ func (t *Trace) delivered(to InterfaceID, at packet.Tuple) {
 	t.add(TraceStep{Stage: StageDeliver, Interface: to, To: to, Tuple: at})
 }
 
-// Probe asks where a frame from the device of interface in would go now, notes
-// every decision in tr and leaves no state behind. The frame is not changed. It
-// returns what [Walk.Process] would.
+// Probe asks where an IP packet from the device of interface in would go now,
+// notes every decision in tr and leaves no state behind. The frame is not
+// changed. It returns what [Walk.Process] would, and foretells the same random
+// choices.
 func (w *Walk) Probe(now clock.Time, in InterfaceID, f *packet.Frame, tr *Trace) (InterfaceID, drop.Reason) {
 	var v packet.View
 	if why := v.Decode(f); why != drop.None {
 		return NoInterface, why
 	}
+	if why := w.admit(in, &v); why != drop.None {
+		return NoInterface, why
+	}
+	if v.Kind != packet.KindIP {
+		return NoInterface, drop.None
+	}
+	key := flow.KeyOf(flow.Scope(in), &v)
+	if _, p, _ := w.paths.Lookup(&key); p != nil {
+		w.writeBack(p)
+	}
+	chance := *w.chance
+	defer func() { *w.chance = chance }()
 	d := new(decision)
 	d.begin(w, now, in, &v, tr)
 	if why := d.sender(in); why != drop.None {
 		return NoInterface, why
 	}
 	if why := d.run(in); why != drop.None {
+		if answered(why, &v) {
+			return in, why
+		}
 		return NoInterface, why
 	}
-	if v.MaxLen > int(d.path.mtu) {
-		return NoInterface, d.path.tooLong()
+	if why := d.path.carries(&v, flow.Forward); why != drop.None {
+		return NoInterface, why
 	}
-	return d.path.legs[0].out, drop.None
+	return d.path.legs[flow.Forward].out, drop.None
 }

@@ -26,8 +26,9 @@ type Walk struct {
 	ports *snat.Pool            // the source ports of the load balancers' nodes
 	bound map[InterfaceID]InterfaceID
 
-	rnd  *rand.Rand
-	salt flow.Seed // of the load balancers' flow hash
+	rnd    *rand.Rand
+	chance *rand.PCG // what rnd draws from
+	salt   flow.Seed // of the load balancers' flow hash
 
 	drops  [][drop.NumReasons]uint64 // by InterfaceID
 	log    *flowlog.Aggregator
@@ -70,7 +71,8 @@ func DefaultSettings() Settings {
 
 // New returns a walk that follows a program.
 func New(prog *Program, s Settings) *Walk {
-	rnd := rand.New(rand.NewPCG(s.Seed, 0x706c73696d))
+	chance := rand.NewPCG(s.Seed, 0x706c73696d)
+	rnd := rand.New(chance)
 	seed := func() flow.Seed { return flow.Seed{rnd.Uint64(), rnd.Uint64()} }
 	w := &Walk{
 		settings: s,
@@ -79,6 +81,7 @@ func New(prog *Program, s Settings) *Walk {
 		ports:    snat.NewPool(s.SourcePorts),
 		bound:    make(map[InterfaceID]InterfaceID),
 		rnd:      rnd,
+		chance:   chance,
 		log:      flowlog.NewAggregator(s.LogWindow, s.LogEpoch),
 	}
 	w.track = conntrack.NewTable(seed(), s.Tracking, s.TrackedFlows, w.lives)
@@ -108,14 +111,11 @@ func (w *Walk) Process(now clock.Time, in InterfaceID, f *packet.Frame) (out Int
 	if why = v.Decode(f); why != drop.None {
 		return w.discard(in, why)
 	}
-	if v.SrcMAC != w.prog.Interfaces[in].MAC {
-		return w.discard(in, drop.SourceMAC)
+	if why = w.admit(in, v); why != drop.None {
+		return w.discard(in, why)
 	}
 	if v.Kind != packet.KindIP {
 		return w.resolve(in, v)
-	}
-	if v.DstMAC.IsMulticast() {
-		return w.discard(in, groupReason(v))
 	}
 	key := flow.KeyOf(flow.Scope(in), v)
 	ref, p, dir := w.paths.Lookup(&key)
@@ -132,6 +132,18 @@ func (w *Walk) Process(now clock.Time, in InterfaceID, f *packet.Frame) (out Int
 	return out, why
 }
 
+// admit judges a frame by its Ethernet addresses.
+func (w *Walk) admit(in InterfaceID, v *packet.View) drop.Reason {
+	switch {
+	case v.SrcMAC != w.prog.Interfaces[in].MAC:
+		return drop.SourceMAC
+	case v.Kind == packet.KindIP && v.DstMAC.IsMulticast():
+		return groupReason(v)
+	default:
+		return drop.None
+	}
+}
+
 // follow sends a packet along its path: what every packet of a flow does after
 // the first.
 func (w *Walk) follow(now clock.Time, in InterfaceID, p *path, dir flow.Dir, v *packet.View) (InterfaceID, drop.Reason) {
@@ -141,11 +153,8 @@ func (w *Walk) follow(now clock.Time, in InterfaceID, p *path, dir flow.Dir, v *
 	if p.verdict != drop.None {
 		return w.refuse(in, p.verdict, v)
 	}
-	if v.MaxLen > int(p.mtu) {
-		return w.discard(in, p.tooLong()) // no ICMP tells the sender (F1.31)
-	}
-	if v.TTL <= leg.rewrite.TTL {
-		return w.discard(in, drop.TTL)
+	if why := p.carries(v, dir); why != drop.None {
+		return w.discard(in, why)
 	}
 	if !p.settled || v.Flags&(packet.SYN|packet.FIN|packet.RST) != 0 {
 		w.observe(p, dir, v)
@@ -159,11 +168,17 @@ func (w *Walk) follow(now clock.Time, in InterfaceID, p *path, dir flow.Dir, v *
 // whichever side sent it (F2.10, F2.45). All else is silence (F2.62).
 func (w *Walk) refuse(in InterfaceID, why drop.Reason, v *packet.View) (InterfaceID, drop.Reason) {
 	w.discard(in, why)
-	if why != drop.UnknownFlow || v.Flags&packet.RST != 0 {
+	if !answered(why, v) {
 		return NoInterface, why
 	}
 	v.AnswerReset()
 	return in, why
+}
+
+// answered reports whether a packet that is dropped for a reason is answered
+// with a reset.
+func answered(why drop.Reason, v *packet.View) bool {
+	return why == drop.UnknownFlow && v.Flags&packet.RST == 0
 }
 
 // discard counts a packet that goes no further.
