@@ -22,7 +22,7 @@ var edges = map[string]string{
 	"dataplane/flow":      "dataplane/packet",
 	"dataplane/flowlog":   "dataplane/clock dataplane/flow dataplane/packet",
 	"dataplane/nlb":       "dataplane/clock dataplane/conntrack dataplane/flow dataplane/packet dataplane/snat",
-	"dataplane/packet":    "",
+	"dataplane/packet":    "dataplane/drop",
 	"dataplane/snat":      "dataplane/flow dataplane/packet",
 	"sim/scenario":        "dataplane/drop dataplane/flowlog topology",
 	"topology":            "dataplane dataplane/filter dataplane/flowlog dataplane/packet",

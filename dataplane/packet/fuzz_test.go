@@ -18,6 +18,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add(build(s).Bytes())
 		s.Flags, s.MSS, s.Options, s.Payload, s.Type = packet.SYN, 8961, []byte{1, 3, 3, 7}, []byte("odd"), 8
 		f.Add(build(s).Bytes())
+		f.Add(build(quoting(s, build(s).Ethernet()[14:])).Bytes())
 		s.GSOSize = 1
 		f.Add(build(s).Bytes())
 	}
@@ -43,6 +44,7 @@ func FuzzDecode(f *testing.F) {
 			}
 			return
 		}
+		v.Quoted()
 		was := *v
 		if v.Len > size-14 || v.MaxLen > v.Len || v.WireLen < v.Len || v.Segments < 1 || v.WireLen > v.Segments*v.MaxLen {
 			t.Errorf("frame of %d bytes: len %d, max %d, wire %d, segments %d", size, v.Len, v.MaxLen, v.WireLen, v.Segments)

@@ -11,6 +11,9 @@ func (v *View) Quoted() (t Tuple, proto Proto, ok bool) {
 	case v.V6 && len(q) >= ipv6Len && q[0]>>4 == 6:
 		proto, l4 = Proto(q[6]), ipv6Len
 		t.Src, t.Dst = Addr(q[8:24]), Addr(q[24:40])
+		if t.Src.Is4() || t.Dst.Is4() {
+			return Tuple{}, 0, false // it would pass for a packet of IPv4
+		}
 	case !v.V6 && len(q) >= ipv4Len && q[0]>>4 == 4:
 		proto, l4 = Proto(q[9]), int(q[0]&15)*4
 		t.Src.set4(q[12:16])

@@ -1,0 +1,53 @@
+package packet_test
+
+import (
+	"testing"
+
+	"github.com/plsim/plsim/dataplane/packet"
+)
+
+// quoting is an ICMP error about a packet of s, which it quotes.
+func quoting(s packet.Spec, quote []byte) packet.Spec {
+	s.Src, s.Dst, s.Payload, s.Options = s.Dst, s.Src, quote, nil
+	s.Proto, s.Type = packet.ICMP, 3
+	if s.Src.Addr().Is6() {
+		s.Proto, s.Type = packet.ICMPv6, 1
+	}
+	return s
+}
+
+func TestQuoted(t *testing.T) {
+	mapped := spec6(packet.TCP)
+	whole := build(mapped).Ethernet()[14:]
+	copy(whole[8:], addrBytes("10.0.0.5"))
+	for _, s := range []packet.Spec{
+		spec4(packet.TCP), spec4(packet.UDP), spec4(packet.ICMP),
+		spec6(packet.TCP), spec6(packet.UDP), spec6(packet.ICMPv6),
+	} {
+		s.Type = 8
+		if s.Src.Addr().Is6() {
+			s.Type = 128
+		}
+		about := build(s)
+		want := mustDecode(t, about).Tuple()
+		packetBytes := about.Ethernet()[14:]
+		header := 20
+		if s.Src.Addr().Is6() {
+			header = 40
+		}
+		for _, n := range []int{header + 8, len(packetBytes)} {
+			got, proto, ok := mustDecode(t, build(quoting(s, packetBytes[:n]))).Quoted()
+			if !ok || got != want || proto != s.Proto {
+				t.Errorf("%d bytes quote %v of protocol %d (%v), want %v of %d", n, got, proto, ok, want, s.Proto)
+			}
+		}
+		for _, bad := range [][]byte{nil, packetBytes[:header], packetBytes[:header+7], append([]byte{0x12}, packetBytes[1:]...)} {
+			if got, _, ok := mustDecode(t, build(quoting(s, bad))).Quoted(); ok {
+				t.Errorf("% x quotes %v", bad, got)
+			}
+		}
+	}
+	if got, _, ok := mustDecode(t, build(quoting(mapped, whole))).Quoted(); ok {
+		t.Errorf("an IPv4-mapped address passes for %v", got)
+	}
+}
