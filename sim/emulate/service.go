@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"strconv"
@@ -80,7 +81,11 @@ func (h *host) serve(ctx context.Context, w *World, s *topology.Service) error {
 		w.wg.Go(func() { echoStreams(ctx, l) })
 		return nil
 	}
-	server := &http.Server{Handler: h.handler(s), ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{
+		Handler: h.handler(s), ReadHeaderTimeout: 10 * time.Second,
+		// What a client does wrong is the client's to tell.
+		ErrorLog: log.New(io.Discard, "", 0),
+	}
 	if s.Type == "https" {
 		if server.TLSConfig, err = w.ca.serverConfig(s.Names); err != nil {
 			return err
