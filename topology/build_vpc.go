@@ -21,6 +21,9 @@ func (b *builder) addNetworks() {
 		n := &Network{VPC: v, Name: name, number: dataplane.VPCID(len(b.Networks)), region: b.Region, path: path}
 		b.Networks = append(b.Networks, n)
 		b.find.networks[name] = n
+		b.find.subnets.open(name)
+		b.find.groups.open(name)
+		b.find.hosts.open(name)
 
 		b.ids.given(&b.problems, "vpc", path, &v.ID)
 		b.account(path, &v.OwnerID)

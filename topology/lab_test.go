@@ -2,7 +2,6 @@ package topology
 
 import (
 	"strings"
-	"testing"
 
 	"github.com/goccy/go-yaml"
 )
@@ -60,8 +59,15 @@ vpc_endpoints:
     private_dns_enabled: true
 `
 
+// tester is what testing.T and rapid.T have in common.
+type tester interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
 // parse reads a spec as sim/scenario would, without its checks.
-func parse(t testing.TB, text string) *Spec {
+func parse(t tester, text string) *Spec {
 	t.Helper()
 	spec := &Spec{}
 	target := yaml.CustomUnmarshaler(func(t *Target, b []byte) error {
@@ -79,7 +85,7 @@ func parse(t testing.TB, text string) *Spec {
 
 // build makes a lab of a text in which each pair of old and new has been
 // exchanged; an old that is not there is a mistake in the test.
-func build(t testing.TB, text string, exchange ...string) (*Lab, error) {
+func build(t tester, text string, exchange ...string) (*Lab, error) {
 	t.Helper()
 	for i := 0; i+1 < len(exchange); i += 2 {
 		if !strings.Contains(text, exchange[i]) {
@@ -91,7 +97,7 @@ func build(t testing.TB, text string, exchange ...string) (*Lab, error) {
 }
 
 // mustBuild is build for a lab without mistakes.
-func mustBuild(t testing.TB, text string, exchange ...string) *Lab {
+func mustBuild(t tester, text string, exchange ...string) *Lab {
 	t.Helper()
 	l, err := build(t, text, exchange...)
 	if err != nil {

@@ -15,15 +15,15 @@ type scoped[T any] struct {
 	vpcs map[string]map[string]T // by VPC, by name
 }
 
-func (s *scoped[T]) put(vpc, name string, t T) {
+// open makes a VPC known, which may have none of the things.
+func (s *scoped[T]) open(vpc string) {
 	if s.vpcs == nil {
 		s.vpcs = map[string]map[string]T{}
 	}
-	if s.vpcs[vpc] == nil {
-		s.vpcs[vpc] = map[string]T{}
-	}
-	s.vpcs[vpc][name] = t
+	s.vpcs[vpc] = map[string]T{}
 }
+
+func (s *scoped[T]) put(vpc, name string, t T) { s.vpcs[vpc][name] = t }
 
 // find resolves VPC/NAME, or NAME: in the VPC from, or where from is "" in the
 // only VPC that has it. The error is for people.
@@ -34,7 +34,7 @@ func (s *scoped[T]) find(from, ref string) (t T, err error) {
 	}
 	if vpc != "" {
 		if _, ok := s.vpcs[vpc]; !ok && qualified {
-			return t, fmt.Errorf("no VPC %q has a %s%s", vpc, s.kind, hint(ref, s.names("")))
+			return t, errors.New(unknown("VPC", vpc, slices.Collect(maps.Keys(s.vpcs))))
 		}
 		if t, ok := s.vpcs[vpc][name]; ok {
 			return t, nil
