@@ -34,7 +34,7 @@ func FuzzParse(f *testing.F) {
 			}
 			lines := bytes.Count(data, []byte("\n")) + 1
 			for _, m := range mistakes {
-				if m.Line < 1 || m.Line > lines+1 || m.Column < 1 || m.Msg == "" {
+				if m.Line < 1 || m.Line > lines || m.Column < 1 || m.Msg == "" {
 					t.Errorf("%+v is not in the file of %d lines", m, lines)
 				}
 			}

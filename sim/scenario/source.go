@@ -99,11 +99,8 @@ func prefix(text string, n int) string {
 }
 
 func (s *Source) mistakeAt(at Position, msg string) Mistake {
-	m := Mistake{File: s.File, Line: max(at.Line, 1), Column: max(at.Column, 1), Msg: msg}
-	if m.Line <= len(s.lines) {
-		m.text = s.lines[m.Line-1]
-	}
-	return m
+	line := min(max(at.Line, 1), len(s.lines)) // the parser may point behind the end
+	return Mistake{File: s.File, Line: line, Column: max(at.Column, 1), Msg: msg, text: s.lines[line-1]}
 }
 
 // Mistake is one thing that is wrong in a scenario file, and what was meant.

@@ -33,10 +33,10 @@ func readYAML(src *Source, text string) (root ast.Node, wrong *Mistake) {
 	if len(text) > maxSize {
 		return fail(Position{1, 1}, "the file is larger than %d KiB, which no scenario needs", maxSize>>10)
 	}
-	if at, r := strangeRune(src.lines); r != 0 {
-		if r == utf8.RuneError {
-			return fail(at, "the file is not UTF-8 text here")
-		}
+	switch at, r, found := strangeRune(src.lines); {
+	case found && r == utf8.RuneError:
+		return fail(at, "the file is not UTF-8 text here")
+	case found:
 		return fail(at, "control character %U: write it as an escape within double quotes", r)
 	}
 	tokens := joinColons(lexer.Tokenize(text))
@@ -78,7 +78,7 @@ func parseTokens(tokens token.Tokens) (file *ast.File, err error) {
 }
 
 // strangeRune finds the first character that has no place in a text file.
-func strangeRune(lines []string) (Position, rune) {
+func strangeRune(lines []string) (at Position, strange rune, found bool) {
 	for i, line := range lines {
 		column := 0
 		for at, r := range line {
@@ -89,11 +89,11 @@ func strangeRune(lines []string) (Position, rune) {
 				}
 			}
 			if r == utf8.RuneError || unicode.IsControl(r) && r != '\t' {
-				return Position{i + 1, column}, r
+				return Position{i + 1, column}, r, true
 			}
 		}
 	}
-	return Position{}, 0
+	return Position{}, 0, false
 }
 
 // tooDeep returns the token at which mappings and lists are nested beyond
