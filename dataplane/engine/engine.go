@@ -145,10 +145,13 @@ func (e *Engine) Run(ctx context.Context) error {
 // drain forwards what waits at a port, a burst at most, and reports whether
 // there may be more.
 func (e *Engine) drain(now clock.Time, in dataplane.InterfaceID, f *packet.Frame) bool {
-	if int(in) >= len(e.ports) || e.ports[in] == nil {
+	if int(in) >= len(e.ports) {
 		return false
 	}
 	for range burst {
+		if e.ports[in] == nil {
+			return false // also where the answer to a frame found its device gone
+		}
 		ok, err := e.ports[in].Recv(f)
 		if err != nil {
 			e.detach(in)
