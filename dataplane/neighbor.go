@@ -14,7 +14,7 @@ func (w *Walk) resolve(in InterfaceID, v *packet.View) (InterfaceID, drop.Reason
 	nic := &w.prog.Interfaces[in]
 	// An instance that asks for its own address looks for a rival
 	// (RFC 5227 section 2.1, RFC 4862 section 5.4); there can be none.
-	if slices.Contains(nic.Addrs, v.Target) || !slices.Contains(nic.Addrs, v.Src) {
+	if slices.Contains(nic.Addrs, v.Target) || !mayAsk(nic, v) {
 		return w.discard(in, drop.Unanswered)
 	}
 	mac, ok := w.neighbor(nic, v.Target)
@@ -27,6 +27,13 @@ func (w *Walk) resolve(in InterfaceID, v *packet.View) (InterfaceID, drop.Reason
 		v.AnswerNeighbor(mac)
 	}
 	return in, drop.None
+}
+
+// mayAsk reports whether a request comes from an address of the interface. An
+// IPv6 host that makes sure of a neighbour that it knows asks from its
+// link-local address, which the lab does not know.
+func mayAsk(nic *Interface, v *packet.View) bool {
+	return slices.Contains(nic.Addrs, v.Src) || v.V6 && v.Src.IP().IsLinkLocalUnicast()
 }
 
 // neighbor returns the MAC address under which an interface reaches an address
