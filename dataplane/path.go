@@ -105,6 +105,9 @@ func (w *Walk) refresh(p *path) {
 	p.idle = w.settings.Tracking.For(s, p.proto)
 	if p.balanced.Valid() {
 		p.idle = min(p.idle, w.settings.Balancing.For(s, p.proto, p.listener))
+		if !p.life.Answered() {
+			p.idle = min(p.idle, w.settings.Balancing.Answer) // F2.48
+		}
 	}
 }
 
