@@ -11,8 +11,8 @@ import (
 	"github.com/plsim/plsim/dataplane/snat"
 )
 
-// balance passes a load balancer's node with a new flow: listener, security
-// groups, target, translation, and on to the target's interface. via is the
+// balance passes a load balancer's node with a new flow: security groups,
+// listener, target, translation, and on to the target's interface. via is the
 // endpoint's interface that the packet came by, or NoInterface.
 func (d *decision) balance(client, via, node InterfaceID) drop.Reason {
 	nic := &d.w.prog.Interfaces[node]
@@ -21,10 +21,9 @@ func (d *decision) balance(client, via, node InterfaceID) drop.Reason {
 	if !private {
 		d.hop(node)
 	}
-	listener, why := d.listener(lb)
-	d.trace.listener(node, why)
-	if why != drop.None {
-		return why
+	if d.midway() && lb.serves(client, d.at.Src, d.at.SrcPort) {
+		d.passing = true
+		return drop.UnknownFlow // of a flow that is forgotten: both sides are told (F2.45)
 	}
 	if !private || lb.EnforceSG {
 		// The address compared is the client's own, even across PrivateLink (F2.65).
@@ -34,6 +33,11 @@ func (d *decision) balance(client, via, node InterfaceID) drop.Reason {
 		}
 	} else {
 		d.trace.filtered(node, flow.Ingress, NotEnforced, filter.NoRule, drop.None)
+	}
+	listener, why := d.listener(lb)
+	d.trace.listener(node, why)
+	if why != drop.None {
+		return why
 	}
 	target, why := d.target(listener.Group, node)
 	d.trace.target(node, target, why)
@@ -64,11 +68,27 @@ func (d *decision) listener(lb *LoadBalancer) (*Listener, drop.Reason) {
 	switch {
 	case l == nil:
 		return nil, drop.NoListener
-	case d.v.Proto == packet.TCP && d.v.Flags&(packet.SYN|packet.ACK|packet.RST|packet.FIN) != packet.SYN:
+	case d.midway():
 		d.passing = true // a SYN on the same ports is a new matter
 		return nil, drop.UnknownFlow
 	}
 	return l, drop.None
+}
+
+// midway reports whether the packet is a TCP segment that opens nothing.
+func (d *decision) midway() bool { return !conntrack.Opens(d.v.Proto, d.v.Flags) }
+
+// serves reports whether what an interface sends from an address and port is a
+// target's.
+func (lb *LoadBalancer) serves(at InterfaceID, addr packet.Addr, port uint16) bool {
+	for _, l := range lb.Listeners {
+		for i := range l.Group.Targets {
+			if t := &l.Group.Targets[i]; t.Interface == at && t.Addr == addr && t.Port == port {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // target chooses a target for the flow among those that the node may use.
@@ -109,6 +129,7 @@ func (g *TargetGroup) reaches(t *Target, zone ZoneID, v6 bool) bool {
 func (d *decision) translate(f *nlb.Flow, t *Target, preserve bool) drop.Reason {
 	at := InterfaceID(f.Node)
 	d.at.Dst, d.at.DstPort = t.Addr, t.Port
+	f.Pair = snat.Pair{Scope: f.Node, Target: t.Addr, TargetPort: t.Port, Proto: d.v.Proto}
 	if preserve {
 		d.trace.translated(at, d.at, drop.None)
 		return drop.None
@@ -119,9 +140,10 @@ func (d *decision) translate(f *nlb.Flow, t *Target, preserve bool) drop.Reason 
 			break
 		}
 	}
-	f.Pair = snat.Pair{Scope: f.Node, Node: d.at.Src, Target: t.Addr, TargetPort: t.Port, Proto: d.v.Proto}
+	f.Pair.Node = d.at.Src
 	port, ok := d.w.ports.Take(f.Pair, d.w.rnd.Uint64())
 	if !ok {
+		d.passing = true // there may be a port for the next one
 		d.trace.translated(at, d.at, drop.PortAllocation)
 		return drop.PortAllocation
 	}
@@ -155,11 +177,15 @@ func (d *decision) reach(f *nlb.Flow) drop.Reason {
 	d.hop(InterfaceID(f.Node))
 	d.path.ends[1] = d.at
 	if _, why := d.ask(InterfaceID(f.Node), flow.Egress); why != drop.None {
+		d.w.forget(d.path.balanced) // the node has no flow that it may not send
+		d.path.balanced = flow.Ref{}
 		return why
 	}
 	if why := d.enter(InterfaceID(f.Target)); why != drop.None {
 		return why
 	}
+	// Whatever the security groups remember of these ports, the flow is new (D5).
+	d.path.life, d.path.turned = conntrack.Machine{}, false
 	d.deliver()
 	return drop.None
 }

@@ -22,8 +22,8 @@ type decision struct {
 
 	at   packet.Tuple // the packet's addresses and ports at this point of its way
 	path path         // flow.Forward is the packet's own direction
-	// passing lasts for one packet only: nothing answers it, or its answer
-	// needs no state.
+	// passing holds for this packet only: nothing answers it, its answer needs
+	// no state, or the next one like it may fare better.
 	passing bool
 }
 
@@ -50,6 +50,7 @@ func (d *decision) begin(w *Walk, now clock.Time, in InterfaceID, v *packet.View
 		mtu: int32(w.prog.Interfaces[in].MTU),
 	}
 	d.path.ends = [2]packet.Tuple{d.at, d.at}
+	d.passing = isICMPError(v) // each quotes another flow
 }
 
 // sender judges whether an interface may send the packet at all: only from its
@@ -84,19 +85,26 @@ func (d *decision) run(in InterfaceID) drop.Reason {
 	if why != drop.None {
 		return why
 	}
-	switch d.w.prog.Interfaces[to].Kind {
-	case Endpoint:
+	switch kind := d.w.prog.Interfaces[to].Kind; {
+	case kind == Endpoint:
 		return d.enterEndpoint(in, to)
-	case Node:
+	case kind == Node && !d.called(to):
 		return d.balance(in, NoInterface, to)
 	default:
 		if why := d.enter(to); why != drop.None {
 			return why
 		}
-		d.passing = isICMPError(d.v)
 		d.deliver()
 		return drop.None
 	}
+}
+
+// called reports whether the packet answers a connection that an interface began
+// itself, as a node does to check its targets' health.
+func (d *decision) called(at InterfaceID) bool {
+	key := tupleKey(at, d.v.Proto, d.at.Reversed())
+	_, e := d.w.track.Lookup(d.now, &key)
+	return e != nil && e.Opened == flow.Egress
 }
 
 // leave passes the security groups of the interface that sends.
@@ -130,15 +138,19 @@ func (d *decision) filter(h *hop, way flow.Way) drop.Reason {
 		return drop.None
 	}
 	rule, why := d.ask(h.at, way)
-	if why == drop.None && d.commit && !isICMPError(d.v) {
-		ref, _, ok := d.w.track.Insert(d.now, key, way, rule)
-		if !ok {
-			d.trace.filtered(h.at, way, TableFull, rule, drop.TrackingTable)
-			return drop.TrackingTable // F3.16
-		}
-		h.track = ref
+	if why != drop.None || isICMPError(d.v) {
+		return why
 	}
-	return why
+	ok := !d.w.track.Full(d.now, key.Scope)
+	if d.commit {
+		h.track, _, ok = d.w.track.Insert(d.now, key, way, rule)
+	}
+	if !ok {
+		d.passing = true // there may be room for the next one
+		d.trace.filtered(h.at, way, TableFull, rule, drop.TrackingTable)
+		return drop.TrackingTable // F3.16
+	}
+	return drop.None
 }
 
 // ask puts the packet to the rules of an interface's security groups.

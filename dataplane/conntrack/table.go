@@ -83,11 +83,8 @@ func (t *Table) Insert(now clock.Time, k flow.Key, way flow.Way, rule filter.Rul
 	if ref, old, _ := t.flows.Lookup(&k); old != nil {
 		t.Delete(ref)
 	}
-	if t.full(k.Scope) {
-		t.Sweep(now, reclaim)
-		if t.full(k.Scope) {
-			return flow.Ref{}, nil, false
-		}
+	if t.Full(now, k.Scope) {
+		return flow.Ref{}, nil, false
 	}
 	t.count[k.Scope]++
 	return t.flows.Insert(k, Entry{
@@ -130,7 +127,17 @@ func (t *Table) Timeout(e *Entry) time.Duration {
 	return t.timeouts.For(e.State(), e.Proto)
 }
 
-func (t *Table) full(iface flow.Scope) bool {
+// Full reports whether an interface has as many connections as it may have, after
+// it looked for some that have expired.
+func (t *Table) Full(now clock.Time, iface flow.Scope) bool {
+	if !t.atLimit(iface) {
+		return false
+	}
+	t.Sweep(now, reclaim)
+	return t.atLimit(iface)
+}
+
+func (t *Table) atLimit(iface flow.Scope) bool {
 	return t.limit > 0 && t.count[iface] >= t.limit
 }
 
