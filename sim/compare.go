@@ -152,10 +152,18 @@ func describeRecord(want map[string]*scenario.Matcher) string {
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-// lastLines returns the end of a program's output, for a message.
-func lastLines(s string) string {
-	lines := strings.Split(strings.TrimRight(s, "\n"), "\n")
-	return strings.Join(lines[max(0, len(lines)-5):], "\n")
+// printed adds the end of what a program printed.
+func (c *comparison) printed(where, text string) {
+	const most = 20
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	switch {
+	case text == "":
+		c.differ("it printed nothing on %s", where)
+	case len(lines) > most:
+		c.differ("its last lines on %s:\n%s", where, strings.Join(lines[len(lines)-most:], "\n"))
+	default:
+		c.differ("it printed on %s:\n%s", where, strings.Join(lines, "\n"))
+	}
 }
 
 func shorten(s string, n int) string {

@@ -36,6 +36,7 @@ func (p *player) step(ctx context.Context, raw *scenario.Step, sr *StepResult) e
 		step, err := raw.Expand(p.lab)
 		var o outcome
 		if err == nil {
+			sr.Name = step.Title()
 			o, err = p.act(ctx, step)
 		}
 		var refused *refusedError
@@ -248,12 +249,12 @@ func (p *player) exec(ctx context.Context, x *scenario.Exec, e *scenario.Expect)
 		zero := "0"
 		want = &scenario.Matcher{Equals: &zero}
 	}
-	before := len(c.differences)
 	c.match("exit code", want, strconv.Itoa(exit.Code))
 	c.match("stdout", e.Stdout, exit.Stdout)
 	c.match("stderr", e.Stderr, exit.Stderr)
-	if len(c.differences) > before && exit.Stderr != "" && e.Stderr == nil {
-		c.differ("stderr was: %s", lastLines(exit.Stderr))
+	if len(c.differences) > 0 {
+		c.printed("stdout", exit.Stdout)
+		c.printed("stderr", exit.Stderr)
 	}
 	return c.outcome(), nil
 }

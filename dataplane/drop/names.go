@@ -38,6 +38,7 @@ var entries = [NumReasons]entry{
 
 	SecurityGroupEgress:  {"security_group_egress", "No outbound rule of the sender's security groups allows the packet."},
 	SecurityGroupIngress: {"security_group_ingress", "No inbound rule of the receiver's security groups allows the packet."},
+	TrackingTable:        {"tracking_table", "An interface on the way tracks as many flows as it can; new ones are dropped."},
 
 	EndpointNotAvailable: {"endpoint_not_available", "The interface endpoint is not in the state available: it waits for acceptance, or was rejected or deleted."},
 	EndpointPing:         {"endpoint_ping", "Interface endpoints do not answer ping."},

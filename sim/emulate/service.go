@@ -120,19 +120,20 @@ type sight struct {
 func (h *host) handler(s *topology.Service) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		rw.Header().Set(instanceHeader, h.Name)
+		body, _ := io.ReadAll(io.LimitReader(r.Body, maxBody))
+		_, _ = io.Copy(io.Discard, r.Body) // a client that is not read to the end gets a reset
 		if len(s.Routes) > 0 {
-			body, ok := s.Routes[r.URL.Path]
+			answer, ok := s.Routes[r.URL.Path]
 			if !ok {
 				http.NotFound(rw, r)
 				return
 			}
-			if json.Valid([]byte(body)) {
+			if json.Valid([]byte(answer)) {
 				rw.Header().Set("Content-Type", "application/json")
 			}
-			_, _ = io.WriteString(rw, body)
+			_, _ = io.WriteString(rw, answer)
 			return
 		}
-		body, _ := io.ReadAll(io.LimitReader(r.Body, maxBody))
 		src, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 		v := sight{Instance: h.Name, Method: r.Method, Host: r.Host, Path: r.URL.Path, Body: string(body)}
 		peer, own := parseAddrPort(r.RemoteAddr), addrPort(src)
