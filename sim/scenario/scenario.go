@@ -1,3 +1,11 @@
+// Package scenario is the language of scenario files: what they can say, how they
+// are read, and every mistake that they can hold.
+//
+// A file goes through four hands. The YAML parser makes a tree of it; the decoder
+// fills the Go types below from the tree, by reflection over their tags, which are
+// all there is to know about the language; package topology fills in and checks
+// the lab; and the checker compares the steps with it. Only the first stops at a
+// mistake, so [Load] reports all the others of a file at once, each in its place.
 package scenario
 
 import (
