@@ -156,10 +156,12 @@ func (l *Lab) permissions(g *group, d direction, r *Rule) (out []permission, pro
 	if len(problems) > 0 {
 		return nil, problems
 	}
-	for i, p := range out {
-		if slices.ContainsFunc(out[:i], func(q permission) bool { return q.text == p.text }) {
+	seen := map[string]bool{}
+	for _, p := range out {
+		if seen[p.text] {
 			problems.add("", "names a peer twice: %s", p.text)
 		}
+		seen[p.text] = true
 	}
 	return out, problems
 }

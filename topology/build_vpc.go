@@ -16,6 +16,9 @@ func (b *builder) addNetworks() {
 	if len(b.spec.VPCs) == 0 {
 		b.problems.add("vpcs", "is missing: a lab needs at least one VPC")
 	}
+	if n := len(b.spec.VPCs); n > maxVPCs {
+		b.problems.add("vpcs", "%d VPCs: a lab takes %d at most", n, maxVPCs)
+	}
 	b.find.networks = map[string]*Network{}
 	each(&b.problems, "vpcs", b.spec.VPCs, func(path, name string, v *VPC) {
 		n := &Network{VPC: v, Name: name, number: dataplane.VPCID(len(b.Networks)), region: b.Region, path: path}
@@ -102,6 +105,9 @@ func (b *builder) addSubnets() {
 	for _, n := range b.Networks {
 		if len(n.Subnets) == 0 && len(n.Instances) > 0 {
 			n.Subnets = map[string]*Subnet{"default": {}}
+		}
+		if c := len(n.Subnets); c > maxSubnets {
+			b.problems.add(at(n.path, "subnets"), "%d subnets: a VPC takes %d at most", c, maxSubnets)
 		}
 		var own []*subnet
 		zones := maps.Clone(n.Zones)

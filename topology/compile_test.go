@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/plsim/plsim/dataplane"
 	"github.com/plsim/plsim/dataplane/filter"
+	"github.com/plsim/plsim/dataplane/flowlog"
 	"github.com/plsim/plsim/dataplane/packet"
 )
 
@@ -173,4 +175,25 @@ func addrOf(p *dataplane.Program, t dataplane.Target) string {
 func allows(s *filter.RuleSet) bool {
 	_, ok := s.Match(filter.Query{Proto: packet.TCP, Port: 80, Peer: packet.AddrFrom(netip.MustParseAddr("100.68.1.10"))})
 	return ok
+}
+
+// TestFlowLog: what records say of an interface (F4.6).
+func TestFlowLog(t *testing.T) {
+	l := mustBuild(t, twoAccounts)
+	h, err := l.Instance("app")
+	if err != nil {
+		t.Fatal(err)
+	}
+	vpc := l.spec.VPCs["consumer"]
+	got := h.NIC.FlowLog()
+	want := flowlog.Interface{
+		AccountID: "222222222222", ID: h.NIC.ID, VPCID: vpc.ID, SubnetID: vpc.Subnets["a"].ID, InstanceID: vpc.Instances["app"].ID,
+		Region: "us-east-1", AZID: "use1-az1", Addrs: []packet.Addr{packet.AddrFrom(h.NIC.Addr())},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if e := l.Endpoints[0].NICs[0].FlowLog(); e.AccountID != "unknown" || e.InstanceID != "" {
+		t.Errorf("an endpoint's interface: %+v", e)
+	}
 }

@@ -128,15 +128,6 @@ func (n *NIC) addr(f *family) netip.Addr {
 	return netip.Addr{}
 }
 
-// GroupIDs returns the IDs of the security groups, sg-….
-func (n *NIC) GroupIDs() []string {
-	var ids []string
-	for _, g := range n.groups {
-		ids = append(ids, g.ID)
-	}
-	return ids
-}
-
 // FlowLog returns what the interface's flow log records say of it (F4.6): AWS's
 // own interfaces have no instance, and an account that is not known.
 func (n *NIC) FlowLog() flowlog.Interface {

@@ -97,6 +97,8 @@ var mistakes = []struct {
 		`vpcs.consumer.security_groups.endpoint.ingress[0].to_port: protocol -1 has no ports: remove from_port and to_port, or name tcp or udp`}},
 	{"ICMP code without type", "{ protocol: tcp, from_port: 80, to_port: 80,", "{ protocol: icmp, to_port: 4,", []string{
 		`vpcs.consumer.security_groups.endpoint.ingress[0].to_port: an ICMP code needs a type: give from_port, or make this -1 for any`}},
+	{"ICMP type", "{ protocol: tcp, from_port: 80, to_port: 80,", "{ protocol: icmp, from_port: 256,", []string{
+		`vpcs.consumer.security_groups.endpoint.ingress[0].from_port: 256 is not an ICMP type: give one from 0 to 255, or -1 for any`}},
 	{"rule without peer", ", security_groups: [app] }", " }", []string{
 		`vpcs.consumer.security_groups.endpoint.ingress[0]: has no peer: give cidr_blocks, ipv6_cidr_blocks, security_groups or self: true`}},
 	{"rule with an address", "cidr_blocks: [10.0.0.0/16]", "cidr_blocks: [10.0.0.5]", []string{
@@ -131,6 +133,16 @@ var mistakes = []struct {
 		`target_groups.web.targets[0].target_id: 10.9.9.9 is in no subnet of VPC provider, and a lab has no other way there`}},
 	{"UDP without client addresses", "port: 8080, protocol: TCP,", "preserve_client_ip: false, port: 8080, protocol: TCP_UDP,", []string{ // F2.24
 		`target_groups.web.preserve_client_ip: cannot be false for TCP_UDP: AWS always preserves there, except towards PrivateLink clients`}},
+	{"target group's VPC unclear", "{ vpc_id: provider, port: 8080, protocol: TCP, targets: [web-1, web-2, web-3] }", "{ port: 8080, protocol: TCP, targets: [web-1, app] }", []string{
+		`target_groups.web.vpc_id: is missing, and no VPC has all the targets: name the VPC and check the targets`}},
+	{"target group without a VPC and with an unknown target", "{ vpc_id: provider, port: 8080, protocol: TCP, targets: [web-1, web-2, web-3] }", "{ port: 8080, protocol: TCP, targets: [web-1, wbe-2] }", []string{
+		`target_groups.web.targets[1].target_id: there is no instance "wbe-2"; did you mean web-2?`}},
+	{"target group without a VPC or targets", "{ vpc_id: provider, port: 8080, protocol: TCP, targets: [web-1, web-2, web-3] }", "{ port: 8080, protocol: TCP }", []string{
+		`target_groups.web.vpc_id: is missing: consumer and provider could be meant`}},
+	{"target group's name", "\n  web: { vpc_id: provider", "\n  a_b: { vpc_id: provider, port: 1, protocol: TCP }\n  web: { vpc_id: provider", []string{
+		`target_groups.a_b: "a_b" is not a name for a target group: AWS takes 1 to 32 letters, digits and -, no - at either end`}},
+	{"IPv6 target out of reach", "protocol: TCP, targets: [web-1, web-2, web-3]", `protocol: TCP, target_type: ip, targets: [10.0.1.4, "2001:db8::4"]`, []string{
+		`target_groups.web.targets[1].target_id: 2001:db8::4 is in no subnet of VPC provider, and a lab has no other way there`}},
 	{"target group's VPC", "web: { vpc_id: provider, port", "web: { vpc_id: provder, port", []string{
 		`target_groups.web.vpc_id: there is no VPC "provder"; did you mean provider?`}},
 	{"listener protocol", "{ port: 80, protocol: TCP,", "{ port: 80, protocol: tcp,", []string{
@@ -143,6 +155,11 @@ var mistakes = []struct {
 		`load_balancers.api.listeners[1].port: port 80 already has a UDP listener: for TCP and UDP on one port use one TCP_UDP listener`}},
 	{"listener timeout", "{ port: 80, protocol: TCP,", "{ port: 80, protocol: TCP, tcp_idle_timeout_seconds: 30,", []string{ // F2.44
 		`load_balancers.api.listeners[0].tcp_idle_timeout_seconds: 30 is out of range: AWS takes 60 to 6000 seconds`}},
+	{"listener timeout of UDP", "{ port: 80, protocol: TCP,", "{ port: 53, protocol: UDP, tcp_idle_timeout_seconds: 350, default_action: { target_group_arn: dns } }\n      - { port: 80, protocol: TCP,", []string{ // F2.44
+		`load_balancers.api.listeners[0].default_action.target_group_arn: there is no target group "dns"; choose from web`,
+		`load_balancers.api.listeners[0].tcp_idle_timeout_seconds: is for TCP: a UDP listener forgets flows after 120 seconds, always`}},
+	{"target group in another VPC", "web: { vpc_id: provider, port: 8080, protocol: TCP, targets: [web-1, web-2, web-3] }", "web: { port: 8080, protocol: TCP, targets: [app] }", []string{
+		`load_balancers.api.listeners[0].default_action.target_group_arn: target group web is in VPC consumer, but load balancer api is in VPC provider`}},
 	{"listener action", ", default_action: { target_group_arn: web } }", " }", []string{
 		`load_balancers.api.listeners[0].default_action: is missing: write { target_group_arn: NAME }`}},
 	{"target group unknown", "{ target_group_arn: web }", "{ target_group_arn: wab }", []string{
@@ -176,6 +193,12 @@ var mistakes = []struct {
 		`vpc_endpoints.api.principal: arn:aws:iam::111111111111:root is of account 111111111111, but VPC consumer belongs to 222222222222: who creates an endpoint is of the account that owns the VPC`}},
 	{"private name in capitals", "api.example.com", "API.example.com", []string{ // F1.26
 		`endpoint_services.api.private_dns_name: "API.example.com" must be in lower case: write api.example.com`}},
+	{"private name of one label", "api.example.com", "localhost", []string{
+		`endpoint_services.api.private_dns_name: "localhost" is not a domain name such as api.example.com`}},
+	{"private name's label", "api.example.com", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.example.com", []string{ // 64 letters
+		`endpoint_services.api.private_dns_name: label "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" is longer than 63 characters`}},
+	{"private name taken", "vpc_endpoints:\n", "vpc_endpoints:\n  a: { vpc_id: consumer, service_name: api, subnet_ids: [a], private_dns_enabled: true }\n", []string{
+		`vpc_endpoints.api.private_dns_enabled: endpoint a already has api.example.com in VPC consumer: one endpoint can have it there`}},
 	{"private name's wildcard", "api.example.com", "api.*.example.com", []string{
 		`endpoint_services.api.private_dns_name: "api.*.example.com": a wildcard can only be the whole first label, as in *.example.com`}},
 	{"service unknown", "service_name: api", "service_name: apy", []string{
@@ -184,6 +207,12 @@ var mistakes = []struct {
 		`vpc_endpoints.api.service_name: com.amazonaws.us-east-1.s3 is one of AWS's own services, which a lab does not have: name an endpoint service of the lab`}},
 	{"service of another Region", "service_name: api", "service_name: com.amazonaws.vpce.eu-west-1.vpce-svc-01234567890abcdef", []string{
 		`vpc_endpoints.api.service_name: com.amazonaws.vpce.eu-west-1.vpce-svc-01234567890abcdef is in Region "eu-west-1", but the lab is in us-east-1: cross-Region access is not supported`}},
+	{"service's ID unknown", "service_name: api", "service_name: com.amazonaws.vpce.us-east-1.vpce-svc-0", []string{
+		`vpc_endpoints.api.service_name: there is no endpoint service "com.amazonaws.vpce.us-east-1.vpce-svc-0"; choose from com.amazonaws.vpce.us-east-1.SERVICE`}},
+	{"service missing", "    service_name: api\n", "", []string{
+		`vpc_endpoints.api.service_name: is missing: name the endpoint service; choose from api`}},
+	{"endpoint twice in a zone", "      b: { cidr_block: 10.0.2.0/24, availability_zone: us-east-1b }\n    security_groups:\n      app", "      b: { cidr_block: 10.0.2.0/24 }\n    security_groups:\n      app", []string{ // F1.1
+		`vpc_endpoints.api.subnet_ids[1]: subnets a and b are both in us-east-1a: endpoint api takes one subnet a zone`}},
 	{"endpoint's VPC", "vpc_id: consumer", "vpc_id: costumer", []string{
 		`vpc_endpoints.api.vpc_id: there is no VPC "costumer"; did you mean consumer?`}},
 	{"endpoint's type", "    vpc_id: consumer\n", "    vpc_id: consumer\n    vpc_endpoint_type: Gateway\n", []string{

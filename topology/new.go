@@ -165,8 +165,10 @@ func (b *builder) addNIC(n *NIC, path string) *NIC {
 
 var accountForm = regexp.MustCompile(`^[0-9]{12}$`)
 
-// AWS's quotas that a lab can meet (F3.9, F2.7).
+// AWS's quotas that a lab can meet (F3.9, F2.7), and how many VPCs it can have.
 const (
+	maxVPCs      = 250
+	maxSubnets   = 200 // in a VPC
 	maxGroups    = 5
 	maxRules     = 60
 	maxListeners = 50
