@@ -160,6 +160,7 @@ func (w *Walk) follow(now clock.Time, in InterfaceID, p *path, dir flow.Dir, v *
 		w.observe(p, dir, v)
 	}
 	v.Apply(&leg.rewrite)
+	v.Complete()
 	return leg.out, drop.None
 }
 

@@ -63,3 +63,23 @@ func (v *View) fitsGSO(gso uint8) bool {
 	}
 	return gso&^gsoECN == gsoTCPv4
 }
+
+// Complete fills in a checksum that was left to a device, as the sender's network
+// card would before the packet is on the wire, so that whoever captures at the
+// receiver sees a packet that is right. A superframe keeps its partial checksum:
+// each of its segments will have another one. Complete may follow Apply.
+func (v *View) Complete() {
+	vnet := v.frame.Vnet()
+	if !v.partial || vnet[1] != gsoNone {
+		return
+	}
+	segment := v.eth[v.l4 : ethLen+v.Len]
+	field := segment[v.Proto.checksumAt():]
+	checksum := ^fold(sum(segment, 0)) // the field holds the pseudo-header's part
+	if v.Proto == UDP {
+		checksum = udpChecksum(checksum)
+	}
+	be.PutUint16(field, checksum)
+	clear(vnet)
+	v.partial = false
+}
