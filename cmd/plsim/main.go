@@ -96,7 +96,6 @@ line or the scenario is wrong · 3 this host cannot do it · 4 a fault of plsim 
 130 interrupted.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
 	}
 	root.AddCommand(runCommand(), validateCommand(), schemaCommand(), versionCommand())
 	return root

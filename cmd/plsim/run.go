@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -21,12 +23,12 @@ import (
 )
 
 type runFlags struct {
-	output string
-	seed   uint64
+	output format
+	seed   seed
 }
 
 func runCommand() *cobra.Command {
-	var f runFlags
+	f := runFlags{output: "text"}
 	cmd := &cobra.Command{
 		Use:   "run FILE",
 		Short: "Build a scenario's lab, play its story and check every line of it",
@@ -36,21 +38,48 @@ that comes with plsim, such as quickstart.
 
 It needs root, or a host that allows user namespaces and has /dev/net/tun open to
 everyone. Nothing is left on the host, however the run ends.`,
-		Example: "  sudo plsim run scenarios/quickstart.yaml\n  sudo plsim run quickstart -o json",
-		Args:    cobra.ExactArgs(1),
+		Example:           "  sudo plsim run scenarios/quickstart.yaml\n  sudo plsim run quickstart -o json",
+		Args:              oneScenario,
+		ValidArgsFunction: completeScenario,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if f.output != "text" && f.output != "json" {
-				return fmt.Errorf("invalid value %q for --output: want text or json", f.output)
-			}
 			if !cmd.Flags().Changed("seed") {
-				f.seed = rand.Uint64()
+				f.seed = seed(rand.Uint64())
 			}
 			return runScenario(cmd, args[0], f)
 		},
 	}
-	cmd.Flags().StringVarP(&f.output, "output", "o", "text", "what to print on standard output: text or json")
-	cmd.Flags().Uint64Var(&f.seed, "seed", 0, "seed of all random choices (default: a new one, printed)")
+	cmd.Flags().VarP(&f.output, "output", "o", "how to print the result on standard output")
+	cmd.Flags().Var(&f.seed, "seed", "seed of all random choices (default: a new one, printed)")
 	return cmd
+}
+
+// format is the value of --output.
+type format string
+
+func (f *format) String() string { return string(*f) }
+func (f *format) Type() string   { return "text|json" }
+
+func (f *format) Set(s string) error {
+	if s != "text" && s != "json" {
+		return errors.New("want text or json")
+	}
+	*f = format(s)
+	return nil
+}
+
+// seed is the value of --seed. Help shows no default, for there is none.
+type seed uint64
+
+func (s *seed) String() string { return "" }
+func (s *seed) Type() string   { return "number" }
+
+func (s *seed) Set(text string) error {
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return fmt.Errorf("want a whole number from 0 to %d", uint64(math.MaxUint64))
+	}
+	*s = seed(n)
+	return nil
 }
 
 func runScenario(cmd *cobra.Command, file string, f runFlags) error {
@@ -66,6 +95,8 @@ func runScenario(cmd *cobra.Command, file string, f runFlags) error {
 	switch {
 	case err != nil:
 		return &codeError{exitHost, err}
+	case !inside && (code == 128+int(syscall.SIGTERM) || code == 128+int(syscall.SIGHUP)):
+		return silent(exitInterrupted) // so early that the lab had not begun to listen
 	case !inside:
 		return silent(code)
 	}
@@ -107,9 +138,9 @@ func play(ctx context.Context, l *scenario.Loaded, file string, f runFlags, stdo
 		out = stderr // progress; the result alone goes to standard output
 	}
 	text := report.NewText(out, isTerminal(out) && os.Getenv("NO_COLOR") == "")
-	text.Begin(l.Scenario.Name, file, len(l.Scenario.Steps), f.seed)
+	text.Begin(l.Scenario.Name, file, len(l.Scenario.Steps), uint64(f.seed))
 
-	opts := emulate.Options{Seed: f.seed}
+	opts := emulate.Options{Seed: uint64(f.seed)}
 	if dir, err := filepath.Abs(filepath.Dir(file)); err == nil && file != "-" {
 		opts.ScenarioDir = dir
 	}
@@ -121,7 +152,7 @@ func play(ctx context.Context, l *scenario.Loaded, file string, f runFlags, stdo
 	if err = errors.Join(err, w.Close()); err != nil {
 		return res, err
 	}
-	res.File, res.Mode, res.Seed = file, "emulate", f.seed
+	res.File, res.Mode, res.Seed = file, "emulate", uint64(f.seed)
 	text.End(res)
 	if f.output == "json" {
 		return res, report.JSON(stdout, res)

@@ -21,12 +21,44 @@ func load(file string) (*scenario.Loaded, error) {
 	if errors.Is(err, fs.ErrNotExist) && !strings.Contains(file, "/") {
 		if data, ferr := scenarios.FS.ReadFile(strings.TrimSuffix(file, ".yaml") + ".yaml"); ferr == nil {
 			l, err = scenario.LoadBytes(file, data)
+		} else {
+			err = fmt.Errorf("there is no file %s here, and no scenario of that name comes with plsim: those are %s",
+				file, strings.Join(shipped(), ", "))
 		}
 	}
 	if err != nil {
 		return nil, &codeError{exitUsage, err}
 	}
 	return l, nil
+}
+
+// shipped returns the names of the scenarios that come with plsim.
+func shipped() []string {
+	files, _ := fs.Glob(scenarios.FS, "*.yaml") // the pattern is well-formed
+	for i, f := range files {
+		files[i] = strings.TrimSuffix(f, ".yaml")
+	}
+	return files
+}
+
+// oneScenario wants exactly one argument.
+func oneScenario(cmd *cobra.Command, args []string) error {
+	switch len(args) {
+	case 0:
+		return fmt.Errorf("plsim %s needs a scenario: a file, - for standard input, or one of %s", cmd.Name(), strings.Join(shipped(), ", "))
+	case 1:
+		return nil
+	default:
+		return fmt.Errorf("plsim %s takes one scenario, not %d: %s", cmd.Name(), len(args), strings.Join(args, " "))
+	}
+}
+
+// completeScenario offers the scenarios that come with plsim beside the files.
+func completeScenario(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return shipped(), cobra.ShellCompDirectiveDefault
 }
 
 // missingPrograms names the programs that a scenario needs and this host lacks.
@@ -48,7 +80,12 @@ func validateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "validate FILE",
 		Short: "Check a scenario and report every mistake in it",
-		Args:  cobra.ExactArgs(1),
+		Long: `Validate checks a scenario without building anything. It reports every mistake at
+once, each with its line and column, and ends with exit code 2 if there is one.
+FILE is what it is for plsim run. It needs no privilege.`,
+		Example:           "  plsim validate scenarios/quickstart.yaml\n  plsim validate quickstart --print-full",
+		Args:              oneScenario,
+		ValidArgsFunction: completeScenario,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			l, err := load(args[0])
 			if err != nil {
@@ -70,7 +107,12 @@ func schemaCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",
 		Short: "Print the JSON Schema of scenario files, for editors",
-		Args:  cobra.NoArgs,
+		Long: `Schema prints the JSON Schema of scenario files. Editors with a YAML language
+server check and complete a file that names it in its first line:
+
+  # yaml-language-server: $schema=scenario.schema.json`,
+		Example: "  plsim schema > scenario.schema.json",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := cmd.OutOrStdout().Write(scenario.Schema())
 			return err

@@ -45,6 +45,9 @@ type Options struct {
 	// ScenarioDir is where the scenario file stands; programs get it as
 	// SCENARIO_DIR. "" where there is none.
 	ScenarioDir string
+	// Patience is how long an instance's program may take until it answers on
+	// its wait_for_port. 0 means 30 s.
+	Patience time.Duration
 }
 
 // Start builds the lab and returns when it is ready for the story: every

@@ -18,8 +18,18 @@ import (
 const probePort = 40000
 
 // Explain implements [sim.World]: it takes a packet that is never sent along the
-// walk.
+// walk. Programs that are no more are named, since they answer no packet.
 func (w *World) Explain(from *topology.Host, to sim.Destination) ([]string, error) {
+	lines, err := w.way(from, to)
+	for _, h := range w.lab.Hosts {
+		if s := w.hosts[h.Name].obituary(); s != "" {
+			lines = append(lines, s)
+		}
+	}
+	return lines, err
+}
+
+func (w *World) way(from *topology.Host, to sim.Destination) ([]string, error) {
 	addr, ok := literal(to.Host)
 	if !ok {
 		found := w.names.Load().Lookup(from.Network.Name, to.Host)

@@ -2,6 +2,7 @@ package emulate
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,9 +56,9 @@ func (w *World) host(name string) (*host, error) {
 	return w.hosts[h.Name], nil
 }
 
-// readyTimeout is how long an instance's program may take until it answers on
-// its wait_for_port.
-const readyTimeout = 30 * time.Second
+// defaultPatience is how long an instance's program may take until it answers
+// on its wait_for_port.
+const defaultPatience = 30 * time.Second
 
 // StartError says that an instance's program did not come up as the scenario
 // expects.
@@ -78,7 +79,8 @@ func (e *StartError) Error() string {
 // launch writes the instances' files, starts their programs and waits for those
 // that the story waits for.
 func (w *World) launch(ctx context.Context, opts Options) error {
-	for _, h := range w.hosts {
+	for _, of := range w.lab.Hosts {
+		h := w.hosts[of.Name]
 		spec, err := scenario.ExpandInstance(w.lab, h.Instance)
 		if err != nil {
 			return fmt.Errorf("instance %s: %w", h.Name, err)
@@ -88,7 +90,7 @@ func (w *World) launch(ctx context.Context, opts Options) error {
 		}
 		if len(spec.Command) > 0 {
 			if err := h.run(ctx, spec.Command); err != nil {
-				return fmt.Errorf("instance %s: %w", h.Name, err)
+				return err // names the instance
 			}
 		}
 	}
@@ -96,7 +98,7 @@ func (w *World) launch(ctx context.Context, opts Options) error {
 	errs := make([]error, len(w.lab.Hosts))
 	for i, spec := range w.lab.Hosts {
 		if h := w.hosts[spec.Name]; h.WaitForPort != 0 {
-			wg.Go(func() { errs[i] = h.await(ctx) })
+			wg.Go(func() { errs[i] = h.await(ctx, cmp.Or(opts.Patience, defaultPatience)) })
 		}
 	}
 	wg.Wait()
@@ -146,8 +148,8 @@ func (h *host) run(ctx context.Context, argv []string) error {
 }
 
 // await waits until something answers on the instance's wait_for_port.
-func (h *host) await(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+func (h *host) await(ctx context.Context, patience time.Duration) error {
+	limit, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var ended <-chan struct{}
 	if h.program != nil {
@@ -155,7 +157,7 @@ func (h *host) await(ctx context.Context) error {
 	}
 	addr := net.JoinHostPort(h.NIC.Addrs[0].Addr().String(), strconv.Itoa(h.WaitForPort))
 	for {
-		c, err := h.ns.Dial(ctx, "tcp", addr)
+		c, err := h.ns.Dial(limit, "tcp", addr)
 		if err == nil {
 			return c.Close()
 		}
@@ -163,10 +165,32 @@ func (h *host) await(ctx context.Context) error {
 		case <-time.After(20 * time.Millisecond):
 		case <-ended:
 			return h.startError("its command ended with exit code %d before anything listened on port %d", h.program.code, h.WaitForPort)
-		case <-ctx.Done():
-			return h.startError("nothing listens on port %d after %s", h.WaitForPort, readyTimeout)
+		case <-limit.Done():
+			if err := ctx.Err(); err != nil {
+				return err // interrupted, and no fault of the program
+			}
+			return h.startError("nothing listens on port %d of %s after %s", h.WaitForPort, h.NIC.Addrs[0].Addr(), patience)
 		}
 	}
+}
+
+// obituary says that the instance's program has ended, and with which words; ""
+// while it runs, or where there is none.
+func (h *host) obituary() string {
+	if h.program == nil {
+		return ""
+	}
+	select {
+	case <-h.program.ended:
+	default:
+		return ""
+	}
+	s := fmt.Sprintf("the command of %s has ended with exit code %d", h.Name, h.program.code)
+	printed := strings.TrimSpace(h.program.output.String())
+	if printed == "" {
+		return s + " and printed nothing"
+	}
+	return s + "; its last words: " + printed[strings.LastIndexByte(printed, '\n')+1:]
 }
 
 func (h *host) startError(format string, args ...any) error {

@@ -54,6 +54,10 @@ func (t *Text) Step(s sim.StepResult) {
 
 // End prints the verdict.
 func (t *Text) End(r *sim.Result) {
+	if len(r.Steps) == 0 {
+		fmt.Fprintf(t.w, "%s %s: the lab was built, but there is no step to play and nothing was checked\n", t.paint("32", "PASS"), r.Scenario)
+		return
+	}
 	passed := 0
 	for _, s := range r.Steps {
 		if s.Verdict == sim.Pass {
