@@ -1,0 +1,236 @@
+package bench
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"sync"
+	"time"
+)
+
+// request says what a client does. Exactly one of the fields after To is set.
+type request struct {
+	To string
+
+	Streams int `json:",omitempty"` // fill this many connections for For
+	For     time.Duration
+
+	Connections int `json:",omitempty"` // open this many connections, one after the other from each of a few workers
+
+	RoundTrips int `json:",omitempty"` // on one connection, a byte there and a byte back
+
+	Upload, Download int64 `json:",omitempty"` // bytes made from Seed
+	Seed             uint64
+}
+
+// reply says what came of it.
+type reply struct {
+	Bytes   int64         `json:",omitempty"` // that arrived
+	Elapsed time.Duration `json:",omitempty"`
+
+	P50, P99 time.Duration `json:",omitempty"` // of the round trips
+
+	Sent, Received string `json:",omitempty"` // SHA-256 at the sender and at the receiver
+}
+
+// answer reads a request, does it, and writes the reply.
+func answer(in io.Reader, out io.Writer) error {
+	var r request
+	if err := json.NewDecoder(in).Decode(&r); err != nil {
+		return err
+	}
+	a, err := r.do()
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(out).Encode(a)
+}
+
+func (r *request) do() (reply, error) {
+	switch {
+	case r.Streams > 0:
+		return r.stream()
+	case r.Connections > 0:
+		return r.connect()
+	case r.RoundTrips > 0:
+		return r.roundTrips()
+	case r.Upload > 0:
+		return r.upload()
+	case r.Download > 0:
+		return r.download()
+	}
+	return reply{}, errors.New("an empty request")
+}
+
+// begin opens a connection and says what it is for.
+func (r *request) begin(op byte, size int64) (*net.TCPConn, error) {
+	c, err := net.DialTimeout("tcp", r.To, 5*time.Second)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := c.Write(header(op, size, r.Seed)); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c.(*net.TCPConn), nil
+}
+
+// parallel runs n copies of f at a time.
+func parallel(n int, f func() error) error {
+	var wg sync.WaitGroup
+	errs := make([]error, n)
+	for i := range n {
+		wg.Go(func() { errs[i] = f() })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// stream counts what has arrived when the server says so: what still lies in
+// buffers when the time is up is waited for, and so is the time.
+func (r *request) stream() (a reply, err error) {
+	var mu sync.Mutex
+	began := time.Now()
+	err = parallel(r.Streams, func() error {
+		c, err := r.begin(opDiscard, 0)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		for b := make([]byte, chunk); time.Since(began) < r.For; {
+			if _, err := c.Write(b); err != nil {
+				return err
+			}
+		}
+		if err := c.CloseWrite(); err != nil {
+			return err
+		}
+		var n [8]byte
+		if _, err := io.ReadFull(c, n[:]); err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		a.Bytes += int64(binary.BigEndian.Uint64(n[:]))
+		return nil
+	})
+	a.Elapsed = time.Since(began)
+	return a, err
+}
+
+// workers is how many connections connect has open at a time.
+const workers = 4
+
+// connect opens connections, each for one byte. The server closes first, so that
+// its side has the waiting and the client's ports are free at once.
+func (r *request) connect() (a reply, err error) {
+	began := time.Now()
+	err = parallel(workers, func() error {
+		for range r.Connections / workers {
+			c, err := r.begin(opClose, 0)
+			if err != nil {
+				return err
+			}
+			n, err := discard(c)
+			_ = c.Close() // all was said
+			if err == nil && n != 1 {
+				err = fmt.Errorf("%d bytes, not one", n)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	a.Elapsed = time.Since(began)
+	return a, err
+}
+
+func (r *request) roundTrips() (a reply, err error) {
+	c, err := r.begin(opEcho, 0)
+	if err != nil {
+		return a, err
+	}
+	defer c.Close()
+	took, b := make([]time.Duration, r.RoundTrips), make([]byte, 1)
+	for i := range took {
+		began := time.Now()
+		if _, err := c.Write(b); err != nil {
+			return a, err
+		}
+		if _, err := io.ReadFull(c, b); err != nil {
+			return a, err
+		}
+		took[i] = time.Since(began)
+	}
+	slices.Sort(took)
+	a.P50, a.P99 = took[len(took)/2], took[len(took)*99/100]
+	return a, nil
+}
+
+func (r *request) upload() (a reply, err error) {
+	c, err := r.begin(opHash, 0)
+	if err != nil {
+		return a, err
+	}
+	defer c.Close()
+	sent, err := sendRandom(c, r.Upload, r.Seed)
+	if err != nil {
+		return a, err
+	}
+	if err := c.CloseWrite(); err != nil {
+		return a, err
+	}
+	received := make([]byte, sha256.Size)
+	_, err = io.ReadFull(c, received)
+	return reply{Sent: hex.EncodeToString(sent), Received: hex.EncodeToString(received)}, err
+}
+
+func (r *request) download() (a reply, err error) {
+	c, err := r.begin(opSend, r.Download)
+	if err != nil {
+		return a, err
+	}
+	defer c.Close()
+	received, err := hashOf(c, r.Download)
+	if err != nil {
+		return a, err
+	}
+	sent := make([]byte, sha256.Size)
+	_, err = io.ReadFull(c, sent)
+	return reply{Sent: hex.EncodeToString(sent), Received: hex.EncodeToString(received)}, err
+}
+
+// sendRandom writes size bytes made from seed and returns their SHA-256.
+func sendRandom(w io.Writer, size int64, seed uint64) ([]byte, error) {
+	var key [32]byte
+	binary.BigEndian.PutUint64(key[:], seed)
+	random, sum := rand.NewChaCha8(key), sha256.New()
+	for b := make([]byte, chunk); size > 0; size -= int64(len(b)) {
+		b = b[:min(size, chunk)]
+		_, _ = random.Read(b) // neither can fail
+		_, _ = sum.Write(b)
+		if _, err := w.Write(b); err != nil {
+			return nil, err
+		}
+	}
+	return sum.Sum(nil), nil
+}
+
+// hashOf returns the SHA-256 of size bytes, or of all there are where size is
+// negative.
+func hashOf(r io.Reader, size int64) ([]byte, error) {
+	sum := sha256.New()
+	if size < 0 {
+		_, err := io.CopyBuffer(sum, struct{ io.Reader }{r}, make([]byte, chunk))
+		return sum.Sum(nil), err
+	}
+	_, err := io.CopyN(sum, r, size)
+	return sum.Sum(nil), err
+}

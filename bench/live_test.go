@@ -1,0 +1,22 @@
+package bench
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"github.com/plsim/plsim/topology/netns"
+)
+
+func TestTry(t *testing.T) {
+	netns.RequireSandbox(t)
+	o := Options{For: time.Second}
+	if os.Getenv("MTU") == "1500" {
+		o.MTU = 1500
+	}
+	r, err := Compare(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.WriteTable(os.Stdout)
+}

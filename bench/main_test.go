@@ -1,0 +1,14 @@
+package bench_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/plsim/plsim/bench"
+	"github.com/plsim/plsim/topology/netns"
+)
+
+func TestMain(m *testing.M) {
+	bench.RunTraffic()
+	os.Exit(netns.RunTests(m))
+}
