@@ -1,0 +1,284 @@
+package netns
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime"
+	"sync"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/plsim/plsim/dataplane/engine"
+	"github.com/plsim/plsim/dataplane/packet"
+)
+
+// Config says what a namespace is like.
+type Config struct {
+	// Name tells the namespace from the others of the sandbox, and names it in
+	// errors: a relative path such as consumer/app.
+	Name     string
+	Hostname string // default: the last element of Name
+	// MAC is eth0's address. The zero MAC makes a plain namespace, which has
+	// lo alone and uses nothing of what follows but Resolver, Search and Options.
+	MAC      packet.MAC
+	Addrs    []netip.Prefix // of eth0, each with the length of its subnet's prefix
+	Gateways []netip.Addr   // default routers, at most one a family
+	MTU      int            // of eth0, in bytes of IP packet; default 9001 (F1.31)
+
+	Resolver netip.Addr // for /etc/resolv.conf
+	Search   string     // the same file's search list
+	Options  string     // the same file's options
+}
+
+const (
+	defaultMTU = 9001
+	// txQueueLen is how many frames, up to 64 KiB each, may wait for the fabric.
+	// A shorter queue costs throughput with many connections.
+	txQueueLen = 20000
+)
+
+// Namespace is an anonymous network namespace and, where its Config asks for it,
+// the device that is its eth0. Its methods may be called from any goroutine.
+type Namespace struct {
+	cfg  Config
+	dir  string // in the sandbox: home and etc
+	port *TAP   // nil in a plain namespace
+
+	mu  sync.RWMutex // holds off Close while the descriptor is in use
+	net int          // the namespace; -1 once closed
+
+	starting sync.Mutex // held while a process is being started, and by Close
+	view     *view      // what programs see; made by the first one
+}
+
+// New makes a namespace. It fails outside a sandbox, so that nothing can ever be
+// left on the host. Namespaces may be made in parallel.
+func New(cfg Config) (*Namespace, error) {
+	if !Inside() {
+		return nil, errors.New("network namespaces are made inside a sandbox only: call netns.Enter first")
+	}
+	if !filepath.IsLocal(cfg.Name) || path.Clean(cfg.Name) != cfg.Name || cfg.Name == "." {
+		return nil, fmt.Errorf("network namespace: %q is no name", cfg.Name)
+	}
+	if cfg.Hostname == "" {
+		cfg.Hostname = path.Base(cfg.Name)
+	}
+	if cfg.MTU == 0 {
+		cfg.MTU = defaultMTU
+	}
+	n := &Namespace{cfg: cfg, net: -1, dir: filepath.Join(stateDir, cfg.Name)}
+	if err := n.makeHome(); err != nil {
+		return nil, fmt.Errorf("%s: %w", cfg.Name, err)
+	}
+	if err := onGoroutine(n.build); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", cfg.Name, err), n.Close())
+	}
+	return n, nil
+}
+
+// NewPlain makes a namespace without eth0, for Veth.
+func NewPlain(name string) (*Namespace, error) { return New(Config{Name: name}) }
+
+// build makes the kernel's part on a thread of its own.
+func (n *Namespace) build() error {
+	runtime.LockOSThread()
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		runtime.UnlockOSThread()
+		return fmt.Errorf("make a network namespace: %w", err)
+	}
+	v := new(visit)
+	defer v.leave()
+	fd, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("open the network namespace: %w", err)
+	}
+	n.net = fd
+	if err := loopbackUp(); err != nil {
+		return fmt.Errorf("bring up lo: %w", err)
+	}
+	if err := n.setSysctls(); err != nil {
+		return err
+	}
+	if n.cfg.MAC == (packet.MAC{}) {
+		return nil
+	}
+	if n.port, err = openTAP(eth0); err != nil {
+		return err
+	}
+	return n.configure()
+}
+
+const eth0 = "eth0"
+
+// setSysctls sets what eth0 inherits when it is made.
+func (n *Namespace) setSysctls() error {
+	v6 := false
+	for _, p := range n.cfg.Addrs {
+		v6 = v6 || p.Addr().Is6()
+	}
+	settings := [][2]string{
+		{"ipv6/conf/default/accept_ra", "0"},
+		{"ipv6/conf/default/autoconf", "0"},
+		{"ipv6/conf/default/accept_dad", "0"}, // the fabric answers for addresses: there are no duplicates
+		{"ipv6/conf/default/dad_transmits", "0"},
+		{"ipv6/conf/default/router_solicitations", "0"},
+	}
+	if !v6 {
+		settings = [][2]string{{"ipv6/conf/default/disable_ipv6", "1"}}
+	}
+	for _, s := range settings {
+		err := writeSysctl(s[0], s[1])
+		if err != nil && (v6 || !errors.Is(err, os.ErrNotExist)) { // a kernel without IPv6 will do for IPv4
+			return err
+		}
+	}
+	// Who may open ping sockets: everyone, or in a user namespace, where only
+	// one group exists, that one.
+	const ping = "ipv4/ping_group_range"
+	err := writeSysctl(ping, "0 2147483647")
+	if errors.Is(err, unix.EINVAL) {
+		err = writeSysctl(ping, "0 0")
+	}
+	return err
+}
+
+// writeSysctl sets a value of the calling thread's network namespace.
+func writeSysctl(name, value string) error {
+	fd, err := unix.Open("/proc/sys/net/"+name, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err == nil {
+		_, err = unix.Write(fd, []byte(value))
+		_ = unix.Close(fd) // the write has told
+	}
+	if err != nil {
+		return fmt.Errorf("set the sysctl net/%s: %w", name, err)
+	}
+	return nil
+}
+
+// loopbackUp brings up lo in the calling thread's network namespace.
+func loopbackUp() error {
+	s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(s)
+	ifr, err := unix.NewIfreq("lo")
+	if err != nil {
+		return err
+	}
+	ifr.SetUint16(unix.IFF_UP)
+	return unix.IoctlIfreq(s, unix.SIOCSIFFLAGS, ifr)
+}
+
+// configure gives eth0 its addresses and routes, in the calling thread's namespace.
+func (n *Namespace) configure() error {
+	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		return fmt.Errorf("open netlink: %w", err)
+	}
+	defer h.Close()
+	found, err := h.LinkByName(eth0)
+	if err != nil {
+		return fmt.Errorf("find eth0: %w", err)
+	}
+	link := &netlink.Device{LinkAttrs: netlink.LinkAttrs{Name: eth0, Index: found.Attrs().Index}}
+	for _, step := range []struct {
+		what string
+		do   func() error
+	}{
+		{"MAC address", func() error { return h.LinkSetHardwareAddr(link, n.cfg.MAC[:]) }},
+		{"MTU", func() error { return h.LinkSetMTU(link, n.cfg.MTU) }},
+		{"queue length", func() error { return h.LinkSetTxQLen(link, txQueueLen) }},
+		{"state", func() error { return h.LinkSetUp(link) }},
+	} {
+		if err := step.do(); err != nil {
+			return fmt.Errorf("set eth0's %s: %w", step.what, err)
+		}
+	}
+	for _, p := range n.cfg.Addrs {
+		a := &netlink.Addr{IPNet: &net.IPNet{
+			IP:   p.Addr().AsSlice(),
+			Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen()),
+		}}
+		if p.Addr().Is6() {
+			a.Flags = unix.IFA_F_NODAD
+		}
+		if err := h.AddrAdd(link, a); err != nil {
+			return fmt.Errorf("give eth0 the address %s: %w", p, err)
+		}
+	}
+	for _, gw := range n.cfg.Gateways {
+		any := &net.IPNet{IP: make(net.IP, gw.BitLen()/8), Mask: net.CIDRMask(0, gw.BitLen())}
+		if err := h.RouteAdd(&netlink.Route{LinkIndex: link.Attrs().Index, Dst: any, Gw: gw.AsSlice()}); err != nil {
+			return fmt.Errorf("add the default route by %s: %w", gw, err)
+		}
+	}
+	return nil
+}
+
+// Name returns the name that the namespace was made with.
+func (n *Namespace) Name() string { return n.cfg.Name }
+
+// Port returns the fabric's end of eth0, or nil in a plain namespace. It is a
+// *TAP, for the Poller of this package. Closing the namespace closes it.
+func (n *Namespace) Port() engine.Port {
+	if n.port == nil {
+		return nil
+	}
+	return n.port
+}
+
+// Veth connects two namespaces by a pair of veth devices, which are down and
+// without addresses.
+func Veth(a *Namespace, aName string, b *Namespace, bName string) error {
+	err := a.Do(func() error {
+		b.mu.RLock()
+		defer b.mu.RUnlock()
+		h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+		if err != nil {
+			return err
+		}
+		defer h.Close()
+		attrs := netlink.NewLinkAttrs()
+		attrs.Name = aName
+		return h.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: bName, PeerNamespace: netlink.NsFd(b.net)})
+	})
+	if err != nil {
+		return fmt.Errorf("connect %s of %s with %s of %s: %w", aName, a.cfg.Name, bName, b.cfg.Name, err)
+	}
+	return nil
+}
+
+// Close ends every program of the namespace, also those that left their process
+// group, and gives back the port and the home directory. The kernel removes the
+// namespace when the last socket in it is gone. The fabric must no longer use
+// the port. A second Close does nothing.
+func (n *Namespace) Close() error {
+	n.starting.Lock()
+	defer n.starting.Unlock()
+	var errs []error
+	if n.view != nil {
+		errs = append(errs, n.killAll(), n.view.close())
+		n.view = nil
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.port != nil {
+		errs = append(errs, n.port.Close())
+	}
+	if n.net >= 0 {
+		errs = append(errs, unix.Close(n.net))
+		n.net = -1
+	}
+	errs = append(errs, os.RemoveAll(n.dir))
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("close %s: %w", n.cfg.Name, err)
+	}
+	return nil
+}

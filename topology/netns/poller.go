@@ -1,0 +1,133 @@
+package netns
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"sync"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/plsim/plsim/dataplane/engine"
+)
+
+// Poller waits for TAPs by epoll, level-triggered: a port stays ready until Recv
+// has nothing more. Wait has one caller at a time.
+type Poller struct {
+	epoll  int
+	events [128]unix.EpollEvent
+
+	mu     sync.Mutex // of what follows, so that no Wake writes to a descriptor that was used again
+	wake   int        // an eventfd
+	closed bool
+}
+
+var _ engine.Poller = (*Poller)(nil)
+
+// wakeIndex stands for the eventfd among the indexes of ports.
+const wakeIndex = -1
+
+// NewPoller returns a poller without ports.
+func NewPoller() (*Poller, error) {
+	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("make a poller: %w", err)
+	}
+	wake, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
+	if err != nil {
+		_ = unix.Close(epoll)
+		return nil, fmt.Errorf("make a poller: %w", err)
+	}
+	p := &Poller{epoll: epoll, wake: wake}
+	if err := p.add(wakeIndex, wake); err != nil {
+		_ = p.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *Poller) add(index, fd int) error {
+	e := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(index)} // Fd is the caller's to use
+	if err := unix.EpollCtl(p.epoll, unix.EPOLL_CTL_ADD, fd, &e); err != nil {
+		return fmt.Errorf("add port %d to the poller: %w", index, err)
+	}
+	return nil
+}
+
+// Add implements engine.Poller. A port leaves the poller by being closed.
+func (p *Poller) Add(index int, port engine.Port) error {
+	t, ok := port.(*TAP)
+	if !ok {
+		return fmt.Errorf("add port %d to the poller: a %T is no TAP", index, port)
+	}
+	return p.add(index, int(t.fd.Load()))
+}
+
+// Wait implements engine.Poller; d counts in steps of a millisecond, upwards.
+// It looks before it sleeps: under load there is always something, and a raw
+// system call costs less than one that gives the scheduler its processor back.
+func (p *Poller) Wait(ready []int, d time.Duration) ([]int, error) {
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.epoll), uintptr(unsafe.Pointer(&p.events)), uintptr(len(p.events)), 0, 0, 0)
+	if n == 0 && errno == 0 && d != 0 {
+		n, _, errno = unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.epoll), uintptr(unsafe.Pointer(&p.events)), uintptr(len(p.events)), uintptr(milliseconds(d)), 0, 0)
+	}
+	switch errno {
+	case 0:
+	case unix.EINTR:
+		return ready, nil
+	case unix.EBADF:
+		return ready, os.ErrClosed
+	default:
+		return ready, fmt.Errorf("wait for ports: %w", errno)
+	}
+	for i := range p.events[:n] {
+		if index := p.events[i].Fd; index != wakeIndex {
+			ready = append(ready, int(index))
+			continue
+		}
+		var count [8]byte
+		_, _, _ = unix.RawSyscall(unix.SYS_READ, uintptr(p.wake), uintptr(unsafe.Pointer(&count)), 8)
+	}
+	return ready, nil
+}
+
+// milliseconds is d as epoll wants it: rounded up, so that a wait that ends by
+// time has reached that time; -1 for ever.
+func milliseconds(d time.Duration) int32 {
+	if d < 0 {
+		return -1
+	}
+	ms := d / time.Millisecond
+	if d%time.Millisecond > 0 {
+		ms++
+	}
+	return int32(min(ms, math.MaxInt32))
+}
+
+// Wake implements engine.Poller.
+func (p *Poller) Wake() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closed {
+		one := [8]byte{1} // a number in native byte order; any but zero will do
+		_, _, _ = unix.RawSyscall(unix.SYS_WRITE, uintptr(p.wake), uintptr(unsafe.Pointer(&one)), 8)
+	}
+}
+
+// Close implements engine.Poller. It must not be called during Wait.
+func (p *Poller) Close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil
+	}
+	p.closed = true
+	errWake, errEpoll := unix.Close(p.wake), unix.Close(p.epoll)
+	p.epoll = -1
+	if errWake != nil {
+		return errWake
+	}
+	return errEpoll
+}

@@ -1,0 +1,85 @@
+package netns
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Sockets keep the system's defaults: no TCP keep-alive, whose packets would
+// stop the idle timeouts that a lab is there to show, and no multipath TCP.
+
+// Dial connects from inside the namespace. The address is a literal IP address
+// with a numeric port: no name is ever resolved here. While the connection is
+// being made no thread is taken up.
+func (n *Namespace) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if _, err := netip.ParseAddrPort(address); err != nil {
+		return nil, &net.AddrError{Err: "not a literal address with a port", Addr: address}
+	}
+	var conn net.Conn
+	err := onGoroutine(func() error {
+		v, err := n.enter()
+		if err != nil {
+			return err
+		}
+		defer v.leave()
+		d := net.Dialer{
+			KeepAlive: -1,
+			// The socket exists and belongs to the namespace: what remains
+			// may happen on any thread.
+			Control: func(string, string, syscall.RawConn) error {
+				if v.home { // net tries again, but where?
+					return unix.EADDRNOTAVAIL
+				}
+				v.leave()
+				return nil
+			},
+		}
+		conn, err = d.DialContext(ctx, network, address)
+		return err
+	})
+	if err != nil {
+		return nil, err // already a *net.OpError that names both ends
+	}
+	return conn, nil
+}
+
+// Listen listens inside the namespace for a stream network. The host is a
+// literal IP address or empty.
+func (n *Namespace) Listen(network, address string) (l net.Listener, err error) {
+	err = n.bind(address, func(c *net.ListenConfig) error {
+		l, err = c.Listen(context.Background(), network, address)
+		return err
+	})
+	return l, err
+}
+
+// ListenPacket opens a datagram socket inside the namespace. The host is a
+// literal IP address or empty.
+func (n *Namespace) ListenPacket(network, address string) (c net.PacketConn, err error) {
+	err = n.bind(address, func(lc *net.ListenConfig) error {
+		c, err = lc.ListenPacket(context.Background(), network, address)
+		return err
+	})
+	return c, err
+}
+
+func (n *Namespace) bind(address string, listen func(*net.ListenConfig) error) error {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return err
+	}
+	if _, err := netip.ParseAddr(host); err != nil && host != "" {
+		return &net.AddrError{Err: "not a literal address with a port", Addr: address}
+	}
+	lc := &net.ListenConfig{KeepAlive: -1}
+	lc.SetMultipathTCP(false)
+	if err := n.Do(func() error { return listen(lc) }); err != nil {
+		return fmt.Errorf("%s: %w", n.cfg.Name, err)
+	}
+	return nil
+}

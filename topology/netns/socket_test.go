@@ -1,0 +1,130 @@
+package netns_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/plsim/plsim/topology/netns"
+)
+
+func TestSockets(t *testing.T) {
+	n, other := newNamespace(t, netns.Config{Name: "sockets"}), newNamespace(t, netns.Config{Name: "elsewhere"})
+	for _, address := range []string{"127.0.0.1:80", "[::1]:80", ":81"} {
+		l, err := n.Listen("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+	}
+	for _, address := range []string{"127.0.0.1:80", "[::1]:80", "127.0.0.1:81", "[::1]:81"} {
+		c, err := n.Dial(ctx, "tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = c.Close()
+		if _, err := other.Dial(ctx, "tcp", address); err == nil || !strings.Contains(err.Error(), "connection refused") {
+			t.Errorf("another namespace's %s: %v", address, err)
+		}
+	}
+	pc, err := n.ListenPacket("udp", "127.0.0.1:53")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pc.Close()
+	c, err := n.Dial(ctx, "udp", "127.0.0.1:53")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Write([]byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, 10)
+	if k, from, err := pc.ReadFrom(b); err != nil || string(b[:k]) != "hello" || from.String() != c.LocalAddr().String() {
+		t.Errorf("the datagram: %q from %v, %v", b[:k], from, err)
+	}
+}
+
+func TestSocketsRefuse(t *testing.T) {
+	n := newNamespace(t, netns.Config{Name: "names"})
+	for _, address := range []string{"localhost:80", "127.0.0.1", "127.0.0.1:http", ":80"} {
+		var bad *net.AddrError
+		if _, err := n.Dial(ctx, "tcp", address); !errors.As(err, &bad) {
+			t.Errorf("Dial(%q): %v", address, err)
+		}
+	}
+	for _, address := range []string{"localhost:80", "127.0.0.1"} {
+		var bad *net.AddrError
+		if _, err := n.Listen("tcp", address); !errors.As(err, &bad) {
+			t.Errorf("Listen(%q): %v", address, err)
+		}
+		if _, err := n.ListenPacket("udp", address); !errors.As(err, &bad) {
+			t.Errorf("ListenPacket(%q): %v", address, err)
+		}
+	}
+	gone, err := netns.New(netns.Config{Name: "gone"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := gone.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := gone.Dial(ctx, "tcp", "127.0.0.1:80"); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("Dial in a closed namespace: %v", err)
+	}
+	if _, err := gone.Output(ctx, "true"); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("Start in a closed namespace: %v", err)
+	}
+}
+
+// Connections that wait take up no thread: their way is blocked by a router
+// that does not answer ARP.
+func TestDialsAreCheap(t *testing.T) {
+	n := newNamespace(t, lab("dials"))
+	deadline, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+	defer cancel()
+	const dials = 300
+	before, most := entries(t, "/proc/self/task"), 0
+	var wg sync.WaitGroup
+	for range dials {
+		wg.Go(func() {
+			_, err := n.Dial(deadline, "tcp", "192.0.2.1:80")
+			var timeout net.Error
+			if !errors.As(err, &timeout) || !timeout.Timeout() {
+				t.Errorf("Dial: %v", err)
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { wg.Wait(); close(done) }()
+	for {
+		most = max(most, entries(t, "/proc/self/task"))
+		select {
+		case <-done:
+			if most > before+dials/3 {
+				t.Errorf("%d threads before, %d during %d connections", before, most, dials)
+			}
+			return
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+// Do reports a function that leaves by runtime.Goexit instead of hanging.
+func TestDoGoexit(t *testing.T) {
+	n := newNamespace(t, netns.Config{Name: "goexit"})
+	if err := n.Do(func() error { runtime.Goexit(); return nil }); err == nil || !strings.Contains(err.Error(), "ended its goroutine") {
+		t.Errorf("Do: %v", err)
+	}
+	want := errors.New("mine")
+	if err := n.Do(func() error { return want }); !errors.Is(err, want) {
+		t.Errorf("Do: %v", err)
+	}
+}
