@@ -179,7 +179,10 @@ func (p *player) connections(ctx context.Context, r *scenario.Connections, e *sc
 	if len(targets) > 0 {
 		c.note("%s", strings.Join(targets, ", "))
 	}
-	if e.Error != nil || e.Succeeded == nil && e.Failed == nil {
+	if res.Untried > 0 {
+		c.note("%d of them not tried, after %d in a row had failed", res.Untried, res.Failed-res.Untried)
+	}
+	if e.Error != nil {
 		c.failure(res.First)
 	} else if res.First.Kind != "" {
 		c.note("first failure: %s", res.First.Detail)

@@ -77,6 +77,7 @@ type Response struct {
 type Spread struct {
 	First             Failure // of the requests that failed
 	Succeeded, Failed int
+	Untried           int            // of Failed: given up, since all before had failed
 	Targets           map[string]int // answers, by the instance that gave them
 }
 

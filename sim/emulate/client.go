@@ -87,26 +87,45 @@ func (w *World) Connect(ctx context.Context, c *scenario.Connections) (sim.Sprea
 			for range next {
 				res := w.connectOnce(ctx, h, c)
 				mu.Lock()
-				if res.Kind != "" {
-					if spread.Failed++; spread.First.Kind == "" {
-						spread.First = res.Failure
-					}
-				} else {
-					spread.Succeeded++
-					if name := res.Headers.Get(instanceHeader); name != "" {
-						spread.Targets[name]++
-					}
-				}
+				tally(&spread, res)
 				mu.Unlock()
 			}
 		})
 	}
 	for range c.Count {
-		next <- struct{}{}
+		// Where nobody answers, hundreds of timeouts tell no more than the first.
+		mu.Lock()
+		hopeless := spread.Succeeded == 0 && spread.Failed >= max(hopelessAfter, c.Concurrency)
+		if hopeless {
+			spread.Failed++
+			spread.Untried++
+		}
+		mu.Unlock()
+		if !hopeless {
+			next <- struct{}{}
+		}
 	}
 	close(next)
 	wg.Wait()
 	return spread, ctx.Err()
+}
+
+// hopelessAfter is how many requests must fail, and none succeed, before the
+// rest are given up.
+const hopelessAfter = 16
+
+// tally adds what became of one request.
+func tally(s *sim.Spread, res sim.Response) {
+	if res.Kind != "" {
+		if s.Failed++; s.First.Kind == "" {
+			s.First = res.Failure
+		}
+		return
+	}
+	s.Succeeded++
+	if name := res.Headers.Get(instanceHeader); name != "" {
+		s.Targets[name]++
+	}
 }
 
 func (w *World) connectOnce(ctx context.Context, h *host, c *scenario.Connections) sim.Response {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,9 @@ import (
 type Text struct {
 	w      io.Writer
 	colour bool
+
+	explained   []string // what was printed last as a packet's way,
+	explainedIn int      // and in which step
 }
 
 // NewText returns a Text that writes to w, with colours if asked for.
@@ -44,11 +48,22 @@ func (t *Text) Step(s sim.StepResult) {
 	for _, d := range s.Differences {
 		fmt.Fprintf(t.w, "       %s\n", indent(d))
 	}
-	if len(s.Explanation) > 0 {
-		fmt.Fprintf(t.w, "       the way of a packet, as the lab stands now:\n")
-		for _, l := range s.Explanation {
-			fmt.Fprintf(t.w, "         · %s\n", l)
-		}
+	t.explain(s)
+}
+
+// explain prints the way of a failed step's packet, unless it was just printed.
+func (t *Text) explain(s sim.StepResult) {
+	switch {
+	case len(s.Explanation) == 0:
+		return
+	case slices.Equal(s.Explanation, t.explained):
+		fmt.Fprintf(t.w, "       the way of a packet: as in step %d\n", t.explainedIn)
+		return
+	}
+	t.explained, t.explainedIn = s.Explanation, s.Number
+	fmt.Fprintf(t.w, "       the way of a packet, as the lab stands now:\n")
+	for _, l := range s.Explanation {
+		fmt.Fprintf(t.w, "         · %s\n", l)
 	}
 }
 
@@ -86,11 +101,16 @@ func JSON(w io.Writer, r *sim.Result) error {
 	return enc.Encode(r)
 }
 
-func rounded(d time.Duration) time.Duration {
-	if d > time.Second {
-		return d.Round(10 * time.Millisecond)
+// rounded is a duration as precise as people want it.
+func rounded(d time.Duration) string {
+	switch {
+	case d < time.Millisecond:
+		return "<1ms"
+	case d < time.Second:
+		return d.Round(time.Millisecond).String()
+	default:
+		return d.Round(10 * time.Millisecond).String()
 	}
-	return d.Round(time.Millisecond)
 }
 
 func count(n int, what string) string {

@@ -8,7 +8,7 @@ import (
 	"github.com/plsim/plsim/topology"
 )
 
-//go:generate go test -run TestSchemaIsCurrent -update .
+//go:generate go test -run IsCurrent -update .
 
 //go:embed schema.json
 var schema []byte

@@ -12,7 +12,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-var update = flag.Bool("update", false, "write schema.json anew")
+var update = flag.Bool("update", false, "write schema.json and the reference anew")
 
 func TestSchemaIsCurrent(t *testing.T) {
 	want, err := generateSchema()
