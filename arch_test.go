@@ -13,6 +13,8 @@ import (
 // out. A new edge is a decision about the architecture: it is added here by
 // hand, or not made.
 var edges = map[string]string{
+	"bench":               "sim/emulate sim/scenario topology/netns",
+	"cmd/plsim":           "scenarios sim sim/emulate sim/report sim/scenario topology/netns",
 	"dataplane":           "dataplane/clock dataplane/conntrack dataplane/drop dataplane/filter dataplane/flow dataplane/flowlog dataplane/nlb dataplane/packet dataplane/snat",
 	"dataplane/clock":     "",
 	"dataplane/conntrack": "dataplane/clock dataplane/filter dataplane/flow dataplane/packet",
@@ -24,8 +26,14 @@ var edges = map[string]string{
 	"dataplane/nlb":       "dataplane/clock dataplane/conntrack dataplane/flow dataplane/packet dataplane/snat",
 	"dataplane/packet":    "dataplane/drop",
 	"dataplane/snat":      "dataplane/flow dataplane/packet",
+	"scenarios":           "",
+	"sim":                 "dataplane/drop dataplane/flowlog sim/scenario topology",
+	"sim/emulate":         "dataplane dataplane/clock dataplane/drop dataplane/engine dataplane/flow dataplane/flowlog dataplane/packet sim sim/explain sim/scenario topology topology/netns",
+	"sim/explain":         "dataplane dataplane/drop dataplane/flow dataplane/packet",
+	"sim/report":          "sim",
 	"sim/scenario":        "dataplane/drop dataplane/flowlog topology",
 	"topology":            "dataplane dataplane/filter dataplane/flowlog dataplane/packet",
+	"topology/netns":      "dataplane/engine dataplane/packet",
 }
 
 func TestImportEdges(t *testing.T) {
