@@ -74,8 +74,23 @@ func (w *Walk) Flows() int { return w.flows.Len() }
 // Correctness does not depend on it: whoever finds an expired state treats it as
 // gone.
 func (w *Walk) Expire(now clock.Time, n int) {
+	w.sweep(now, n)
+	if end := w.log.End(w.logged); now >= end {
+		w.logged = now
+		for _, p := range w.paths.All() {
+			w.report(p) // its count so far belongs to the window that ended
+		}
+	}
+}
+
+// reclaim is how many slots of each table are looked at before a packet dies for
+// want of room.
+const reclaim = 256
+
+// sweep forgets what expired in the next n slots of every table.
+func (w *Walk) sweep(now clock.Time, n int) {
 	w.paths.Sweep(n, func(ref flow.Ref, p *path) bool {
-		if p.epoch != w.prog.Epoch && p.verdict != drop.None || now.Sub(p.last) >= p.idle {
+		if p.epoch != w.prog.Epoch && p.verdict != drop.None || p.expired(now) {
 			w.retire(ref)
 		}
 		return false
@@ -87,10 +102,4 @@ func (w *Walk) Expire(now clock.Time, n int) {
 		return false
 	})
 	w.track.Sweep(now, n)
-	if end := w.log.End(w.logged); now >= end {
-		w.logged = now
-		for _, p := range w.paths.All() {
-			w.report(p) // its count so far belongs to the window that ended
-		}
-	}
 }

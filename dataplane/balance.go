@@ -141,7 +141,12 @@ func (d *decision) translate(f *nlb.Flow, t *Target, preserve bool) drop.Reason 
 		}
 	}
 	f.Pair.Node = d.at.Src
-	port, ok := d.w.ports.Take(f.Pair, d.w.rnd.Uint64())
+	chance := d.w.rnd.Uint64()
+	port, ok := d.w.ports.Take(f.Pair, chance)
+	if !ok {
+		d.w.sweep(d.now, reclaim)
+		port, ok = d.w.ports.Take(f.Pair, chance)
+	}
 	if !ok {
 		d.passing = true // there may be a port for the next one
 		d.trace.translated(at, d.at, drop.PortAllocation)

@@ -141,6 +141,9 @@ func (d *decision) filter(h *hop, way flow.Way) drop.Reason {
 	if why != drop.None || isICMPError(d.v) {
 		return why
 	}
+	if d.w.track.Full(d.now, key.Scope) {
+		d.w.sweep(d.now, reclaim)
+	}
 	ok := !d.w.track.Full(d.now, key.Scope)
 	if d.commit {
 		h.track, _, ok = d.w.track.Insert(d.now, key, way, rule)

@@ -60,7 +60,7 @@ func (p *path) tuple(i int) packet.Tuple { return p.ends[i/2] }
 
 // serves reports whether p still says what to do with a packet.
 func (p *path) serves(now clock.Time, epoch uint32, v *packet.View) bool {
-	if p.epoch != epoch || now.Sub(p.last) >= p.idle {
+	if p.epoch != epoch || p.expired(now) {
 		return false
 	}
 	if v.Proto != packet.TCP || !conntrack.Opens(v.Proto, v.Flags) {
@@ -72,6 +72,10 @@ func (p *path) serves(now clock.Time, epoch uint32, v *packet.View) bool {
 	s := p.life.State()
 	return s == conntrack.Established || s < conntrack.Established && v.Seq == p.isn
 }
+
+// expired reports whether p has been idle for so long that some state behind it
+// is gone.
+func (p *path) expired(now clock.Time) bool { return now.Sub(p.last) >= p.idle }
 
 // carries judges whether a packet may go the way of p: its length and its time
 // to live. Nobody tells the sender (F1.31).

@@ -112,8 +112,12 @@ func (w *Walk) Probe(now clock.Time, in InterfaceID, f *packet.Frame, tr *Trace)
 		return NoInterface, drop.None
 	}
 	key := flow.KeyOf(flow.Scope(in), &v)
-	if _, p, _ := w.paths.Lookup(&key); p != nil {
-		w.writeBack(p)
+	if ref, p, _ := w.paths.Lookup(&key); p != nil {
+		if p.expired(now) {
+			w.retire(ref) // no more state than is gone already
+		} else {
+			w.writeBack(p)
+		}
 	}
 	chance := *w.chance
 	defer func() { *w.chance = chance }()
