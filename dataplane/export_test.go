@@ -1,0 +1,57 @@
+package dataplane
+
+import (
+	"fmt"
+
+	"github.com/plsim/plsim/dataplane/snat"
+)
+
+// Tables is how much state a walk holds. It remembers the pairs that ever had a
+// source port, so that one that stays taken is found.
+type Tables struct {
+	Paths, Tracked, Flows int
+	Ports                 int // source ports in use
+
+	pairs map[snat.Pair]bool
+}
+
+func (t *Tables) String() string {
+	return fmt.Sprintf("paths=%d tracked=%d flows=%d ports=%d", t.Paths, t.Tracked, t.Flows, t.Ports)
+}
+
+// Empty reports whether the walk has forgotten everything.
+func (t *Tables) Empty() bool { return t.Paths+t.Tracked+t.Flows+t.Ports == 0 }
+
+// Count counts the state of w. It fails where a source port does not belong to
+// exactly one flow.
+func (t *Tables) Count(w *Walk) error {
+	if t.pairs == nil {
+		t.pairs = map[snat.Pair]bool{}
+	}
+	t.Paths, t.Tracked, t.Flows, t.Ports = w.paths.Len(), w.track.Len(), w.flows.Len(), 0
+	type held struct {
+		pair snat.Pair
+		port uint16
+	}
+	owned := map[held]bool{}
+	flows := map[snat.Pair]int{}
+	for _, f := range w.flows.All() {
+		if f.Port == 0 {
+			continue // the client's own
+		}
+		h := held{f.Pair, f.Port}
+		if owned[h] || f.Port < snat.FirstPort {
+			return fmt.Errorf("a second flow, or none (F2.31), may hold port %d of %v", f.Port, f.Pair)
+		}
+		owned[h], t.pairs[f.Pair] = true, true
+		flows[f.Pair]++
+	}
+	for pair := range t.pairs {
+		n := w.ports.InUse(pair)
+		t.Ports += n
+		if n != flows[pair] {
+			return fmt.Errorf("%d ports in use of %v, and %d flows hold one", n, pair, flows[pair])
+		}
+	}
+	return nil
+}

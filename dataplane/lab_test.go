@@ -1,0 +1,398 @@
+package dataplane_test
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/plsim/plsim/dataplane"
+	"github.com/plsim/plsim/dataplane/filter"
+	"github.com/plsim/plsim/dataplane/flow"
+	"github.com/plsim/plsim/dataplane/flowlog"
+	"github.com/plsim/plsim/dataplane/packet"
+)
+
+// A lab is a program written by hand, one thing a line:
+//
+//	vpc NAME CIDR
+//	subnet VPC/NAME ZONE CIDR
+//	instance VPC/NAME SUBNET ADDR [groups=G,G]       (or resolver)
+//	node VPC/NAME SUBNET ADDR BALANCER [groups=G,G]
+//	endpoint VPC/NAME SUBNET ADDR NODE,NODE [groups=G,G] [pending]
+//	allow GROUP in|out PROTO PORT PEER               (- for any; a peer is a CIDR or a group)
+//	balancer NAME [enforce]
+//	listener BALANCER PROTO PORT TARGETS [idle=350s]
+//	targets NAME [cross_zone] [preserve] [INTERFACE:PORT…]
+//
+// An interface without groups is not filtered. Addresses are written in IPv4;
+// in a lab of IPv6 each decimal of one becomes a group of the other, so that
+// 10.0.1.10 is fd00::10:0:1:10 and 10.0.1.0/24 is fd00::10:0:1:0/112.
+type lab struct {
+	v6    bool
+	text  []string
+	ids   map[string]dataplane.InterfaceID // lasting from program to program
+	infos []dataplane.RuleInfo             // so are rules: a tracked flow names a rule that is gone
+	epoch uint32
+	prog  *dataplane.Program
+
+	zones, subnets []string
+	nics           map[string]*dataplane.Interface
+	sets           map[string]*[2][]rule // by group, then by way
+	groups         map[string][]string   // by interface
+	targets        map[string]*dataplane.TargetGroup
+}
+
+// rule is a rule whose peer is not known before all interfaces are.
+type rule struct {
+	filter.Rule
+	peer string
+}
+
+// newLab returns the lab of a text.
+func newLab(t testing.TB, v6 bool, text string) *lab {
+	t.Helper()
+	l := &lab{v6: v6, ids: map[string]dataplane.InterfaceID{}, text: lines(text)}
+	if err := l.compile(); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// edit removes and adds lines of the text, and compiles the next epoch.
+func (l *lab) edit(diff string) error {
+	for _, s := range lines(diff) {
+		sign, line, _ := strings.Cut(s, " ")
+		i := slices.Index(l.text, strings.TrimSpace(line))
+		switch {
+		case sign == "+":
+			l.text = append(l.text, strings.TrimSpace(line))
+		case sign == "-" && i >= 0:
+			l.text = slices.Delete(l.text, i, i+1)
+		default:
+			return fmt.Errorf("cannot apply %q", s)
+		}
+	}
+	return l.compile()
+}
+
+// lines returns the lines of a text that say something, blanks squeezed.
+func lines(text string) []string {
+	var all []string
+	for s := range strings.Lines(text) {
+		s, _, _ = strings.Cut(s, "#")
+		if f := strings.Fields(s); len(f) > 0 {
+			all = append(all, strings.Join(f, " "))
+		}
+	}
+	return all
+}
+
+// id returns the number of an interface, a new one for a new name.
+func (l *lab) id(name string) dataplane.InterfaceID {
+	if _, ok := l.ids[name]; !ok {
+		l.ids[name] = dataplane.InterfaceID(len(l.ids))
+	}
+	return l.ids[name]
+}
+
+// name is the inverse of id.
+func (l *lab) name(id dataplane.InterfaceID) string {
+	for name, i := range l.ids {
+		if i == id {
+			return name
+		}
+	}
+	return "nobody"
+}
+
+func (l *lab) compile() error {
+	l.epoch++
+	l.prog = &dataplane.Program{Epoch: l.epoch}
+	l.zones, l.subnets = nil, nil
+	l.nics = map[string]*dataplane.Interface{}
+	l.sets = map[string]*[2][]rule{}
+	l.groups = map[string][]string{}
+	l.targets = map[string]*dataplane.TargetGroup{}
+	// Names may be used before their lines: what is named by index comes first.
+	for _, kinds := range []string{"vpc subnet balancer targets", "instance resolver node endpoint allow listener"} {
+		for _, s := range l.text {
+			f := strings.Fields(s)
+			if !slices.Contains(strings.Fields(kinds), f[0]) {
+				continue
+			}
+			if err := l.line(f); err != nil {
+				return fmt.Errorf("%s: %w", s, err)
+			}
+		}
+	}
+	return l.link()
+}
+
+// link resolves what names interfaces, now that all are known.
+func (l *lab) link() error {
+	l.prog.Rules = slices.Clone(l.infos)
+	l.prog.Interfaces = make([]dataplane.Interface, len(l.ids))
+	for name, nic := range l.nics {
+		id := l.id(name)
+		nic.ID, nic.Label = fmt.Sprintf("eni-%d", id), name
+		nic.MAC = packet.MAC{2, 0, 0, 0, 0, byte(id)}
+		for _, a := range nic.Addrs {
+			l.prog.VPCs[nic.VPC].Addrs[a] = id
+		}
+	}
+	for name, nic := range l.nics {
+		if groups := l.groups[name]; groups != nil {
+			nic.Ingress, nic.Egress = l.rules(groups, flow.Ingress), l.rules(groups, flow.Egress)
+		}
+		l.prog.Interfaces[l.id(name)] = *nic
+	}
+	for _, s := range l.text {
+		f := strings.Fields(s)
+		if f[0] != "targets" {
+			continue
+		}
+		for _, target := range f[2:] {
+			name, port, ok := strings.Cut(target, ":")
+			if !ok {
+				continue
+			}
+			nic := l.nics[name]
+			if nic == nil {
+				return fmt.Errorf("%s: no interface %s", s, name)
+			}
+			g := l.targets[f[1]]
+			g.Targets = append(g.Targets, dataplane.Target{
+				Interface: l.id(name), Addr: nic.Addrs[0], Port: uint16(number(port)), Zone: nic.Zone,
+			})
+		}
+	}
+	return nil
+}
+
+func (l *lab) line(f []string) error {
+	word := func(i int) string {
+		if i < len(f) {
+			return f[i]
+		}
+		return ""
+	}
+	switch f[0] {
+	case "vpc":
+		l.prog.VPCs = append(l.prog.VPCs, dataplane.VPC{
+			ID: word(1), Addrs: map[packet.Addr]dataplane.InterfaceID{}, Prefixes: []filter.Prefix{l.prefix(word(2))},
+		})
+	case "subnet":
+		l.subnets = append(l.subnets, strings.Join(f[1:], " "))
+	case "balancer":
+		l.prog.Balancers = append(l.prog.Balancers, dataplane.LoadBalancer{
+			ID: word(1), Label: word(1), EnforceSG: slices.Contains(f, "enforce"),
+			Listeners: map[dataplane.ListenerKey]*dataplane.Listener{},
+		})
+	case "targets":
+		l.targets[word(1)] = &dataplane.TargetGroup{
+			Label: word(1), CrossZone: slices.Contains(f, "cross_zone"), PreserveClientIP: slices.Contains(f, "preserve"),
+		}
+	case "allow":
+		return l.allow(word(1), word(2), word(3), word(4), word(5))
+	case "listener":
+		lb := l.balancer(word(1))
+		g := l.targets[word(4)]
+		if lb < 0 || g == nil {
+			return fmt.Errorf("no balancer %s or no targets %s", word(1), word(4))
+		}
+		listener := &dataplane.Listener{IdleTimeout: 350 * time.Second, Group: g} // F2.44
+		if word(2) == "udp" {
+			listener.IdleTimeout = 120 * time.Second
+		}
+		if s := option(f, "idle"); s != "" {
+			listener.IdleTimeout, _ = time.ParseDuration(s)
+		}
+		l.prog.Balancers[lb].Listeners[dataplane.ListenerKey{
+			Proto: protocols[word(2)], Port: uint16(number(word(3))),
+		}] = listener
+	default:
+		return l.nic(f, word)
+	}
+	return nil
+}
+
+var protocols = map[string]packet.Proto{"tcp": packet.TCP, "udp": packet.UDP, "icmp": packet.ICMP}
+
+func (l *lab) nic(f []string, word func(int) string) error {
+	vpc, _, _ := strings.Cut(word(1), "/")
+	n := &dataplane.Interface{MTU: 9001, Addrs: []packet.Addr{l.addr(word(3))}}
+	at := slices.IndexFunc(l.prog.VPCs, func(v dataplane.VPC) bool { return v.ID == vpc })
+	sub := slices.IndexFunc(l.subnets, func(s string) bool { return strings.HasPrefix(s, word(2)+" ") })
+	if at < 0 || sub < 0 {
+		return fmt.Errorf("no VPC %s or no subnet %s", vpc, word(2))
+	}
+	subnet := strings.Fields(l.subnets[sub])
+	base := netip.MustParsePrefix(subnet[2]).Addr()
+	if !slices.Contains(l.zones, subnet[1]) {
+		l.zones = append(l.zones, subnet[1])
+		slices.Sort(l.zones)
+	}
+	n.VPC, n.Subnet = dataplane.VPCID(at), uint16(sub)
+	n.Zone = dataplane.ZoneID(number(strings.TrimLeft(subnet[1], "abcdefghijklmnopqrstuvwxyz")))
+	n.Routers = []packet.Addr{l.addr(base.Next().String())}
+	n.RouterMAC = packet.MAC{2, 0xff, 0, 0, 0, byte(sub)}
+	if g := option(f, "groups"); g != "" {
+		l.groups[word(1)] = strings.Split(g, ",")
+	}
+	switch f[0] {
+	case "instance":
+		n.Kind = dataplane.Instance
+	case "resolver":
+		n.Kind, n.Exempt = dataplane.Resolver, true
+	case "node":
+		n.Kind = dataplane.Node
+		lb := l.balancer(word(4))
+		if lb < 0 {
+			return fmt.Errorf("no balancer %s", word(4))
+		}
+		n.Balancer = uint16(lb)
+	case "endpoint":
+		n.Kind, n.MTU = dataplane.Endpoint, 8500
+		n.Endpoint = dataplane.EndpointInterface{EndpointID: "vpce-" + word(1), Available: !slices.Contains(f, "pending")}
+		for name := range strings.SplitSeq(word(4), ",") {
+			if name != "-" {
+				n.Endpoint.Nodes = append(n.Endpoint.Nodes, l.id(name))
+			}
+		}
+	default:
+		return fmt.Errorf("no such thing as a %s", f[0])
+	}
+	l.id(word(1))
+	l.nics[word(1)] = n
+	return nil
+}
+
+func (l *lab) balancer(name string) int {
+	return slices.IndexFunc(l.prog.Balancers, func(b dataplane.LoadBalancer) bool { return b.ID == name })
+}
+
+func (l *lab) allow(group, way, proto, port, peer string) error {
+	r := rule{peer: peer}
+	info := dataplane.RuleInfo{Group: group, Text: strings.Join([]string{way, proto, port, peer}, " ")}
+	id := slices.Index(l.infos, info)
+	if id < 0 {
+		id = len(l.infos)
+		l.infos = append(l.infos, info)
+	}
+	r.ID = filter.RuleID(id)
+	r.Proto, r.From, r.To = filter.AnyProto, number(port), number(port)
+	if proto != "-" {
+		r.Proto = int(l.proto(proto))
+	}
+	if port == "-" {
+		r.From, r.To = 0, 65535
+		if proto == "icmp" {
+			r.From, r.To = -1, -1
+		}
+	}
+	if l.sets[group] == nil {
+		l.sets[group] = new([2][]rule)
+	}
+	ways := map[string]flow.Way{"in": flow.Ingress, "out": flow.Egress}
+	w, ok := ways[way]
+	if !ok {
+		return fmt.Errorf("neither in nor out: %q", way)
+	}
+	l.sets[group][w] = append(l.sets[group][w], r)
+	return nil
+}
+
+// rules pools the rules of groups (F3.1).
+func (l *lab) rules(groups []string, way flow.Way) *filter.RuleSet {
+	all := []filter.Rule{}
+	for _, g := range groups {
+		if l.sets[g] == nil {
+			continue // a group without rules allows nothing
+		}
+		for _, r := range l.sets[g][way] {
+			if strings.Contains(r.peer, "/") {
+				r.Prefix = l.prefix(r.peer)
+			} else {
+				r.Members = map[packet.Addr]struct{}{} // F3.6
+				for name, nic := range l.nics {
+					if slices.Contains(l.groups[name], r.peer) {
+						r.Members[nic.Addrs[0]] = struct{}{}
+					}
+				}
+			}
+			all = append(all, r.Rule)
+		}
+	}
+	return filter.NewRuleSet(all)
+}
+
+// proto returns the protocol of a name, in the lab's family.
+func (l *lab) proto(name string) packet.Proto {
+	if name == "icmp" && l.v6 {
+		return packet.ICMPv6
+	}
+	return protocols[name]
+}
+
+// addr returns the address that a text of IPv4 stands for.
+func (l *lab) addr(text string) packet.Addr { return packet.AddrFrom(l.ip(text)) }
+
+func (l *lab) ip(text string) netip.Addr {
+	a := netip.MustParseAddr(text)
+	if !l.v6 || !a.Is4() {
+		return a
+	}
+	if a.IsUnspecified() {
+		return netip.IPv6Unspecified()
+	}
+	return netip.MustParseAddr("fd00::" + strings.ReplaceAll(text, ".", ":"))
+}
+
+// show is the inverse of addr.
+func (l *lab) show(a netip.Addr) string {
+	if s, ok := strings.CutPrefix(a.String(), "fd00::"); ok && l.v6 {
+		return strings.ReplaceAll(s, ":", ".")
+	}
+	return a.String()
+}
+
+func (l *lab) prefix(text string) filter.Prefix {
+	p := netip.MustParsePrefix(text)
+	switch {
+	case l.v6 && p.Bits() == 0:
+		p = netip.MustParsePrefix("::/0")
+	case l.v6:
+		p = netip.PrefixFrom(l.ip(p.Addr().String()), 64+2*p.Bits())
+	}
+	return filter.PrefixFrom(p)
+}
+
+// describe is what flow logs say of the lab's interfaces.
+func (l *lab) describe(s flow.Scope) (flowlog.Interface, bool) {
+	nic := &l.prog.Interfaces[s]
+	return flowlog.Interface{ID: nic.Label, Addrs: nic.Addrs}, nic.Kind != dataplane.Absent
+}
+
+// all returns all interfaces, in the order of their numbers.
+func (l *lab) all() []dataplane.InterfaceID { return slices.Sorted(maps.Values(l.ids)) }
+
+// option returns the value of NAME=VALUE among fields.
+func option(f []string, name string) string {
+	for _, s := range f {
+		if v, ok := strings.CutPrefix(s, name+"="); ok {
+			return v
+		}
+	}
+	return ""
+}
+
+// number reads a number; a text that is none is 0.
+func number(s string) int {
+	n, _ := strconv.Atoi(s)
+	return n
+}
