@@ -5,9 +5,10 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"github.com/plsim/plsim/dataplane/flow"
 	"github.com/plsim/plsim/dataplane/packet"
-	"pgregory.net/rapid"
 )
 
 // A script is packets and the state after each: ">S new" is a SYN of the side

@@ -5,8 +5,9 @@ import (
 	"net/netip"
 	"testing"
 
-	"github.com/plsim/plsim/dataplane/packet"
 	"pgregory.net/rapid"
+
+	"github.com/plsim/plsim/dataplane/packet"
 )
 
 func addr(s string) packet.Addr { return packet.AddrFrom(netip.MustParseAddr(s)) }

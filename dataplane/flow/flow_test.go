@@ -5,8 +5,9 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"github.com/plsim/plsim/dataplane/packet"
 	"pgregory.net/rapid"
+
+	"github.com/plsim/plsim/dataplane/packet"
 )
 
 var testSeed = Seed{0x0123456789abcdef, 0xfedcba9876543210}

@@ -5,12 +5,13 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"github.com/plsim/plsim/dataplane/clock"
 	"github.com/plsim/plsim/dataplane/conntrack"
 	"github.com/plsim/plsim/dataplane/flow"
 	"github.com/plsim/plsim/dataplane/packet"
 	"github.com/plsim/plsim/dataplane/snat"
-	"pgregory.net/rapid"
 )
 
 var seed = flow.Seed{11, 12}

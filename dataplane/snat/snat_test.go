@@ -8,8 +8,9 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/plsim/plsim/dataplane/packet"
 	"pgregory.net/rapid"
+
+	"github.com/plsim/plsim/dataplane/packet"
 )
 
 func nthPair(n int) Pair {

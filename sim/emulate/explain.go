@@ -42,9 +42,9 @@ func (w *World) way(from *topology.Host, to sim.Destination) ([]string, error) {
 		addr = found.Addrs[0]
 	}
 	f := packet.NewFrame()
-	spec, err := probe(from.NIC, netip.AddrPortFrom(addr, to.Port))
-	if err != nil {
-		return []string{err.Error()}, nil
+	spec := probe(from.NIC, netip.AddrPortFrom(addr, to.Port))
+	if spec == nil {
+		return []string{fmt.Sprintf("%s has no address of the family of %s", from.NIC.Label, addr)}, nil
 	}
 	spec.Build(f)
 	var (
@@ -52,7 +52,7 @@ func (w *World) way(from *topology.Host, to sim.Destination) ([]string, error) {
 		why  drop.Reason
 		prog *dataplane.Program
 	)
-	err = w.engine.Do(func(walk *dataplane.Walk, now clock.Time) {
+	err := w.engine.Do(func(walk *dataplane.Walk, now clock.Time) {
 		prog = walk.Program()
 		// Neighbours are reached at their own MAC address, all else by the router.
 		if mac, ok := walk.Neighbor(from.NIC.Index, packet.AddrFrom(addr)); ok {
@@ -67,8 +67,9 @@ func (w *World) way(from *topology.Host, to sim.Destination) ([]string, error) {
 }
 
 // probe is the first packet that an instance would send: a SYN, or an echo
-// request where there is no port.
-func probe(nic *topology.NIC, to netip.AddrPort) (*packet.Spec, error) {
+// request where there is no port. It is nil where the instance has no address of
+// the family.
+func probe(nic *topology.NIC, to netip.AddrPort) *packet.Spec {
 	for _, p := range nic.Addrs {
 		if p.Addr().Is4() != to.Addr().Is4() {
 			continue
@@ -85,7 +86,7 @@ func probe(nic *topology.NIC, to netip.AddrPort) (*packet.Spec, error) {
 				s.Proto, s.Type = packet.ICMPv6, 128
 			}
 		}
-		return s, nil
+		return s
 	}
-	return nil, fmt.Errorf("%s has no address of the family of %s", nic.Label, to.Addr())
+	return nil
 }

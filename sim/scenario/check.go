@@ -161,7 +161,8 @@ func (c *checker) url(path, text string) {
 
 // unwrapURL returns the reason without the URL, which the message has already.
 func unwrapURL(err error) error {
-	if e, ok := err.(*url.Error); ok {
+	var e *url.Error
+	if errors.As(err, &e) {
 		return e.Err
 	}
 	return err

@@ -118,7 +118,10 @@ func (e *referenceError) Error() string { return e.msg }
 func referenceErrors(err error) (refs []*referenceError) {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, err := range joined.Unwrap() {
-			refs = append(refs, err.(*referenceError))
+			var ref *referenceError
+			if errors.As(err, &ref) {
+				refs = append(refs, ref)
+			}
 		}
 	}
 	return refs

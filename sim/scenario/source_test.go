@@ -1,6 +1,7 @@
 package scenario_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -101,8 +102,8 @@ p.yaml:7:1: unknown key "vpc"; did you mean vpcs?`
 // A mistake far into a long line is shown with what stands around it.
 func TestExcerptOfLongLines(t *testing.T) {
 	_, _, err := scenario.Parse("p", []byte("name: x\nvpcs: { "+strings.Repeat("x", 500)+": 7, y: "+strings.Repeat("z", 500)+" }\n"))
-	ms, ok := err.(scenario.Mistakes)
-	if !ok || len(ms) != 2 {
+	var ms scenario.Mistakes
+	if !errors.As(err, &ms) || len(ms) != 2 {
 		t.Fatalf("got %v", err)
 	}
 	for i, m := range ms {
