@@ -78,6 +78,35 @@ func TestRoot(t *testing.T) {
 	}
 }
 
+// Without privilege, where the device is open to all: a user namespace. Where it
+// is not: a word about it.
+func TestUnprivileged(t *testing.T) {
+	n := newNamespace(t, netns.Config{Name: "unprivileged"})
+	if _, err := n.Output(ctx, "sh", "-c", "mkdir d && mount -t tmpfs none d && mknod d/tun c 10 200"); err != nil {
+		t.Skipf("needs to make a device: %v", err)
+	}
+	const asNobody = "cp /proc/$PPID/exe test && exec setpriv --reuid 65534 --regid 65534 --clear-groups ./test"
+	for _, c := range []struct{ name, mode, want string }{
+		{"show", "666", " 1 \n"},
+		{"supported", "666", "supported\n"},
+		{"show", "600", "/dev/net/tun is not accessible to uid 65534 (permission denied): run with sudo"},
+		{"supported", "600", "/dev/net/tun is not accessible to uid 65534 (permission denied): run with sudo"},
+	} {
+		var out bytes.Buffer
+		p, err := n.Start(ctx, netns.Cmd{
+			Argv: []string{"sh", "-c", "chmod " + c.mode + " d/tun && mount --bind d/tun /dev/net/tun && " + asNobody},
+			Env:  []string{"PLSIM_TEST_HELPER=" + c.name}, Stdout: &out, Stderr: &out,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		code, err := p.Wait()
+		if err != nil || (code == 0) != (c.mode == "666") || !strings.Contains(out.String(), c.want) {
+			t.Errorf("%s with mode %s: exit code %d, %v, %s", c.name, c.mode, code, err, out.String())
+		}
+	}
+}
+
 // Whichever process of a run is killed, nothing of it is left.
 func TestKill(t *testing.T) {
 	netns.RequireSandbox(t)

@@ -58,6 +58,12 @@ func setUpTAP(fd int, name string) error {
 	if err := unix.IoctlSetPointerInt(fd, unix.TUNSETVNETHDRSZ, packet.VnetLen); err != nil {
 		return fmt.Errorf("set the virtio-net header's length of %s: %w", name, err)
 	}
+	// Closing the descriptor of a device that is not persistent waits some 20 ms
+	// for the kernel to let go of it. This one lives as long as its anonymous
+	// namespace, and the kernel removes both in the background.
+	if err := unix.IoctlSetInt(fd, unix.TUNSETPERSIST, 1); err != nil {
+		return fmt.Errorf("make %s persistent: %w", name, err)
+	}
 	if unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, offloads|offloadsUDP) == nil {
 		return nil
 	}
@@ -110,7 +116,7 @@ func gone(errno unix.Errno) error {
 // Rejected returns how many frames the kernel refused.
 func (t *TAP) Rejected() uint64 { return t.rejected.Load() }
 
-// Close implements engine.Port: eth0 vanishes. A second Close does nothing.
+// Close implements engine.Port: eth0 loses its carrier. A second Close does nothing.
 func (t *TAP) Close() error {
 	if fd := t.fd.Swap(-1); fd >= 0 {
 		return unix.Close(int(fd))

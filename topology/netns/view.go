@@ -142,11 +142,12 @@ func (n *Namespace) WriteFile(name, content string) error {
 	if strings.HasPrefix(content, "#!") {
 		mode = 0o755
 	}
-	if dir := filepath.Dir(name); dir != "." {
+	file := filepath.Clean(name)
+	if dir := filepath.Dir(file); dir != "." {
 		err = root.MkdirAll(dir, 0o755)
 	}
 	if err == nil {
-		err = root.WriteFile(name, []byte(content), mode)
+		err = root.WriteFile(file, []byte(content), mode)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: write the file %q: %w", n.cfg.Name, name, err)
