@@ -1,0 +1,340 @@
+package sim_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/plsim/plsim/dataplane/drop"
+	"github.com/plsim/plsim/dataplane/flowlog"
+	"github.com/plsim/plsim/dataplane/packet"
+	"github.com/plsim/plsim/sim"
+	"github.com/plsim/plsim/sim/scenario"
+	"github.com/plsim/plsim/topology"
+)
+
+// stage is a world whose answers the test writes.
+type stage struct {
+	lab      *topology.Lab
+	response sim.Response
+	answers  []sim.Response // before response, one a request
+	spread   sim.Spread
+	answer   sim.Answer
+	pinged   sim.Failure
+	exit     sim.Exit
+	records  []flowlog.Record
+	drops    [drop.NumReasons]uint64
+	fault    error
+
+	waited    time.Duration
+	explained []sim.Destination
+}
+
+func (s *stage) Request(context.Context, *scenario.Request) (sim.Response, error) {
+	if len(s.answers) > 0 {
+		r := s.answers[0]
+		s.answers = s.answers[1:]
+		return r, s.fault
+	}
+	return s.response, s.fault
+}
+
+func (s *stage) Connect(context.Context, *scenario.Connections) (sim.Spread, error) {
+	return s.spread, s.fault
+}
+
+func (s *stage) Resolve(context.Context, *scenario.Resolve) (sim.Answer, error) {
+	return s.answer, s.fault
+}
+
+func (s *stage) Ping(context.Context, *scenario.Ping) (sim.Failure, error) {
+	return s.pinged, s.fault
+}
+
+func (s *stage) Exec(context.Context, *scenario.Exec) (sim.Exit, error) { return s.exit, s.fault }
+
+func (s *stage) Wait(ctx context.Context, d time.Duration) error {
+	s.waited += d
+	return ctx.Err()
+}
+
+func (s *stage) Edit(f func(*topology.Lab) error) error { return f(s.lab) }
+
+func (s *stage) Records(*topology.NIC) ([]flowlog.Record, error) { return s.records, s.fault }
+
+func (s *stage) Drops([]*topology.NIC) ([drop.NumReasons]uint64, error) { return s.drops, s.fault }
+
+func (s *stage) Explain(_ *topology.Host, to sim.Destination) ([]string, error) {
+	s.explained = append(s.explained, to)
+	return []string{"the way"}, nil
+}
+
+const lab = `
+name: stage
+vpcs:
+  provider:
+    cidr_block: 10.0.0.0/16
+    instances: { web: {} }
+  consumer:
+    cidr_block: 10.0.0.0/16
+    instances: { app: {} }
+target_groups:
+  web: { port: 80, protocol: TCP, targets: [web] }
+load_balancers:
+  web: { subnets: [provider/default], listeners: [{ port: 80, protocol: TCP, default_action: { target_group_arn: web } }] }
+endpoint_services:
+  web: { network_load_balancer_arns: [web], allowed_principals: ["*"] }
+vpc_endpoints:
+  web: { vpc_id: consumer, service_name: web, subnet_ids: [default] }
+steps:
+`
+
+// play plays the steps on a stage.
+func play(t *testing.T, s *stage, steps string) (*sim.Result, error) {
+	t.Helper()
+	l, err := scenario.LoadBytes("stage.yaml", []byte(lab+steps))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.lab = l.Lab
+	return sim.Play(t.Context(), l.Scenario, l.Lab, s, nil)
+}
+
+func silence() sim.Failure { return sim.Failure{Kind: sim.Timeout, Detail: "nothing from 10.0.0.9:80"} }
+
+func TestSteps(t *testing.T) {
+	record := flowlog.Record{
+		Src: packet.AddrFrom(netip.MustParseAddr("10.0.0.4")), Dst: packet.AddrFrom(netip.MustParseAddr("10.0.0.5")),
+		DstPort: 80, Proto: packet.TCP, Action: flowlog.Accept,
+	}
+	var drops [drop.NumReasons]uint64
+	drops[drop.Fragment] = 3
+
+	for _, tt := range []struct {
+		name  string
+		stage stage
+		step  string
+		want  string // what is seen, then the differences, a line each
+	}{
+		{
+			name:  "answered",
+			stage: stage{response: sim.Response{Status: 200, Body: "hello"}},
+			step:  `{ request: { from: app, url: http://x/ }, expect: { status: 200, body: { contains: ell } } }`,
+			want:  "200",
+		}, {
+			name:  "silence where an answer is wanted",
+			stage: stage{response: sim.Response{Failure: silence()}},
+			step:  `{ request: { from: app, url: http://x/ }, expect: { status: 200, json: { a: b } } }`,
+			want: "timeout: nothing from 10.0.0.9:80\nexpected an answer, saw timeout: nothing from 10.0.0.9:80\n" +
+				"status: expected 200, saw none\njson a: expected b, saw none",
+		}, {
+			name:  "silence that is wanted",
+			stage: stage{response: sim.Response{Failure: silence()}},
+			step:  `{ request: { from: app, url: http://x/ }, expect: { error: timeout } }`,
+			want:  "timeout: nothing from 10.0.0.9:80",
+		}, {
+			name:  "an answer where silence is wanted",
+			stage: stage{response: sim.Response{Status: 204}},
+			step:  `{ request: { from: app, url: http://x/ }, expect: { error: timeout } }`,
+			want:  "204\nerror: expected timeout, saw none: it was answered",
+		}, {
+			name:  "refusal where silence is wanted",
+			stage: stage{response: sim.Response{Failure: sim.Failure{Kind: sim.Refused, Detail: "RST"}}},
+			step:  `{ request: { from: app, url: http://x/ }, expect: { error: timeout } }`,
+			want:  "refused: RST\nerror: expected timeout, saw refused: RST",
+		}, {
+			name:  "json and headers",
+			stage: stage{response: sim.Response{Status: 200, Body: `{"a":{"b":1.50},"c":true}`, Headers: http.Header{"X": {"y"}}}},
+			step:  `{ request: { from: app, url: http://x/ }, expect: { json: { a.b: 1.50, c: "true", d: 1 }, headers: { x: z } } }`,
+			want:  "200\njson d: expected 1, saw no such value in {\"a\":{\"b\":1.50},\"c\":true}\nheader x: expected z, saw y",
+		}, {
+			name:  "a body that is no json",
+			stage: stage{response: sim.Response{Status: 200, Body: `<html>`}},
+			step:  `{ request: { from: app, url: http://x/ }, expect: { json: { a: 1 } } }`,
+			want:  "200\njson: the body is no JSON: invalid character '<' looking for beginning of value; it is \"<html>\"",
+		}, {
+			name:  "spread",
+			stage: stage{spread: sim.Spread{Succeeded: 7, Failed: 1, First: silence(), Targets: map[string]int{"provider/web": 7}}},
+			step:  `{ connections: { from: app, to: "x:80", count: 8 }, expect: { succeeded: 7, targets: { web: { at_least: 8 } } } }`,
+			want: "7 answered, 1 not; provider/web 7; first failure: nothing from 10.0.0.9:80\n" +
+				"answers of web: expected at least 8, saw 7",
+		}, {
+			name:  "addresses",
+			stage: stage{answer: sim.Answer{Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.4"), netip.MustParseAddr("10.0.1.4")}}},
+			step:  `{ resolve: { from: app, host: x }, expect: { addresses: "10.0.0.4, 10.0.1.4" } }`,
+			want:  "10.0.0.4, 10.0.1.4",
+		}, {
+			name:  "no such name",
+			stage: stage{answer: sim.Answer{Failure: sim.Failure{Kind: sim.DNS, Detail: "NXDOMAIN"}}},
+			step:  `{ resolve: { from: app, host: x }, expect: { error: dns } }`,
+			want:  "dns: NXDOMAIN",
+		}, {
+			name: "ping",
+			step: `{ ping: { from: app, to: 10.0.0.9 } }`,
+			want: "answered",
+		}, {
+			name:  "a program that fails",
+			stage: stage{exit: sim.Exit{Code: 3, Stderr: "no way\n"}},
+			step:  `{ exec: { in: app, command: x } }`,
+			want:  "exit code 3\nexit code: expected 0, saw 3\nit printed nothing on stdout\nit printed on stderr:\nno way",
+		}, {
+			name:  "a program that prints",
+			stage: stage{exit: sim.Exit{Code: 1, Stdout: "Hello\n"}},
+			step:  `{ exec: { in: app, command: x }, expect: { exit_code: 1, stdout: { matches: "^Hel+o" } } }`,
+			want:  "exit code 1",
+		}, {
+			name: "accepted",
+			step: `{ accept: web, expect: { state: available } }`,
+			want: "available",
+		}, {
+			name: "deleted",
+			step: `{ delete: web, expect: { state: available } }`,
+			want: "deleted\nstate: expected available, saw deleted",
+		}, {
+			name:  "records",
+			stage: stage{records: []flowlog.Record{record}},
+			step:  `{ flow_logs: { interface: "${instance.app.network_interface}" }, expect: { records: [{ dstport: 80 }], absent: [{ action: REJECT }], count: 1 } }`,
+			want:  "1 records",
+		}, {
+			name:  "drops",
+			stage: stage{drops: drops},
+			step:  `{ drops: {}, expect: { reasons: { fragment: 3, ttl: 0 } } }`,
+			want:  "fragment 3",
+		}, {
+			name: "time passes",
+			step: `{ wait: 5m }`,
+			want: "5m passed",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			res, err := play(t, &tt.stage, "  - "+tt.step+"\n")
+			if err != nil {
+				t.Fatal(err)
+			}
+			sr := res.Steps[0]
+			got := strings.Join(append([]string{sr.Seen}, sr.Differences...), "\n")
+			if got != tt.want {
+				t.Errorf("got\n%s\nwant\n%s", got, tt.want)
+			}
+			want := sim.Pass
+			if strings.Contains(tt.want, "\n") {
+				want = sim.Fail
+			}
+			if sr.Verdict != want || res.Verdict != want {
+				t.Errorf("verdict %s, of all %s, want %s", sr.Verdict, res.Verdict, want)
+			}
+		})
+	}
+}
+
+// A record that is missing is shown beside the one that comes nearest.
+func TestNearestRecord(t *testing.T) {
+	near := flowlog.Record{DstPort: 80, Proto: packet.TCP, Action: flowlog.Reject}
+	s := &stage{records: []flowlog.Record{{DstPort: 81, Action: flowlog.Reject}, near}}
+	res, err := play(t, s, `  - { flow_logs: { interface: "${instance.app.network_interface}" }, expect: { records: [{ dstport: 80, action: ACCEPT }], absent: [{ dstport: 81 }] } }`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := strings.Join(res.Steps[0].Differences, "\n")
+	for _, want := range []string{
+		"expected a record with action ACCEPT, dstport 80, saw none; the nearest is: " + near.Text(flowlog.DefaultFormat),
+		"expected no record with dstport 81, saw ",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q lacks %q", got, want)
+		}
+	}
+}
+
+// within repeats a step until it holds, at the world's own pace.
+func TestWithin(t *testing.T) {
+	s := &stage{
+		answers:  []sim.Response{{Failure: silence()}, {Status: 503}},
+		response: sim.Response{Status: 200},
+	}
+	res, err := play(t, s, "  - { within: 1m, request: { from: app, url: http://x/ }, expect: { status: 200 } }\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sr := res.Steps[0]; sr.Verdict != sim.Pass || sr.Attempts != 3 || s.waited == 0 {
+		t.Errorf("%+v after waiting for %s", sr, s.waited)
+	}
+}
+
+// What AWS refuses fails the step at once, with AWS's reason, and the story goes on.
+func TestRefusedEdit(t *testing.T) {
+	s := &stage{response: sim.Response{Status: 200}}
+	res, err := play(t, s, `
+  - { within: 1m, delete: web }
+  - { within: 1m, accept: web }
+  - { request: { from: app, url: http://x/ } }
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sr := res.Steps[1]; sr.Verdict != sim.Fail || sr.Attempts != 1 || len(sr.Differences) != 1 {
+		t.Errorf("%+v", sr)
+	}
+	if res.Steps[2].Verdict != sim.Pass || res.Verdict != sim.Fail {
+		t.Errorf("%+v", res)
+	}
+}
+
+// A failed exchange is explained where its packets went.
+func TestExplained(t *testing.T) {
+	s := &stage{response: sim.Response{Failure: silence()}, pinged: silence(), spread: sim.Spread{Failed: 1, First: silence()}}
+	res, err := play(t, s, `
+  - { request: { from: app, url: "https://a.example/" } }
+  - { request: { from: app, url: "http://10.0.0.9:81/" } }
+  - { connections: { from: app, to: "b.example:82", count: 1 } }
+  - { ping: { from: app, to: 10.0.0.8 } }
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []sim.Destination{{"a.example", 443}, {"10.0.0.9", 81}, {"b.example", 82}, {"10.0.0.8", 0}}
+	if fmt.Sprint(s.explained) != fmt.Sprint(want) {
+		t.Errorf("explained %v, want %v", s.explained, want)
+	}
+	for _, sr := range res.Steps {
+		if len(sr.Explanation) != 1 {
+			t.Errorf("step %d is not explained", sr.Number)
+		}
+	}
+}
+
+// A fault of the world ends the story: the steps after it are not played, and say so.
+func TestFault(t *testing.T) {
+	broken := errors.New("the forwarder has stopped")
+	s := &stage{fault: broken}
+	res, err := play(t, s, `
+  - { request: { from: app, url: http://x/ } }
+  - { ping: { from: app, to: 10.0.0.8 } }
+`)
+	if !errors.Is(err, broken) || !strings.Contains(err.Error(), "step 1") {
+		t.Errorf("error %v", err)
+	}
+	for _, sr := range res.Steps {
+		if sr.Verdict != sim.Skipped {
+			t.Errorf("%+v", sr)
+		}
+	}
+}
+
+// An interrupted story ends with the context's error.
+func TestInterrupted(t *testing.T) {
+	l, err := scenario.LoadBytes("stage.yaml", []byte(lab+"  - { within: 1m, ping: { from: app, to: 10.0.0.8 } }\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := sim.Play(ctx, l.Scenario, l.Lab, &stage{lab: l.Lab, pinged: silence()}, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+}
