@@ -12,58 +12,103 @@ import (
 )
 
 // decode reads a frame with a decoder that is not ours, and fails where it finds
-// a fault: bytes that it cannot read, a wrong length, a wrong checksum. A
-// superframe's checksum is first completed, as the receiving device would.
+// a fault: bytes that it cannot read, a wrong length, a wrong checksum.
 func decode(f *packet.Frame) (gopacket.Packet, error) {
-	b := bytes.Clone(f.Ethernet())
-	if vnet := f.Vnet(); vnet[0]&1 != 0 {
-		start := int(binary.LittleEndian.Uint16(vnet[6:]))
-		at := start + int(binary.LittleEndian.Uint16(vnet[8:]))
-		if at+2 > len(b) {
-			return nil, fmt.Errorf("the device is to put a checksum at %d of %d", at, len(b))
-		}
-		binary.BigEndian.PutUint16(b[at:], ^onesSum(b[start:]))
-	}
+	b := complete(f)
 	p := gopacket.NewPacket(b, layers.LayerTypeEthernet, gopacket.NoCopy)
 	if e := p.ErrorLayer(); e != nil && p.TransportLayer() == nil { // a payload may be anything
 		return nil, fmt.Errorf("gopacket: %w", e.Error())
 	}
-	if ip, ok := p.NetworkLayer().(*layers.IPv4); ok && onesSum(ip.Contents) != 0xffff {
-		return nil, fmt.Errorf("wrong checksum of the IP header %x", ip.Contents)
-	}
-	return p, checksum(p)
+	return p, checkSums(b)
 }
 
-// checksum verifies the transport checksum of a packet, word by word as RFC 1071
-// section 1 has it.
-func checksum(p gopacket.Packet) error {
-	var pseudo []byte
-	var body []byte
-	var proto layers.IPProtocol
-	switch ip := p.NetworkLayer().(type) {
-	case *layers.IPv4:
-		proto, body = ip.Protocol, ip.Payload
-		pseudo = append(append(pseudo, ip.SrcIP.To4()...), ip.DstIP.To4()...)
-	case *layers.IPv6:
-		proto, body = ip.NextHeader, ip.Payload
-		pseudo = append(append(pseudo, ip.SrcIP.To16()...), ip.DstIP.To16()...)
-	default:
-		return nil // ARP
+// complete returns a copy of a frame in which the checksum stands that its sender
+// left to the receiving device.
+func complete(f *packet.Frame) []byte {
+	b := bytes.Clone(f.Ethernet())
+	if vnet := f.Vnet(); vnet[0]&1 != 0 {
+		start := int(binary.LittleEndian.Uint16(vnet[6:]))
+		at := start + int(binary.LittleEndian.Uint16(vnet[8:]))
+		binary.BigEndian.PutUint16(b[at:], ^onesSum(b[start:]))
 	}
-	pseudo = binary.BigEndian.AppendUint32(pseudo, uint32(len(body)))
-	pseudo = append(pseudo, 0, 0, 0, byte(proto))
-	switch proto {
-	case layers.IPProtocolICMPv4:
-		pseudo = nil
-	case layers.IPProtocolUDP:
-		if len(body) >= 8 && body[6] == 0 && body[7] == 0 && len(pseudo) == 16 {
-			return nil // the sender computed none
-		}
+	return b
+}
+
+// checkSums verifies the checksums of an Ethernet frame.
+func checkSums(b []byte) error {
+	at, pseudo := sums(b)
+	if b[12] == 8 && b[13] == 0 && onesSum(b[14:14+int(b[14]&15)*4]) != 0xffff {
+		return fmt.Errorf("wrong checksum of the IP header: %x", b)
 	}
-	if onesSum(append(pseudo, body...)) != 0xffff {
-		return fmt.Errorf("wrong checksum of %v", p)
+	if at > 0 && onesSum(append(pseudo, transport(b)...)) != 0xffff {
+		return fmt.Errorf("wrong checksum of the packet: %x", b)
 	}
 	return nil
+}
+
+// mend puts right checksums into a frame, as far as it is one.
+func mend(b []byte) {
+	if len(b) >= 34 && b[12] == 8 && b[13] == 0 {
+		if n := 14 + int(b[14]&15)*4; n >= 34 && n <= len(b) {
+			b[24], b[25] = 0, 0
+			binary.BigEndian.PutUint16(b[24:], ^onesSum(b[14:n]))
+		}
+	}
+	if at, pseudo := sums(b); at > 0 {
+		field := b[at:]
+		field[0], field[1] = 0, 0
+		sum := ^onesSum(append(pseudo, transport(b)...))
+		if sum == 0 {
+			sum = 0xffff // a UDP checksum of 0 would be none
+		}
+		binary.BigEndian.PutUint16(field, sum)
+	}
+}
+
+// sums returns where in a frame the transport checksum is, and the pseudo-header
+// that it covers too; 0 where there is none.
+func sums(b []byte) (at int, pseudo []byte) {
+	body := transport(b)
+	if body == nil {
+		return 0, nil
+	}
+	var proto byte
+	if b[14]>>4 == 4 {
+		proto, pseudo = b[23], bytes.Clone(b[26:34])
+	} else {
+		proto, pseudo = b[20], bytes.Clone(b[22:54])
+	}
+	pseudo = binary.BigEndian.AppendUint32(pseudo, uint32(len(body)))
+	pseudo = append(pseudo, 0, 0, 0, proto)
+	in := map[byte]int{1: 2, 6: 16, 17: 6, 58: 2}[proto]
+	if in == 0 || len(body) < in+2 || proto == 17 && b[14]>>4 == 4 && body[6] == 0 && body[7] == 0 {
+		return 0, nil
+	}
+	if proto == 1 {
+		pseudo = nil
+	}
+	if b[14]>>4 == 4 {
+		return 14 + int(b[14]&15)*4 + in, pseudo
+	}
+	return 14 + 40 + in, pseudo
+}
+
+// transport returns what an IP packet carries, nil if b is no such.
+func transport(b []byte) []byte {
+	if len(b) < 34 {
+		return nil
+	}
+	ip, from, to := b[14:], 0, 0
+	switch {
+	case b[12] == 8 && b[13] == 0 && ip[0]>>4 == 4:
+		from, to = int(ip[0]&15)*4, int(binary.BigEndian.Uint16(ip[2:]))
+	case b[12] == 0x86 && b[13] == 0xdd && ip[0]>>4 == 6:
+		from, to = 40, 40+int(binary.BigEndian.Uint16(ip[4:]))
+	}
+	if from < 20 || to < from || to > len(ip) {
+		return nil
+	}
+	return ip[from:to]
 }
 
 func onesSum(b []byte) uint16 {

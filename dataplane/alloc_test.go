@@ -1,0 +1,68 @@
+package dataplane_test
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+
+	"github.com/plsim/plsim/dataplane"
+	"github.com/plsim/plsim/dataplane/clock"
+	"github.com/plsim/plsim/dataplane/drop"
+	"github.com/plsim/plsim/dataplane/packet"
+)
+
+// TestEstablishedPathDoesNotAllocate: once a flow is decided, a packet of it
+// costs no memory, in either direction, by way of an endpoint or not.
+func TestEstablishedPathDoesNotAllocate(t *testing.T) {
+	for _, v6 := range []bool{false, true} {
+		for _, proto := range []packet.Proto{packet.TCP, packet.UDP} {
+			for _, to := range []string{"red/ep", "red/near", "red/far"} {
+				name := fmt.Sprintf("%s/%d/%s", pick(v6, "ipv6", "ipv4"), proto, to)
+				t.Run(name, func(t *testing.T) { testAllocations(t, v6, proto, to) })
+			}
+		}
+	}
+}
+
+func testAllocations(t *testing.T, v6 bool, proto packet.Proto, to string) {
+	l := newLab(t, v6, twoConsumers)
+	w := dataplane.New(l.prog, dataplane.DefaultSettings())
+	f := packet.NewFrame()
+	now := clock.Time(0)
+	pass := func(in dataplane.InterfaceID, frame []byte) dataplane.InterfaceID {
+		f.SetEthernet(frame)
+		out, why := w.Process(now, in, f)
+		if why != drop.None {
+			t.Fatal(why)
+		}
+		return out
+	}
+	frame := func(s *packet.Spec) []byte {
+		s.Build(f)
+		return bytes.Clone(f.Ethernet())
+	}
+	// The handshake, or a first exchange.
+	in, first := l.id("red/app"), dial(l, "red/app", to, proto)
+	at := pass(in, frame(first))
+	var v packet.View
+	v.Decode(f)
+	answer := answerTo(&v)
+	pass(at, frame(answer))
+
+	first.Flags, first.Seq, first.Payload = packet.ACK, 1001, pattern(100)
+	answer.Flags, answer.Seq, answer.Payload = packet.ACK, 9001, pattern(100)
+	there, back := frame(first), frame(answer)
+	for _, way := range []struct {
+		name  string
+		in    dataplane.InterfaceID
+		frame []byte
+	}{{"there", in, there}, {"back", at, back}} {
+		n := testing.AllocsPerRun(100, func() {
+			now = now.Add(1e6)
+			pass(way.in, way.frame)
+		})
+		if n != 0 {
+			t.Errorf("%s: %v allocations a packet", way.name, n)
+		}
+	}
+}
