@@ -134,7 +134,11 @@ func launch(stage string) (code int, err error) {
 		init.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
 	}
 	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, forwarded...)
+	for _, sig := range forwarded {
+		if !signal.Ignored(sig) { // nohup, or a shell's background job
+			signal.Notify(signals, sig)
+		}
+	}
 	defer signal.Stop(signals)
 	if err := init.Start(); err != nil {
 		return 0, host.explain("make namespaces", err)

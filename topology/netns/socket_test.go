@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/plsim/plsim/topology/netns"
 )
 
@@ -27,6 +29,16 @@ func TestSockets(t *testing.T) {
 		c, err := n.Dial(ctx, "tcp", address)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if raw, err := c.(*net.TCPConn).SyscallConn(); err != nil {
+			t.Error(err)
+		} else if err := raw.Control(func(fd uintptr) {
+			// Its packets would keep alive what an idle timeout is to end.
+			if on, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_KEEPALIVE); on != 0 || err != nil {
+				t.Errorf("keep-alive is %d, %v", on, err)
+			}
+		}); err != nil {
+			t.Error(err)
 		}
 		_ = c.Close()
 		if _, err := other.Dial(ctx, "tcp", address); err == nil || !strings.Contains(err.Error(), "connection refused") {
