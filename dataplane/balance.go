@@ -35,7 +35,7 @@ func (d *decision) balance(client, via, node InterfaceID) drop.Reason {
 		d.trace.filtered(node, flow.Ingress, NotEnforced, filter.NoRule, drop.None)
 	}
 	listener, why := d.listener(lb)
-	d.trace.listener(node, why)
+	d.trace.listener(node, d.v.Proto, d.at, why)
 	if why != drop.None {
 		return why
 	}

@@ -22,7 +22,7 @@ const (
 	StageFilter    Stage = iota // security groups of Interface
 	StageRoute                  // To has the destination address
 	StageEndpoint               // Interface is an endpoint's; To is the node it uses
-	StageListener               // Interface is a node
+	StageListener               // Interface is a node, asked for Proto and Tuple's destination port
 	StageTarget                 // Interface is a node; Target was chosen
 	StageTranslate              // Tuple is what the packet looks like from here on
 	StageDeliver                // To gets the packet as Tuple
@@ -51,6 +51,7 @@ type TraceStep struct {
 	Result    FilterResult
 	Rule      filter.RuleID
 	Target    Target
+	Proto     packet.Proto
 	Tuple     packet.Tuple
 	Why       drop.Reason // not None: the packet goes no further
 }
@@ -73,8 +74,8 @@ func (t *Trace) endpoint(at, node InterfaceID, why drop.Reason) {
 	t.add(TraceStep{Stage: StageEndpoint, Interface: at, To: node, Why: why})
 }
 
-func (t *Trace) listener(node InterfaceID, why drop.Reason) {
-	t.add(TraceStep{Stage: StageListener, Interface: node, To: NoInterface, Why: why})
+func (t *Trace) listener(node InterfaceID, proto packet.Proto, at packet.Tuple, why drop.Reason) {
+	t.add(TraceStep{Stage: StageListener, Interface: node, To: NoInterface, Proto: proto, Tuple: at, Why: why})
 }
 
 func (t *Trace) target(node InterfaceID, target *Target, why drop.Reason) {

@@ -67,10 +67,10 @@ func (w *writer) step(s *dataplane.TraceStep) {
 			w.add("%s: the packet ends here", at)
 		}
 	case dataplane.StageListener:
-		if s.Why == drop.None {
-			w.add("%s: a listener takes the packet", at)
+		if s.Why == drop.NoListener {
+			w.add("%s: there is no listener for %s port %d", at, protocol(s.Proto), s.Tuple.DstPort)
 		} else {
-			w.add("%s: no listener takes the packet", at)
+			w.add("%s: the listener for %s port %d gets the packet", at, protocol(s.Proto), s.Tuple.DstPort)
 		}
 	case dataplane.StageTarget:
 		if s.Why == drop.None {
@@ -124,4 +124,19 @@ func (w *writer) rule(s *dataplane.TraceStep) string {
 func tuple(t packet.Tuple) string {
 	return fmt.Sprintf("%s > %s",
 		netip.AddrPortFrom(t.Src.IP(), t.SrcPort), netip.AddrPortFrom(t.Dst.IP(), t.DstPort))
+}
+
+func protocol(p packet.Proto) string {
+	switch p {
+	case packet.TCP:
+		return "TCP"
+	case packet.UDP:
+		return "UDP"
+	case packet.ICMP:
+		return "ICMP"
+	case packet.ICMPv6:
+		return "ICMPv6"
+	default:
+		return fmt.Sprintf("protocol %d", p)
+	}
 }

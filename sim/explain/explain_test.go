@@ -1,0 +1,140 @@
+package explain_test
+
+import (
+	"net/netip"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/plsim/plsim/dataplane"
+	"github.com/plsim/plsim/dataplane/packet"
+	"github.com/plsim/plsim/sim/explain"
+	"github.com/plsim/plsim/sim/scenario"
+	"github.com/plsim/plsim/topology"
+)
+
+const lab = `
+name: explained
+vpcs:
+  provider:
+    cidr_block: 10.0.0.0/16
+    security_groups:
+      web: { ingress: [{ protocol: tcp, from_port: 8080, cidr_blocks: [10.0.0.0/16] }] }
+    instances: { web: { vpc_security_group_ids: [web] } }
+  consumer:
+    cidr_block: 10.0.0.0/16
+    security_groups:
+      app: {}
+      endpoint: { ingress: [{ protocol: tcp, from_port: 80, to_port: 81, security_groups: [app] }] }
+    instances:
+      app: { vpc_security_group_ids: [app] }
+      stranger: {}
+target_groups:
+  web: { port: 8080, protocol: TCP, targets: [web] }
+load_balancers:
+  web: { subnets: [provider/default], listeners: [{ port: 80, protocol: TCP, default_action: { target_group_arn: web } }] }
+endpoint_services:
+  web: { network_load_balancer_arns: [web], allowed_principals: ["*"] }
+vpc_endpoints:
+  web: { vpc_id: consumer, service_name: web, subnet_ids: [default], security_group_ids: [endpoint] }
+`
+
+func TestWay(t *testing.T) {
+	accept := func(l *topology.Lab) error {
+		if err := l.Accept("web"); err != nil {
+			return err
+		}
+		return l.Settle("web")
+	}
+	const toEndpoint = `consumer/app: egress allowed by all to 0.0.0.0/0 of consumer/app (vpcs.consumer.security_groups.app.egress[0])
+consumer/app: the address is that of vpc_endpoint.web.us-east-1a
+vpc_endpoint.web.us-east-1a: ingress allowed by PORT from consumer/app of consumer/endpoint (vpcs.consumer.security_groups.endpoint.ingress[0])
+`
+	for _, tt := range []struct {
+		name string
+		edit func(*topology.Lab) error
+		from string
+		to   string // a reference, or an address
+		port uint16
+		want string
+	}{
+		{
+			name: "through", edit: accept, from: "app", to: "vpc_endpoint.web.private_ip.us-east-1a", port: 80,
+			want: toEndpoint + `vpc_endpoint.web.us-east-1a: the endpoint is available and leads to load_balancer.web.us-east-1a
+load_balancer.web.us-east-1a: ingress is not filtered
+load_balancer.web.us-east-1a: the listener for TCP port 80 gets the packet
+load_balancer.web.us-east-1a: the flow hash chose target provider/web
+load_balancer.web.us-east-1a: translated to 10.0.0.5:NNNN > 10.0.0.4:8080
+load_balancer.web.us-east-1a: egress is not filtered
+provider/web: ingress allowed by tcp 8080 from 10.0.0.0/16 of provider/web (vpcs.provider.security_groups.web.ingress[0])
+provider/web: gets the packet as 10.0.0.5:NNNN > 10.0.0.4:8080
+a first packet would arrive now`,
+		}, {
+			name: "pending", from: "app", to: "vpc_endpoint.web.private_ip.us-east-1a", port: 80,
+			want: toEndpoint + `vpc_endpoint.web.us-east-1a: the endpoint is not available
+dropped as endpoint_not_available: The interface endpoint is not in the state available: it waits for acceptance, or was rejected or deleted.`,
+		}, {
+			name: "no listener", edit: accept, from: "app", to: "vpc_endpoint.web.private_ip.us-east-1a", port: 81,
+			want: toEndpoint + `vpc_endpoint.web.us-east-1a: the endpoint is available and leads to load_balancer.web.us-east-1a
+load_balancer.web.us-east-1a: ingress is not filtered
+load_balancer.web.us-east-1a: there is no listener for TCP port 81
+dropped as no_listener: The load balancer has no listener for this protocol and port.`,
+		}, {
+			name: "no rule", edit: accept, from: "stranger", to: "vpc_endpoint.web.private_ip.us-east-1a", port: 80,
+			want: `consumer/stranger: egress allowed by all to 0.0.0.0/0 of consumer/default (vpcs.consumer.security_groups.default.egress[0])
+consumer/stranger: the address is that of vpc_endpoint.web.us-east-1a
+vpc_endpoint.web.us-east-1a: ingress refused: no security group rule allows it
+dropped as security_group_ingress: No inbound rule of the receiver's security groups allows the packet.`,
+		}, {
+			name: "nowhere", from: "app", to: "10.9.9.9", port: 80,
+			want: `consumer/app: egress allowed by all to 0.0.0.0/0 of consumer/app (vpcs.consumer.security_groups.app.egress[0])
+consumer/app: no interface of the VPC has the address
+dropped as no_route: The destination lies outside the VPC, and no route leads there.`,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			l, err := scenario.LoadBytes("lab.yaml", []byte(lab))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tt.edit != nil {
+				if err := tt.edit(l.Lab); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got := way(t, l.Lab, tt.from, tt.to, tt.port)
+			got = regexp.MustCompile(` \(eni-[0-9a-f]+\)`).ReplaceAllString(got, "")
+			got = regexp.MustCompile(`10\.0\.0\.5:\d+`).ReplaceAllString(got, "10.0.0.5:NNNN")
+			got = strings.Replace(got, "tcp 80-81", "PORT", 1)
+			if got != tt.want {
+				t.Errorf("got\n%s\nwant\n%s", got, tt.want)
+			}
+		})
+	}
+}
+
+// way probes a lab and explains what came of it.
+func way(t *testing.T, l *topology.Lab, from, to string, port uint16) string {
+	t.Helper()
+	host, err := l.Instance(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr, err := netip.ParseAddr(to)
+	if err != nil {
+		text, err := l.Variable(to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		addr = netip.MustParseAddr(text)
+	}
+	f := packet.NewFrame()
+	(&packet.Spec{
+		SrcMAC: host.NIC.MAC, DstMAC: host.NIC.RouterMAC, Proto: packet.TCP, Flags: packet.SYN,
+		Src: netip.AddrPortFrom(host.NIC.Addr(), 40000), Dst: netip.AddrPortFrom(addr, port),
+	}).Build(f)
+	var tr dataplane.Trace
+	w := dataplane.New(l.Compile(), dataplane.DefaultSettings())
+	_, why := w.Probe(0, host.NIC.Index, f, &tr)
+	return strings.Join(explain.Way(w.Program(), &tr, why), "\n")
+}
