@@ -46,6 +46,7 @@ type machine struct {
 	sent    map[dataplane.InterfaceID]uint64 // packets that left an interface's device
 	got     map[dataplane.InterfaceID]uint64 // and those that were delivered to one
 	dropped uint64
+	limited bool // interfaces track only so many flows (F3.16)
 	gone    map[string]bool
 }
 
@@ -83,6 +84,7 @@ func newMachine(t *testing.T, rt *rapid.T, v6 bool) *machine {
 	s.Seed = rapid.Uint64().Draw(rt, "seed")
 	s.SourcePorts = rapid.SampledFrom([]int{1, 3, 0}).Draw(rt, "source ports")
 	s.TrackedFlows = rapid.SampledFrom([]int{4, 0}).Draw(rt, "tracked flows")
+	m.limited = s.TrackedFlows > 0
 	m.w = dataplane.New(m.l.prog, s)
 	return m
 }
@@ -203,7 +205,8 @@ func (m *machine) end(rt *rapid.T) {
 		if got := logged[seen{name, flow.Egress}]; got != m.sent[id] {
 			rt.Errorf("%s sent %d packets, and its log has %d", name, m.sent[id], got)
 		}
-		if got := logged[seen{name, flow.Ingress}]; got != m.got[id] {
+		// What an interface cannot track is on its record, and does not arrive.
+		if got := logged[seen{name, flow.Ingress}]; got != m.got[id] && (got < m.got[id] || !m.limited) {
 			rt.Errorf("%s got %d packets, and its log has %d", name, m.got[id], got)
 		}
 	}
