@@ -10,9 +10,13 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/plsim/plsim/topology/netns"
 )
 
 // request says what a client does. Exactly one of the fields after To is set.
@@ -81,6 +85,15 @@ func (r *request) begin(op byte, size int64) (*net.TCPConn, error) {
 	return c.(*net.TCPConn), nil
 }
 
+// blocking is begin for what moves many bytes or wakes up often.
+func (r *request) blocking(op byte, size int64) (*os.File, error) {
+	c, err := r.begin(op, size)
+	if err != nil {
+		return nil, err
+	}
+	return netns.Blocking(c)
+}
+
 // parallel runs n copies of f at a time.
 func parallel(n int, f func() error) error {
 	var wg sync.WaitGroup
@@ -95,33 +108,30 @@ func parallel(n int, f func() error) error {
 // stream counts what has arrived when the server says so: what still lies in
 // buffers when the time is up is waited for, and so is the time.
 func (r *request) stream() (a reply, err error) {
-	var mu sync.Mutex
+	var total atomic.Int64
 	began := time.Now()
 	err = parallel(r.Streams, func() error {
-		c, err := r.begin(opDiscard, 0)
+		c, err := r.blocking(opDiscard, 0)
 		if err != nil {
 			return err
 		}
 		defer c.Close()
-		for b := make([]byte, chunk); time.Since(began) < r.For; {
+		for b := make([]byte, chunk); b[0] != last; {
+			if time.Since(began) >= r.For {
+				b[0] = last
+			}
 			if _, err := c.Write(b); err != nil {
 				return err
 			}
-		}
-		if err := c.CloseWrite(); err != nil {
-			return err
 		}
 		var n [8]byte
 		if _, err := io.ReadFull(c, n[:]); err != nil {
 			return err
 		}
-		mu.Lock()
-		defer mu.Unlock()
-		a.Bytes += int64(binary.BigEndian.Uint64(n[:]))
+		total.Add(int64(binary.BigEndian.Uint64(n[:])))
 		return nil
 	})
-	a.Elapsed = time.Since(began)
-	return a, err
+	return reply{Bytes: total.Load(), Elapsed: time.Since(began)}, err
 }
 
 // workers is how many connections connect has open at a time.
@@ -137,10 +147,10 @@ func (r *request) connect() (a reply, err error) {
 			if err != nil {
 				return err
 			}
-			n, err := discard(c)
+			b, err := io.ReadAll(c)
 			_ = c.Close() // all was said
-			if err == nil && n != 1 {
-				err = fmt.Errorf("%d bytes, not one", n)
+			if err == nil && len(b) != 1 {
+				err = fmt.Errorf("%d bytes, not one", len(b))
 			}
 			if err != nil {
 				return err
@@ -153,7 +163,7 @@ func (r *request) connect() (a reply, err error) {
 }
 
 func (r *request) roundTrips() (a reply, err error) {
-	c, err := r.begin(opEcho, 0)
+	c, err := r.blocking(opEcho, 0)
 	if err != nil {
 		return a, err
 	}
@@ -175,7 +185,7 @@ func (r *request) roundTrips() (a reply, err error) {
 }
 
 func (r *request) upload() (a reply, err error) {
-	c, err := r.begin(opHash, 0)
+	c, err := r.blocking(opHash, r.Upload)
 	if err != nil {
 		return a, err
 	}
@@ -184,16 +194,13 @@ func (r *request) upload() (a reply, err error) {
 	if err != nil {
 		return a, err
 	}
-	if err := c.CloseWrite(); err != nil {
-		return a, err
-	}
 	received := make([]byte, sha256.Size)
 	_, err = io.ReadFull(c, received)
 	return reply{Sent: hex.EncodeToString(sent), Received: hex.EncodeToString(received)}, err
 }
 
 func (r *request) download() (a reply, err error) {
-	c, err := r.begin(opSend, r.Download)
+	c, err := r.blocking(opSend, r.Download)
 	if err != nil {
 		return a, err
 	}
@@ -223,14 +230,11 @@ func sendRandom(w io.Writer, size int64, seed uint64) ([]byte, error) {
 	return sum.Sum(nil), nil
 }
 
-// hashOf returns the SHA-256 of size bytes, or of all there are where size is
-// negative.
+// hashOf returns the SHA-256 of the next size bytes.
 func hashOf(r io.Reader, size int64) ([]byte, error) {
 	sum := sha256.New()
-	if size < 0 {
-		_, err := io.CopyBuffer(sum, struct{ io.Reader }{r}, make([]byte, chunk))
-		return sum.Sum(nil), err
+	if _, err := io.CopyBuffer(sum, io.LimitReader(r, size), make([]byte, chunk)); err != nil {
+		return nil, err
 	}
-	_, err := io.CopyN(sum, r, size)
-	return sum.Sum(nil), err
+	return sum.Sum(nil), nil
 }

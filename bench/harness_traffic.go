@@ -2,11 +2,14 @@ package bench
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"strconv"
+
+	"github.com/plsim/plsim/topology/netns"
 )
 
 // Client and server of a path are further copies of the program that measures:
@@ -45,8 +48,8 @@ func RunTraffic() {
 // What a client asks of a connection, in its first byte. A size and a seed
 // follow, eight bytes each, big endian.
 const (
-	opDiscard = 'd' // read to the end, then send how many bytes there were
-	opHash    = 'h' // read to the end, then send their SHA-256
+	opDiscard = 'd' // read chunks up to one that begins with last, then send how many bytes there were
+	opHash    = 'h' // read size bytes, then send their SHA-256
 	opSend    = 's' // send size random bytes and their SHA-256
 	opEcho    = 'e' // send back what comes
 	opClose   = 'c' // send one byte and close
@@ -63,6 +66,9 @@ func header(op byte, size int64, seed uint64) []byte {
 // chunk is what is read or written at a time.
 const chunk = 128 << 10
 
+// last is the first byte of a stream's last chunk; those before begin with 0.
+const last = 1
+
 // serve answers connections until the process is killed.
 func serve() error {
 	l, err := net.Listen("tcp", ":"+strconv.Itoa(port))
@@ -75,17 +81,30 @@ func serve() error {
 			return err
 		}
 		go func() {
-			defer c.Close()
-			_ = serveConn(c) // the client tells
+			_ = serveConn(c.(*net.TCPConn)) // the client tells
 		}()
 	}
 }
 
-func serveConn(c net.Conn) error {
+// serveConn serves one connection and closes it.
+func serveConn(c *net.TCPConn) error {
 	var h [headerLen]byte
 	if _, err := io.ReadFull(c, h[:]); err != nil {
+		return errors.Join(err, c.Close())
+	}
+	if h[0] == opClose {
+		_, err := c.Write(h[:1])
+		return errors.Join(err, c.Close())
+	}
+	f, err := netns.Blocking(c)
+	if err != nil {
 		return err
 	}
+	defer f.Close()
+	return serveFile(f, h)
+}
+
+func serveFile(c *os.File, h [headerLen]byte) error {
 	size, seed := binary.BigEndian.Uint64(h[1:]), binary.BigEndian.Uint64(h[9:])
 	switch h[0] {
 	case opDiscard:
@@ -96,7 +115,7 @@ func serveConn(c net.Conn) error {
 		_, err = c.Write(binary.BigEndian.AppendUint64(nil, uint64(n)))
 		return err
 	case opHash:
-		sum, err := hashOf(c, -1)
+		sum, err := hashOf(c, int64(size))
 		if err != nil {
 			return err
 		}
@@ -120,24 +139,16 @@ func serveConn(c net.Conn) error {
 				return err
 			}
 		}
-	case opClose:
-		_, err := c.Write(h[:1])
-		return err
 	}
 	return fmt.Errorf("unknown operation %q", h[0])
 }
 
-// discard reads to the end and returns how much there was.
+// discard reads a stream and returns how many bytes there were.
 func discard(r io.Reader) (total int64, err error) {
-	b := make([]byte, chunk)
-	for {
-		n, err := r.Read(b)
-		total += int64(n)
-		if err == io.EOF {
-			return total, nil
-		}
-		if err != nil {
+	for b := make([]byte, chunk); b[0] != last; total += chunk {
+		if _, err := io.ReadFull(r, b); err != nil {
 			return total, err
 		}
 	}
+	return total, nil
 }

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,7 +11,7 @@ import (
 
 func TestTry(t *testing.T) {
 	netns.RequireSandbox(t)
-	o := Options{For: time.Second}
+	o := Options{For: time.Second, Rivals: strings.Fields(os.Getenv("RIVALS")), Measures: strings.Fields(os.Getenv("MEASURES"))}
 	if os.Getenv("MTU") == "1500" {
 		o.MTU = 1500
 	}
