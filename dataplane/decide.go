@@ -137,7 +137,12 @@ func (d *decision) filter(h *hop, way flow.Way) drop.Reason {
 		d.trace.filtered(h.at, way, Related, filter.NoRule, drop.None)
 		return drop.None
 	}
-	rule, why := d.ask(h.at, way)
+	rule, why := filter.NoRule, drop.None
+	if d.exempt(nic, own.Dst) {
+		d.trace.filtered(h.at, way, Exempt, rule, why)
+	} else {
+		rule, why = d.ask(h.at, way)
+	}
 	if why != drop.None || isICMPError(d.v) {
 		return why
 	}
@@ -154,6 +159,13 @@ func (d *decision) filter(h *hop, way flow.Way) drop.Reason {
 		return drop.TrackingTable // F3.16
 	}
 	return drop.None
+}
+
+// exempt reports whether what an instance exchanges with peer is never filtered:
+// the instance's own groups let it reach the resolver, too (F3.5).
+func (d *decision) exempt(nic *Interface, peer packet.Addr) bool {
+	to, ok := d.w.prog.VPCs[nic.VPC].Addrs[peer]
+	return ok && nic.Kind == Instance && d.w.prog.Interfaces[to].Exempt
 }
 
 // ask puts the packet to the rules of an interface's security groups.

@@ -18,10 +18,12 @@ import (
 // that come with plsim.
 func load(file string) (*scenario.Loaded, error) {
 	l, err := scenario.Load(file)
-	if errors.Is(err, fs.ErrNotExist) && !strings.Contains(file, "/") {
-		if data, ferr := scenarios.FS.ReadFile(strings.TrimSuffix(file, ".yaml") + ".yaml"); ferr == nil {
+	if errors.Is(err, fs.ErrNotExist) {
+		data, ferr := scenarios.FS.ReadFile(strings.TrimSuffix(file, ".yaml") + ".yaml")
+		switch {
+		case ferr == nil:
 			l, err = scenario.LoadBytes(file, data)
-		} else {
+		case !strings.Contains(file, "/"):
 			err = fmt.Errorf("there is no file %s here, and no scenario of that name comes with plsim: those are %s",
 				file, strings.Join(shipped(), ", "))
 		}
