@@ -54,8 +54,8 @@ $(LINT):
 	GOBIN=$(CURDIR)/bin $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
 	mv bin/golangci-lint $@
 
-schema: ## the JSON schema that editors read
-	$(GO) run ./cmd/plsim schema > sim/scenario/schema.json
+schema: ## the JSON schema that editors read, and docs/scenario-reference.md
+	$(GO) generate ./sim/scenario
 
 check: build lint test ## what to run before a commit
 

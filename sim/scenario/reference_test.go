@@ -5,7 +5,6 @@ import (
 	"os"
 	"reflect"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -46,7 +45,7 @@ A key without a default and not marked as required may be left out. In the headi
 
 // reference returns the reference as Markdown.
 func reference() string {
-	r := referenceWriter{names: map[reflect.Type]string{
+	r := referenceWriter{titles: map[reflect.Type]string{}, shared: map[reflect.Type]string{
 		reflect.TypeFor[topology.Rule]():   "Rule of a security group",
 		reflect.TypeFor[topology.Target](): "Target",
 		reflect.TypeFor[RuleEdit]():        "Rule to add or remove",
@@ -54,16 +53,16 @@ func reference() string {
 		reflect.TypeFor[Matcher]():         "Condition",
 	}}
 	r.WriteString(referenceHead)
-	r.structure(reflect.TypeFor[Scenario](), "Top of the file", "")
-	for i := 0; i < len(r.queue); i++ { // which grows meanwhile
-		r.structure(r.queue[i].typ, r.queue[i].title, r.queue[i].path)
+	r.structure(section{reflect.TypeFor[Scenario](), "Top of the file", ""})
+	for i := 0; i < len(r.later); i++ { // which grows meanwhile
+		r.structure(r.later[i])
 	}
 	r.line("## What each action can expect\n")
 	r.table("Action", "Keys of expect")
 	for _, a := range actions {
 		keys := expectable[a.key]
 		if len(keys) == 0 {
-			r.row(code(a.key), "nothing: it is done, or the scenario is wrong")
+			r.row(code(a.key), "nothing: it is done, or AWS would refuse it and the step fails")
 			continue
 		}
 		r.row(code(a.key), code(keys...))
@@ -80,7 +79,7 @@ func reference() string {
 	return r.String()
 }
 
-// section is a struct of the language that has to be described.
+// section describes a struct of the language.
 type section struct {
 	typ         reflect.Type
 	title, path string
@@ -88,8 +87,10 @@ type section struct {
 
 type referenceWriter struct {
 	strings.Builder
-	names map[reflect.Type]string // of structs that stand in several places
-	queue []section
+	titles map[reflect.Type]string // of the sections that there are, or will be
+	shared map[reflect.Type]string // titles of structs that stand in several places
+	inner  []section               // to follow the present section
+	later  []section               // to follow all others
 }
 
 func (r *referenceWriter) line(format string, args ...any) { fmt.Fprintf(r, format+"\n", args...) }
@@ -106,17 +107,25 @@ func (r *referenceWriter) row(cells ...string) {
 	r.line("| %s |", strings.Join(cells, " | "))
 }
 
-func (r *referenceWriter) structure(t reflect.Type, title, path string) {
-	r.line("## %s\n", title)
+// structure writes a section, and those of the structs within.
+func (r *referenceWriter) structure(s section) {
+	r.line("## %s\n", s.title)
 	r.table("Key", "Type", "Default", "Meaning")
-	for _, f := range fieldsOf(t) {
+	r.inner = nil
+	for _, f := range fieldsOf(s.typ) {
 		meaning, standard := splitDefault(f.doc)
-		if f.required {
+		switch {
+		case f.required:
 			standard = "required"
+		case f.typ.Kind() == reflect.Bool && standard == "":
+			standard = "false"
 		}
-		r.row(code(f.key), r.kind(f.typ, join(path, f.key)), standard, meaning)
+		r.row(code(f.key), r.kind(f.typ, join(s.path, f.key)), standard, meaning)
 	}
 	r.line("")
+	for _, inner := range r.inner {
+		r.structure(inner)
+	}
 }
 
 // kind describes the type of a key, and remembers a struct for later.
@@ -154,41 +163,40 @@ var noSlug = regexp.MustCompile(`[^\w\- ]`)
 
 // link leads to the section of a struct, which there will be.
 func (r *referenceWriter) link(t reflect.Type, path string) string {
-	i := slices.IndexFunc(r.queue, func(s section) bool { return s.typ == t })
-	if i < 0 {
-		title, shared := r.names[t]
-		if !shared {
+	title, known := r.titles[t]
+	if !known {
+		shared := false
+		if title, shared = r.shared[t]; shared {
+			r.later = append(r.later, section{t, title, path})
+		} else {
 			title = code(path)
+			r.inner = append(r.inner, section{t, title, path})
 		}
-		i = len(r.queue)
-		r.queue = append(r.queue, section{t, title, path})
+		r.titles[t] = title
 	}
-	title := r.queue[i].title
 	slug := strings.ReplaceAll(strings.ToLower(noSlug.ReplaceAllString(title, "")), " ", "-")
 	return fmt.Sprintf("[%s](#%s)", title, slug)
 }
 
 var (
-	defaultSentence = regexp.MustCompile(`(?:^|\. )Default(?:,? ([^:]*?):)?:? ?([^.]*(?:\.[^ .][^.]*)*)\.`)
-	defaultAside    = regexp.MustCompile(`([^\s,;]+) \(default\)|[;,] default ([^\s.;,]+)|^([^\s,]+), the only type here`)
+	// "Default: the next free /24.", "Default, where the key is absent: everything."
+	defaultSentence = regexp.MustCompile(`(^|\. )Default[:,]? ([^.]*)\.`)
+	// "on (default) or off", "60 to 6000; default 350", "network, the only type here"
+	defaultAside = regexp.MustCompile(`([^\s,;]+) \(default\)|; default ([^\s.]+)|^([^\s,]+), the only type here`)
+	factStop     = regexp.MustCompile(`(F\d+)\.(\d)`)
 )
 
 // splitDefault parts the documentation of a key from the default that it tells.
 func splitDefault(doc string) (meaning, standard string) {
+	// The numbers of facts have full stops in them.
+	doc = factStop.ReplaceAllString(doc, "$1\x00$2")
 	if m := defaultSentence.FindStringSubmatchIndex(doc); m != nil {
 		standard = doc[m[4]:m[5]]
-		if m[2] >= 0 {
-			standard = doc[m[2]:m[3]] + ": " + standard
-		}
-		meaning = strings.TrimSpace(doc[:m[0]] + map[bool]string{true: "."}[m[0] > 0] + doc[m[1]:])
-		return meaning, strings.TrimSpace(standard)
+		doc = strings.TrimSpace(doc[:m[0]] + strings.TrimSpace(doc[m[2]:m[3]]) + doc[m[1]:])
+	} else if m := defaultAside.FindStringSubmatch(doc); m != nil {
+		standard = m[1] + m[2] + m[3] // of which two are empty
 	}
-	for _, word := range append(defaultAside.FindStringSubmatch(doc), "")[min(1, len(defaultAside.FindStringSubmatch(doc))):] {
-		if word != "" {
-			return doc, word
-		}
-	}
-	return doc, ""
+	return strings.ReplaceAll(doc, "\x00", "."), strings.ReplaceAll(standard, "\x00", ".")
 }
 
 func code(words ...string) string { return "`" + strings.Join(words, "`, `") + "`" }
