@@ -37,6 +37,11 @@ func TestMain(m *testing.M) {
 			furnishBox()
 		}
 		unsupported = netns.Supported()
+		flag.Parse()
+		// What runs here mostly waits; a processor is not what it waits for.
+		if err := flag.Set("test.parallel", "8"); err != nil {
+			panic(err)
+		}
 		if boxed {
 			os.Exit(m.Run()) // no script runs there, and the files of this binary are out of sight
 		}
