@@ -345,7 +345,6 @@ func (w *Walk) install(d *decision) *path {
 		return p
 	}
 	there := tupleKey(p.hops[0].at, p.proto, p.ends[0])
-	w.displace(&there)
 	var ref flow.Ref
 	if p.verdict != drop.None {
 		// What refuses one direction says nothing of the other.
