@@ -79,11 +79,9 @@ func streams(n int) func(context.Context, *path, *Options) ([]float64, error) {
 	}
 }
 
-// Numbers, not times: a node's source ports towards one target are finite, and
-// their kernel keeps closed connections for minutes.
 const (
-	connectionsARun = 4000
-	roundTripsARun  = 10000
+	connectionsARun = 2000
+	roundTripsARun  = 5000
 )
 
 func connections(ctx context.Context, p *path, _ *Options) ([]float64, error) {

@@ -52,7 +52,7 @@ const (
 	opHash    = 'h' // read size bytes, then send their SHA-256
 	opSend    = 's' // send size random bytes and their SHA-256
 	opEcho    = 'e' // send back what comes
-	opClose   = 'c' // send one byte and close
+	opByte    = 'b' // send one byte, then wait for the end
 )
 
 const headerLen = 1 + 8 + 8
@@ -92,8 +92,11 @@ func serveConn(c *net.TCPConn) error {
 	if _, err := io.ReadFull(c, h[:]); err != nil {
 		return errors.Join(err, c.Close())
 	}
-	if h[0] == opClose {
+	if h[0] == opByte {
 		_, err := c.Write(h[:1])
+		if err == nil {
+			_, err = c.Read(h[:1])
+		}
 		return errors.Join(err, c.Close())
 	}
 	f, err := netns.Blocking(c)
