@@ -88,7 +88,7 @@ func (p *player) flowLogs(f *scenario.FlowLogs, e *scenario.Expect) (outcome, er
 		return outcome{}, err
 	}
 	c := newComparison(e)
-	c.note("%d records", len(records))
+	c.note("%s", counted(len(records), "record"))
 	for _, want := range e.Records {
 		if findRecord(records, want) < 0 {
 			c.differ("expected a record with %s, saw none%s", describeRecord(want), nearestRecord(records, want))
@@ -101,6 +101,13 @@ func (p *player) flowLogs(f *scenario.FlowLogs, e *scenario.Expect) (outcome, er
 	}
 	c.match("count of records", e.Count, fmt.Sprint(len(records)))
 	return c.outcome(), nil
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // drops reads the counters of an interface, or of all.

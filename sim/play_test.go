@@ -199,7 +199,7 @@ func TestSteps(t *testing.T) {
 			name:  "records",
 			stage: stage{records: []flowlog.Record{record}},
 			step:  `{ flow_logs: { interface: "${instance.app.network_interface}" }, expect: { records: [{ dstport: 80 }], absent: [{ action: REJECT }], count: 1 } }`,
-			want:  "1 records",
+			want:  "1 record",
 		}, {
 			name:  "drops",
 			stage: stage{drops: drops},

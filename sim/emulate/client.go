@@ -206,7 +206,7 @@ func classify(err error, peer string, limit time.Duration) sim.Failure {
 		case syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EACCES:
 			return sim.Failure{Kind: sim.Unreachable, Detail: fmt.Sprintf("%s is not reachable: %s", peer, errno.Error())}
 		}
-	case errors.As(err, &record), errors.As(err, &alert), errors.As(err, &unknown), errors.As(err, &hostname), errors.As(err, &invalid):
+	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, &record), errors.As(err, &alert), errors.As(err, &unknown), errors.As(err, &hostname), errors.As(err, &invalid):
 		return sim.Failure{Kind: sim.TLS, Detail: fmt.Sprintf("TLS handshake with %s: %s", peer, innermost(err))}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return sim.Failure{Kind: sim.HTTP, Detail: peer + " closed the connection without a whole answer"}

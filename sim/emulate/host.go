@@ -201,6 +201,9 @@ func (h *host) startError(format string, args ...any) error {
 	return e
 }
 
+// exitNotFound is the exit code of a program that could not be started.
+const exitNotFound = 127
+
 // Exec implements [sim.World].
 func (w *World) Exec(ctx context.Context, x *scenario.Exec) (sim.Exit, error) {
 	h, err := w.host(x.In)
@@ -213,7 +216,11 @@ func (w *World) Exec(ctx context.Context, x *scenario.Exec) (sim.Exit, error) {
 	p, err := h.ns.Start(limit, netns.Cmd{
 		Argv: x.Command, Env: h.env, Stdin: strings.NewReader(x.Stdin), Stdout: &stdout, Stderr: &stderr,
 	})
-	if err != nil {
+	var program *netns.ProgramError
+	switch {
+	case errors.As(err, &program): // what a shell would say of it
+		return sim.Exit{Code: exitNotFound, Stderr: program.Error() + "\n"}, nil
+	case err != nil:
 		return sim.Exit{}, err
 	}
 	code, err := p.Wait()

@@ -67,9 +67,12 @@ func (w *writer) step(s *dataplane.TraceStep) {
 			w.add("%s: the packet ends here", at)
 		}
 	case dataplane.StageListener:
-		if s.Why == drop.NoListener {
+		switch s.Why {
+		case drop.NoListener:
 			w.add("%s: there is no listener for %s port %d", at, protocol(s.Proto), s.Tuple.DstPort)
-		} else {
+		case drop.LoadBalancerICMP:
+			w.add("%s: no listener takes %s", at, protocol(s.Proto))
+		default:
 			w.add("%s: the listener for %s port %d gets the packet", at, protocol(s.Proto), s.Tuple.DstPort)
 		}
 	case dataplane.StageTarget:
