@@ -139,10 +139,18 @@ func (w *Walk) admit(in InterfaceID, v *packet.View) drop.Reason {
 		return drop.SourceMAC
 	case v.Kind == packet.KindIP && v.DstMAC.IsMulticast():
 		return groupReason(v)
+	case v.Proto == packet.ICMPv6 && v.Kind == packet.KindIP && isDiscovery(v.Type):
+		// As with ARP, only questions are accepted: an answer that nobody asked
+		// for, or a router's word, could only deceive its receiver.
+		return drop.BadARP
 	default:
 		return drop.None
 	}
 }
+
+// isDiscovery reports whether an ICMPv6 message is one of neighbour discovery,
+// from router solicitation to redirect (RFC 4861 section 4).
+func isDiscovery(kind uint8) bool { return kind >= 133 && kind <= 137 }
 
 // follow sends a packet along its path: what every packet of a flow does after
 // the first.

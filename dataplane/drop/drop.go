@@ -14,7 +14,7 @@ const (
 	// Decoding: the frame is not a packet that a VPC carries.
 	TruncatedFrame       // shorter than its Ethernet header says
 	UnknownEtherType     // neither ARP, IPv4 nor IPv6 (VLAN tags included)
-	BadARP               // ARP, or a neighbour solicitation, that is malformed or speaks for another interface
+	BadARP               // ARP or neighbour discovery other than a well-formed question of its sender
 	TruncatedIP          // shorter than its IP header
 	BadIPHeader          // wrong version, header length or IPv6 extension chain
 	BadIPLength          // total length beyond the frame

@@ -10,7 +10,7 @@ var entries = [NumReasons]entry{
 
 	TruncatedFrame:       {"truncated_frame", "The frame is shorter than its Ethernet header says."},
 	UnknownEtherType:     {"unknown_ether_type", "The frame is neither ARP, IPv4 nor IPv6, which is all that a VPC carries."},
-	BadARP:               {"bad_arp", "The ARP request or neighbour solicitation is malformed, or speaks for another interface."},
+	BadARP:               {"bad_arp", "The ARP or neighbour discovery message is malformed, speaks for another interface, or is no question."},
 	TruncatedIP:          {"truncated_ip", "The packet is shorter than its IP header."},
 	BadIPHeader:          {"bad_ip_header", "The IP header has a wrong version, header length or chain of extension headers."},
 	BadIPLength:          {"bad_ip_length", "The IP header claims more bytes than the frame holds."},
