@@ -288,6 +288,11 @@ func (b *builder) programs(path string, spec *Instance) {
 		if name == "." || !fs.ValidPath(name) {
 			b.problems.add(at(at(path, "files"), name), "%q leaves the instance's home directory: write a relative name without ..", name)
 		}
+		for i := range name {
+			if _, taken := spec.Files[name[:i]]; taken && name[i] == '/' {
+				b.problems.add(at(at(path, "files"), name), "%s is a file here, so it cannot be a directory", name[:i])
+			}
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(spec.Environment)) {
 		if name == "" || strings.ContainsAny(name, "=\x00") {

@@ -84,6 +84,8 @@ var mistakes = []struct {
 		`vpcs.provider.instances.web-1.services[1].port: TCP port 8080 is taken by another service of this instance`}},
 	{"file outside", "stranger: { subnet_id: a }", "stranger: { subnet_id: a, files: { ../x: y } }", []string{
 		`vpcs.consumer.instances.stranger.files.'../x': "../x" leaves the instance's home directory: write a relative name without ..`}},
+	{"file below a file", "stranger: { subnet_id: a }", "stranger: { subnet_id: a, files: { a/b: x, a/b/c: y } }", []string{
+		`vpcs.consumer.instances.stranger.files.'a/b/c': a/b is a file here, so it cannot be a directory`}},
 
 	// Security group rules.
 	{"rule protocol", "{ protocol: tcp, from_port: 80,", "{ protocol: tpc, from_port: 80,", []string{

@@ -291,20 +291,21 @@ func TestInterrupted(t *testing.T) {
 	if !inBox(t) {
 		return
 	}
-	scenario := story(t) + "\n  - wait: 1h\n"
+	before, _, _ := strings.Cut(story(t), "  - name: Before acceptance")
 	for _, tt := range []struct {
 		name  string
 		sig   unix.Signal
 		group bool // as a terminal does
+		step  string
 	}{
-		{"^C", unix.SIGINT, true},
-		{"SIGINT", unix.SIGINT, false},
-		{"SIGTERM", unix.SIGTERM, false},
-		{"SIGTERM to the group", unix.SIGTERM, true},
-		{"SIGHUP", unix.SIGHUP, true}, // the terminal went away
+		{"^C", unix.SIGINT, true, "wait: 1h"},
+		{"SIGINT", unix.SIGINT, false, "ping: { from: app, to: 10.0.1.250, timeout: 1h }"},
+		{"SIGTERM", unix.SIGTERM, false, `request: { from: app, url: "http://10.0.1.250/", timeout: 1h }`},
+		{"SIGTERM to the group", unix.SIGTERM, true, "exec: { in: app, command: sleep 1000, timeout: 1h }"},
+		{"SIGHUP", unix.SIGHUP, true, "connections: { from: app, to: '10.0.1.250:80', count: 1000, timeout: 1h }"}, // the terminal went away
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := start(t, scenario)
+			r := start(t, before+"  - "+tt.step+"\n")
 			r.awaitStep(t)
 			pid := r.process.Pid
 			if tt.group {
@@ -324,7 +325,7 @@ func TestInterrupted(t *testing.T) {
 	}
 	// Before the lab listens for signals, one must still end all.
 	t.Run("at the very start", func(t *testing.T) {
-		r := start(t, scenario)
+		r := start(t, before)
 		r.descendants(t)
 		if err := unix.Kill(r.process.Pid, unix.SIGTERM); err != nil {
 			t.Fatal(err)

@@ -23,6 +23,8 @@ const (
 	exitInterrupted = 130 // interrupted, after cleaning up
 )
 
+const thisIsAFault = "This is a fault of plsim; please report it with the scenario."
+
 func main() {
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
@@ -47,7 +49,7 @@ func (e *codeError) Unwrap() error { return e.err }
 func run(args []string, stdout, stderr io.Writer) (code int) {
 	defer func() {
 		if p := recover(); p != nil {
-			fmt.Fprintf(stderr, "plsim: internal error: %v\nThis is a fault of plsim; please report it with the scenario.\n", p)
+			fmt.Fprintf(stderr, "plsim: internal error: %v\n%s\n", p, thisIsAFault)
 			code = exitFault
 		}
 	}()
@@ -63,6 +65,9 @@ func run(args []string, stdout, stderr io.Writer) (code int) {
 	case errors.As(err, &coded):
 		if coded.err != nil {
 			complain(stderr, coded.err)
+		}
+		if coded.code == exitFault {
+			fmt.Fprintln(stderr, thisIsAFault)
 		}
 		return coded.code
 	default: // of cobra: the command line is wrong

@@ -198,7 +198,7 @@ func attacks(t *testing.T, lab *topology.Lab) []attack {
 		for _, mac := range []packet.MAC{peer.MAC, blue.MAC, app.RouterMAC, {2, 9, 9, 9, 9, 9}, {}} {
 			s := good(packet.TCP, dst)
 			s.SrcMAC = mac
-			add(drop.SourceMAC, build(s), "the source MAC %x to %s", mac, dst)
+			add(drop.SourceMAC, build(s), "the source MAC %s to %s", mac, dst)
 		}
 	}
 	for _, dst := range []string{"2001:db8::1:2", peer.Addrs[1].Addr().String(), far.Addrs[1].Addr().String()} {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"golang.org/x/net/icmp"
@@ -53,26 +54,21 @@ func (h *host) ping(ctx context.Context, to netip.Addr, limit time.Duration) (si
 	if to.Is6() {
 		kind = echo6
 	}
-	from := netip.IPv4Unspecified()
-	for _, p := range h.NIC.Addrs {
-		if p.Addr().Is4() == to.Is4() {
-			from = p.Addr()
-			break
-		}
+	own := slices.IndexFunc(h.NIC.Addrs, func(p netip.Prefix) bool { return p.Addr().Is4() == to.Is4() })
+	if own < 0 {
+		return sim.Failure{Kind: sim.Unreachable, Detail: fmt.Sprintf("%s is not reachable: %s has no address of its family", to, h.Name)}, nil
 	}
 	var c net.PacketConn
 	err := h.ns.Do(func() (err error) {
-		c, err = net.ListenPacket(kind.network, from.String())
+		c, err = net.ListenPacket(kind.network, h.NIC.Addrs[own].Addr().String())
 		return err
 	})
 	if err != nil {
 		return sim.Failure{}, err
 	}
 	defer c.Close()
-	deadline, _ := ctx.Deadline()
-	if err := c.SetDeadline(deadline); err != nil {
-		return sim.Failure{}, err
-	}
+	// The end of ctx, whether by its deadline or not, ends the wait.
+	defer context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Now()) })()
 	id := int(time.Now().UnixNano() & 0xffff)
 	msg := icmp.Message{Type: kind.request, Body: &icmp.Echo{ID: id, Seq: 1, Data: []byte("plsim")}}
 	b, err := msg.Marshal(nil)
