@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -125,7 +126,7 @@ func (o *Options) fill() error {
 	}
 	for _, m := range o.Measures {
 		if !slices.Contains(MeasureNames(), m) {
-			return fmt.Errorf("there is no measure %q: choose from %v", m, MeasureNames())
+			return fmt.Errorf("there is no measure %q: choose from %s", m, strings.Join(MeasureNames(), ", "))
 		}
 	}
 	if o.Pairs == 0 {
