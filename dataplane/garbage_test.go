@@ -84,6 +84,10 @@ func macs(from, to string) func(*lab, *packet.Spec) {
 	return func(l *lab, s *packet.Spec) { s.SrcMAC, s.DstMAC = l.nics[from].MAC, l.nics[to].MAC }
 }
 
+func message(kind uint8) func(*lab, *packet.Spec) {
+	return func(_ *lab, s *packet.Spec) { s.Type = kind }
+}
+
 func dstMAC(m packet.MAC) func(*lab, *packet.Spec) {
 	return func(_ *lab, s *packet.Spec) { s.DstMAC = m }
 }
@@ -209,6 +213,9 @@ var allGarbage = []garbage{
 	{name: "speaks for another MAC", family: "6", frame: request(set(81, 9)), want: drop.BadARP},
 	{name: "from afar", family: "6", frame: request(set(21, 64)), want: drop.BadARP},
 	{name: "for a group", family: "6", frame: request(set(62, 0xff)), want: drop.BadARP},
+	{name: "an answer that nobody asked for", family: "6", proto: "icmp", spoil: message(136), want: drop.BadARP},
+	{name: "a router's word", family: "6", proto: "icmp", spoil: message(134), want: drop.BadARP},
+	{name: "a redirect", family: "6", proto: "icmp", spoil: message(137), want: drop.BadARP},
 	{name: "options of no length", family: "6", frame: request(set(79, 0)), want: drop.BadARP},
 	{name: "speaks for another IP", family: "4", frame: request(set(28, 10, 0, 1, 12)), want: drop.Unanswered},
 	{name: "speaks for another IP", family: "6", frame: request(set(37, 0x12)), want: drop.Unanswered},
