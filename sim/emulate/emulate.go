@@ -77,6 +77,7 @@ func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 	}
 	w.wg.Go(func() {
 		defer poller.Close()
+		netns.Prioritize()
 		if err := w.engine.Run(ctx); err != nil {
 			w.fault = err
 			cancel()
