@@ -60,7 +60,7 @@ func (w *Walk) Records(describe flowlog.Describe, take bool) []flowlog.Record {
 	return w.log.Snapshot(describe)
 }
 
-// Drops returns how many packets from an interface's device died, by reason.
+// Drops returns how many packets died at an interface, by reason.
 func (w *Walk) Drops(at InterfaceID) [drop.NumReasons]uint64 { return w.drops[at] }
 
 // Dropped counts a packet that died at an interface outside the walk.

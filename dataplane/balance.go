@@ -18,6 +18,7 @@ func (d *decision) balance(client, via, node InterfaceID) drop.Reason {
 	nic := &d.w.prog.Interfaces[node]
 	lb := &d.w.prog.Balancers[nic.Balancer]
 	private := via != NoInterface
+	d.path.end = node
 	if !private {
 		d.hop(node)
 	}
@@ -224,7 +225,7 @@ func (d *decision) resume(ref flow.Ref, f *nlb.Flow, dir flow.Dir) drop.Reason {
 	front := f.Node
 	if f.Private {
 		front = f.Via
-		p.mtu = int32(d.w.prog.Interfaces[f.Via].MTU)
+		p.mtu, p.front = int32(d.w.prog.Interfaces[f.Via].MTU), InterfaceID(f.Via)
 	}
 	there, back, _ := d.w.flows.Keys(ref)
 	way := [maxHops]flow.Scope{f.Client, front, f.Node, f.Target}

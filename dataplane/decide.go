@@ -47,7 +47,7 @@ func (d *decision) begin(w *Walk, now clock.Time, in InterfaceID, v *packet.View
 	*d = decision{w: w, now: now, v: v, trace: tr, at: v.Tuple()}
 	d.path = path{
 		epoch: w.prog.Epoch, proto: v.Proto, isn: v.Seq, last: now,
-		mtu: int32(w.prog.Interfaces[in].MTU),
+		mtu: int32(w.prog.Interfaces[in].MTU), front: in, end: in,
 	}
 	d.path.ends = [2]packet.Tuple{d.at, d.at}
 	d.passing = isICMPError(v) // each quotes another flow
@@ -196,6 +196,7 @@ func (d *decision) hop(at InterfaceID) *hop {
 	h := &d.path.hops[d.path.hopCount]
 	*h = hop{at: at}
 	d.path.hopCount++
+	d.path.end = at
 	return h
 }
 
@@ -220,7 +221,7 @@ func (d *decision) route(in InterfaceID) (InterfaceID, drop.Reason) {
 // and the node of the load balancer that stands behind it in its zone.
 func (d *decision) enterEndpoint(client, at InterfaceID) drop.Reason {
 	nic := &d.w.prog.Interfaces[at]
-	d.path.private = true
+	d.path.private, d.path.front = true, at
 	d.path.mtu = int32(nic.MTU)
 	if why := d.enter(at); why != drop.None {
 		return why

@@ -30,7 +30,9 @@ type path struct {
 	life     conntrack.Machine // as seen by the side that began the flow
 	proto    packet.Proto
 	hopCount uint8
-	mtu      int32 // bytes of IP packet
+	mtu      int32       // bytes of IP packet
+	front    InterfaceID // that judges length and time to live: the endpoint's, else the first
+	end      InterfaceID // where a packet that is refused dies
 
 	last     clock.Time
 	idle     time.Duration   // after which some state behind the path is gone

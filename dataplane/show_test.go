@@ -295,7 +295,7 @@ func answered(p gopacket.Packet) (who netip.Addr, mac packet.MAC, to netip.Addr)
 	return who, mac, to
 }
 
-// drops prints what died so far, by the interface that sent it.
+// drops prints what died so far, by the interface where it died.
 func (e *env) drops(out *strings.Builder) {
 	for _, id := range e.lab.all() {
 		for why, n := range e.walk.Drops(id) {

@@ -159,10 +159,10 @@ func (w *Walk) follow(now clock.Time, in InterfaceID, p *path, dir flow.Dir, v *
 	p.last = now
 	leg.count.Add(now, uint64(v.Segments), uint64(v.WireLen), v.Flags)
 	if p.verdict != drop.None {
-		return w.refuse(in, p.verdict, v)
+		return w.refuse(in, p, v)
 	}
 	if why := p.carries(v, dir); why != drop.None {
-		return w.discard(in, why)
+		return w.discard(p.front, why)
 	}
 	if !p.settled || v.Flags&(packet.SYN|packet.FIN|packet.RST) != 0 {
 		w.observe(p, dir, v)
@@ -175,13 +175,13 @@ func (w *Walk) follow(now clock.Time, in InterfaceID, p *path, dir flow.Dir, v *
 // refuse drops a packet that has no way, and answers where AWS does: a segment
 // of a flow that the load balancer does not know, or has forgotten, is reset,
 // whichever side sent it (F2.10, F2.45). All else is silence (F2.62).
-func (w *Walk) refuse(in InterfaceID, why drop.Reason, v *packet.View) (InterfaceID, drop.Reason) {
-	w.discard(in, why)
-	if !answered(why, v) {
-		return NoInterface, why
+func (w *Walk) refuse(in InterfaceID, p *path, v *packet.View) (InterfaceID, drop.Reason) {
+	w.discard(p.end, p.verdict)
+	if !answered(p.verdict, v) {
+		return NoInterface, p.verdict
 	}
 	v.AnswerReset()
-	return in, why
+	return in, p.verdict
 }
 
 // answered reports whether a packet that is dropped for a reason is answered
@@ -190,9 +190,9 @@ func answered(why drop.Reason, v *packet.View) bool {
 	return why == drop.UnknownFlow && v.Flags&packet.RST == 0
 }
 
-// discard counts a packet that goes no further.
-func (w *Walk) discard(in InterfaceID, why drop.Reason) (InterfaceID, drop.Reason) {
-	w.drops[in][why]++
+// discard counts a packet that dies at an interface.
+func (w *Walk) discard(at InterfaceID, why drop.Reason) (InterfaceID, drop.Reason) {
+	w.drops[at][why]++
 	return NoInterface, why
 }
 

@@ -60,7 +60,6 @@ const (
 	NoTarget                  // no registered target in reach of this zone (F2.19)
 	PortAllocation            // no source port left towards this target (F2.30)
 	UnknownFlow               // TCP segment of no known flow: answered with RST (F2.10, F2.45)
-	ClosedFlow                // packet after its connection closed
 
 	// The engine.
 	PortDown  // the interface has no device behind it

@@ -51,7 +51,6 @@ var entries = [NumReasons]entry{
 	NoTarget:                  {"no_target", "No registered target is within reach of this zone's load balancer node."},
 	PortAllocation:            {"port_allocation", "The load balancer node has no source port left towards this target."},
 	UnknownFlow:               {"unknown_flow", "The TCP segment belongs to no known flow; it is answered with RST."},
-	ClosedFlow:                {"closed_flow", "The packet came after its connection had closed."},
 
 	PortDown:  {"port_down", "The interface has no device behind it."},
 	QueueFull: {"queue_full", "The queue of the receiving device is full."},

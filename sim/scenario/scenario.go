@@ -114,7 +114,7 @@ type FlowLogs struct {
 
 // Drops reads drop counters.
 type Drops struct {
-	Interface string `yaml:"interface,omitempty" doc:"eni-… of the interface that sent the packets. Default: the whole lab."`
+	Interface string `yaml:"interface,omitempty" doc:"eni-… of the interface at which the packets died. Default: the whole lab."`
 }
 
 // Expect says what must hold. Each action has its own fields; the others are a
