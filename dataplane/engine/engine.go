@@ -26,11 +26,10 @@ const (
 	// tick is how long the worker sleeps at most while nothing arrives: often
 	// enough to forget idle flows, too seldom to cost anything.
 	tick = time.Second
-	// sweep is how many slots of each table are looked at for idle flows at
-	// every turn of the loop.
-	sweep = 64
-	// idleSweep is the same for a turn on which nothing arrived.
-	idleSweep = 1 << 16
+	// sweepEvery is how often each table is searched for idle flows, and sweep
+	// how many slots of it at a time: a few per thousand of the worker's time.
+	sweepEvery = 10 * time.Millisecond
+	sweep      = 1 << 12
 )
 
 // ErrStopped is returned by calls on an engine whose worker has ended.
@@ -112,6 +111,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		frame = packet.NewFrame()
 		hot   []int // ports that had more than a burst
 		ready []int
+		swept clock.Time
 		err   error
 	)
 	for ctx.Err() == nil {
@@ -133,10 +133,9 @@ func (e *Engine) Run(ctx context.Context) error {
 				hot = append(hot, i)
 			}
 		}
-		if len(ready) == 0 {
-			e.walk.Expire(now, idleSweep)
-		} else {
+		if now.Sub(swept) >= sweepEvery {
 			e.walk.Expire(now, sweep)
+			swept = now
 		}
 	}
 	return nil
