@@ -75,6 +75,12 @@ func start(t *testing.T, scenario string) *trial {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if r.process.Kill() == nil { // a test that failed early must not fail the next
+			_, _ = r.process.Wait()
+			r.nothingLeft(t)
+		}
+	})
 	return r
 }
 
@@ -235,9 +241,12 @@ func (r *trial) awaitStep(t *testing.T) {
 		return nil
 	})
 	// Outer, init, lab, the instance's two; and the look sees the sandbox's own.
-	if now := look(t); len(now.processes) < 5 || len(now.namespaces) < len(r.before.namespaces)+5 {
-		t.Fatalf("in the midst of a run there are only %+v", now)
-	}
+	await(t, "five processes and their namespaces", func() error {
+		if now := look(t); len(now.processes) < 5 || len(now.namespaces) < len(r.before.namespaces)+5 {
+			return fmt.Errorf("there are only %q and %q", now.processes, now.namespaces)
+		}
+		return nil
+	})
 }
 
 // TestKilled kills plsim's processes at random moments from the start to the end
