@@ -33,7 +33,10 @@ type Result struct {
 	Seed          uint64        `json:"seed"`
 	Verdict       Verdict       `json:"verdict"`
 	Duration      time.Duration `json:"duration_ns"`
-	Steps         []StepResult  `json:"steps"`
+	// Error says what ended the run before the end of its story, or kept it
+	// from beginning.
+	Error string       `json:"error,omitempty"`
+	Steps []StepResult `json:"steps"`
 }
 
 // ResultSchemaVersion is raised when the JSON form of a Result changes its meaning.

@@ -111,10 +111,19 @@ func runScenario(cmd *cobra.Command, file string, f runFlags) error {
 		return &codeError{exitHost, err}
 	}
 	res, err := play(ctx, loaded, file, f, stdout, stderr)
+	if ctx.Err() != nil {
+		err = errInterrupted
+	}
+	res.File, res.Mode, res.Seed = file, "emulate", uint64(f.seed)
+	if err != nil {
+		res.Verdict, res.Error = sim.Fail, err.Error()
+	}
+	if f.output == "json" {
+		err = errors.Join(err, report.JSON(stdout, res))
+	}
 	switch {
-	case ctx.Err() != nil:
-		fmt.Fprintln(stderr, "plsim: interrupted; everything is cleaned up")
-		return silent(exitInterrupted)
+	case errors.Is(err, errInterrupted):
+		return &codeError{exitInterrupted, errInterrupted}
 	case err != nil:
 		return &codeError{codeOf(err), err}
 	case res.Verdict != sim.Pass:
@@ -122,6 +131,8 @@ func runScenario(cmd *cobra.Command, file string, f runFlags) error {
 	}
 	return nil
 }
+
+var errInterrupted = errors.New("interrupted; everything is cleaned up")
 
 // silent ends plsim with a code, without a word.
 func silent(code int) error {
@@ -131,7 +142,8 @@ func silent(code int) error {
 	return &codeError{code: code}
 }
 
-// play builds the lab and plays the story.
+// play builds the lab and plays the story. The result holds what was played, also
+// beside an error.
 func play(ctx context.Context, l *scenario.Loaded, file string, f runFlags, stdout, stderr io.Writer) (*sim.Result, error) {
 	out := stdout
 	if f.output == "json" {
@@ -146,18 +158,14 @@ func play(ctx context.Context, l *scenario.Loaded, file string, f runFlags, stdo
 	}
 	w, err := emulate.Start(ctx, l.Lab, opts)
 	if err != nil {
-		return nil, errors.Join(err, w.Close())
+		res := &sim.Result{SchemaVersion: sim.ResultSchemaVersion, Scenario: l.Scenario.Name, Steps: []sim.StepResult{}}
+		return res, errors.Join(err, w.Close())
 	}
 	res, err := sim.Play(ctx, l.Scenario, l.Lab, w, text.Step)
-	if err = errors.Join(err, w.Close()); err != nil {
-		return res, err
+	if err = errors.Join(err, w.Close()); err == nil {
+		text.End(res)
 	}
-	res.File, res.Mode, res.Seed = file, "emulate", uint64(f.seed)
-	text.End(res)
-	if f.output == "json" {
-		return res, report.JSON(stdout, res)
-	}
-	return res, nil
+	return res, err
 }
 
 // codeOf tells what kind of failure an error is.
