@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/vishvananda/netlink"
+	kernelns "github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
 	"github.com/plsim/plsim/dataplane/engine"
@@ -50,8 +51,8 @@ type Namespace struct {
 	dir  string // in the sandbox: home and etc
 	port *TAP   // nil in a plain namespace
 
-	mu  sync.RWMutex // holds off Close while the descriptor is in use
-	net int          // the namespace; -1 once closed
+	mu  sync.RWMutex      // holds off Close while the descriptor is in use
+	net kernelns.NsHandle // not open once closed
 
 	starting sync.Mutex // held while a process is being started, and by Close
 	view     *view      // what programs see; made by the first one
@@ -72,7 +73,7 @@ func New(cfg Config) (*Namespace, error) {
 	if cfg.MTU == 0 {
 		cfg.MTU = defaultMTU
 	}
-	n := &Namespace{cfg: cfg, net: -1, dir: filepath.Join(stateDir, cfg.Name)}
+	n := &Namespace{cfg: cfg, net: kernelns.None(), dir: filepath.Join(stateDir, cfg.Name)}
 	if err := n.makeHome(); err != nil {
 		return nil, fmt.Errorf("%s: %w", cfg.Name, err)
 	}
@@ -88,17 +89,12 @@ func NewPlain(name string) (*Namespace, error) { return New(Config{Name: name}) 
 // build makes the kernel's part on a thread of its own.
 func (n *Namespace) build() error {
 	runtime.LockOSThread()
-	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		runtime.UnlockOSThread()
-		return fmt.Errorf("make a network namespace: %w", err)
-	}
 	v := new(visit)
 	defer v.leave()
-	fd, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return fmt.Errorf("open the network namespace: %w", err)
+	var err error
+	if n.net, err = kernelns.New(); err != nil {
+		return fmt.Errorf("make a network namespace: %w", err)
 	}
-	n.net = fd
 	if err := loopbackUp(); err != nil {
 		return fmt.Errorf("bring up lo: %w", err)
 	}
@@ -247,7 +243,7 @@ func Veth(a *Namespace, aName string, b *Namespace, bName string) error {
 		defer h.Close()
 		attrs := netlink.NewLinkAttrs()
 		attrs.Name = aName
-		return h.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: bName, PeerNamespace: netlink.NsFd(b.net)})
+		return h.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: bName, PeerNamespace: netlink.NsFd(int(b.net))})
 	})
 	if err != nil {
 		return fmt.Errorf("connect %s of %s with %s of %s: %w", aName, a.cfg.Name, bName, b.cfg.Name, err)
@@ -272,9 +268,8 @@ func (n *Namespace) Close() error {
 	if n.port != nil {
 		errs = append(errs, n.port.Close())
 	}
-	if n.net >= 0 {
-		errs = append(errs, unix.Close(n.net))
-		n.net = -1
+	if n.net.IsOpen() {
+		errs = append(errs, n.net.Close())
 	}
 	errs = append(errs, os.RemoveAll(n.dir))
 	if err := errors.Join(errs...); err != nil {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 
+	kernelns "github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
 
@@ -37,10 +38,10 @@ var forwarded = []os.Signal{
 
 // homeNet is the lab's own network namespace, where every thread belongs that
 // does not work for a Namespace. It is set once, by entering the sandbox.
-var homeNet = -1
+var homeNet = kernelns.None()
 
 // Inside reports whether this process is the lab of a sandbox.
-func Inside() bool { return homeNet >= 0 }
+func Inside() bool { return homeNet.IsOpen() }
 
 // Enter puts the program into a sandbox, in which it may call New. Call it once,
 // before threads or work that a second copy of the program must not repeat.
@@ -234,11 +235,11 @@ func becomeLab() error {
 	if err := loopbackUp(); err != nil {
 		return fmt.Errorf("bring up the sandbox's lo: %w", err)
 	}
-	fd, err := unix.Open("/proc/self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	home, err := kernelns.Get()
 	if err != nil {
 		return fmt.Errorf("open the sandbox's network namespace: %w", err)
 	}
-	homeNet = fd
+	homeNet = home
 	return nil
 }
 

@@ -6,7 +6,7 @@ import (
 	"os"
 	"runtime"
 
-	"golang.org/x/sys/unix"
+	kernelns "github.com/vishvananda/netns"
 )
 
 // visit is a stay of the calling goroutine's thread in a network namespace that
@@ -29,8 +29,8 @@ func (n *Namespace) enterForGood() error {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
 	err := os.ErrClosed
-	if n.net >= 0 {
-		err = unix.Setns(n.net, unix.CLONE_NEWNET)
+	if n.net.IsOpen() {
+		err = kernelns.Set(n.net)
 	}
 	if err != nil {
 		return fmt.Errorf("enter the network namespace: %w", err)
@@ -44,7 +44,7 @@ func (v *visit) leave() {
 		return
 	}
 	v.home = true
-	if unix.Setns(homeNet, unix.CLONE_NEWNET) == nil {
+	if kernelns.Set(homeNet) == nil {
 		runtime.UnlockOSThread()
 	}
 }

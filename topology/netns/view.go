@@ -24,7 +24,7 @@ func (v view) close() error { return errors.Join(unix.Close(v.mnt), unix.Close(v
 func (n *Namespace) inView(f func() error) error {
 	n.starting.Lock()
 	defer n.starting.Unlock()
-	if n.net < 0 {
+	if !n.net.IsOpen() {
 		return os.ErrClosed
 	}
 	if n.view == nil {
@@ -209,7 +209,7 @@ func nsswitch(host string) string {
 // there is none.
 func (n *Namespace) killAll() error {
 	var own unix.Stat_t
-	if err := unix.Fstat(n.net, &own); err != nil {
+	if err := unix.Fstat(int(n.net), &own); err != nil {
 		return fmt.Errorf("look at the network namespace: %w", err)
 	}
 	deadline := time.Now().Add(5 * time.Second)
