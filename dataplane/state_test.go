@@ -51,7 +51,7 @@ type machine struct {
 }
 
 // TestState plays random packets, pauses and edits, in both families, and wants
-// after every step that each source port belongs to exactly one flow; and in the
+// after every step that each source port belongs to exactly one flow (F2.21); and in the
 // end that the flow logs have every packet, on the interface that sent it and on
 // the one that got it, and that after long silence nothing is left: no flow, no
 // tracked connection, no source port (F2.30).
@@ -259,6 +259,87 @@ func TestTargets(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// twoBalancers is a service of two load balancers, each with a target of its own.
+const twoBalancers = `
+vpc red 10.0.0.0/16
+vpc provider 10.9.0.0/16
+subnet red/a az1 10.0.1.0/24
+subnet provider/a az1 10.9.1.0/24
+balancer one
+balancer two
+targets first provider/web-1:8080
+targets second provider/web-2:8080
+listener one tcp 80 first
+listener two tcp 80 second
+instance red/app red/a 10.0.1.10
+endpoint red/ep red/a 10.0.1.50 provider/one,provider/two
+node provider/one provider/a 10.9.1.5 one
+node provider/two provider/a 10.9.1.6 two
+instance provider/web-1 provider/a 10.9.1.21
+instance provider/web-2 provider/a 10.9.1.22
+`
+
+// TestBinding (F1.47): an endpoint's interface stays with one of its zone's load
+// balancers, whichever it met at first.
+func TestBinding(t *testing.T) {
+	l, f := newLab(t, false, twoBalancers), packet.NewFrame()
+	chosen := map[dataplane.InterfaceID]int{}
+	for seed := range uint64(40) {
+		s := dataplane.DefaultSettings()
+		s.Seed = seed
+		w := dataplane.New(l.prog, s)
+		met := map[dataplane.InterfaceID]bool{}
+		for i := range 20 {
+			p := dial(l, "red/app", "red/ep", packet.TCP)
+			p.Src = netip.AddrPortFrom(p.Src.Addr(), uint16(40000+i))
+			p.Build(f)
+			to, why := w.Process(0, l.id("red/app"), f)
+			if why != drop.None {
+				t.Fatal(why)
+			}
+			met[to] = true
+			if i == 0 {
+				chosen[to]++
+			}
+		}
+		if len(met) != 1 {
+			t.Errorf("seed %d: one interface used %d load balancers", seed, len(met))
+		}
+	}
+	if len(chosen) != 2 {
+		t.Errorf("40 endpoints chose among two load balancers: %v", chosen)
+	}
+}
+
+// TestHashInputs (F2.17): the hash takes the addresses that meet at the endpoint:
+// two consumers' equal ones choose the same target, another client's others.
+func TestHashInputs(t *testing.T) {
+	l, f := newLab(t, false, twoConsumers), packet.NewFrame()
+	w := dataplane.New(l.prog, dataplane.DefaultSettings())
+	differ := map[string]int{}
+	for i := range 100 {
+		land := map[string]dataplane.InterfaceID{}
+		for client, ep := range map[string]string{"red/app": "red/ep", "red/near": "red/ep", "blue/app": "blue/ep"} {
+			p := dial(l, client, ep, packet.UDP)
+			p.Src = netip.AddrPortFrom(p.Src.Addr(), uint16(10000+i))
+			p.Build(f)
+			to, why := w.Process(0, l.id(client), f)
+			if why != drop.None {
+				t.Fatalf("%s: %v", client, why)
+			}
+			land[client] = to
+		}
+		for client, to := range land {
+			if to != land["red/app"] {
+				differ[client]++
+			}
+		}
+	}
+	if differ["blue/app"] != 0 || differ["red/near"] < 20 || differ["red/near"] > 80 {
+		t.Errorf("of 100 flows chose another target: %v", differ)
 	}
 }
 

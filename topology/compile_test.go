@@ -50,6 +50,7 @@ func TestCompile(t *testing.T) {
 		"next epoch":                           {l.Compile().Epoch, uint32(2)},
 		"endpoint MTU (F1.31)":                 {endpoint.MTU, 8500},
 		"instance MTU":                         {app.MTU, 9001},
+		"node MTU (F2.6)":                      {node.MTU, 9001},
 		"endpoint not available (F1.9)":        {endpoint.Endpoint.Available, false},
 		"nodes of its zone (F1.48)":            {labels(p, endpoint.Endpoint.Nodes), "load_balancer.api.us-east-1a"},
 		"a node without groups (F2.63)":        {node.Ingress == nil && node.Egress == nil, true},
@@ -87,8 +88,12 @@ func TestCompile(t *testing.T) {
 	if err := l.Settle("api"); err != nil {
 		t.Fatal(err)
 	}
-	if !byLabel(t, l.Compile(), "vpc_endpoint.api.us-east-1a").Endpoint.Available || endpoint.Endpoint.Available {
+	now := byLabel(t, l.Compile(), "vpc_endpoint.api.us-east-1a")
+	if !now.Endpoint.Available || endpoint.Endpoint.Available {
 		t.Error("availability must show in the next program, and in that alone")
+	}
+	if !slices.Equal(now.Addrs, endpoint.Addrs) { // F1.2
+		t.Errorf("the endpoint's addresses were %v, are %v", endpoint.Addrs, now.Addrs)
 	}
 }
 
@@ -138,6 +143,7 @@ func TestCompileEverything(t *testing.T) {
 		"a port of its own":                    {addrOf(p, both.Group.Targets[1]), "hub/web 100.68.2.4:5353"},
 		"targets elsewhere are unused (F2.19)": {len(spare.Listeners[key(packet.TCP, 443)].Group.Targets), 1},
 		"groups of a node":                     {byLabel(t, p, "load_balancer.main.eu-central-1a").Ingress != nil, true},
+		"one of which is enough (F3.1)":        {allows(byLabel(t, p, "load_balancer.main.eu-central-1a").Egress), true},
 		"dual stack":                           {fmt.Sprint(byLabel(t, p, "vpc_endpoint.names.eu-central-1b").Addrs), "[100.68.2.99 2001:db8:1234:aa02::4]"},
 		"and two routers":                      {fmt.Sprint(byLabel(t, p, "hub/web").Routers), "[100.68.2.1 2001:db8:1234:aa02::1]"},
 		"the zone is the place (F1.46)":        {fmt.Sprint(byLabel(t, p, "hub/dns").Zone, byLabel(t, p, "hub/web").Zone), "2 1"},

@@ -7,7 +7,8 @@ import (
 )
 
 // TestNames: what each VPC's resolver answers, while the endpoint waits and when
-// it is available.
+// it is available. Endpoint and load balancer have an address in each of their
+// two zones (F1.1, F2.1).
 func TestNames(t *testing.T) {
 	l := mustBuild(t, twoAccounts)
 	e, _ := l.Endpoint("api")

@@ -3,6 +3,7 @@ package topology
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -44,8 +45,10 @@ var mistakes = []struct {
 		`vpcs.provider.subnets.a.cidr_block: 10.1.1.0/24 is outside VPC provider (10.0.0.0/16)`}},
 	{"subnets overlap", "b: { cidr_block: 10.0.2.0/24", "b: { cidr_block: 10.0.0.0/22", []string{
 		`vpcs.provider.subnets.b.cidr_block: 10.0.0.0/22 overlaps subnet a (10.0.1.0/24)`}},
-	{"subnet too small", "a: { cidr_block: 10.0.1.0/24", "a: { cidr_block: 10.0.1.0/29", []string{
+	{"subnet too small", "a: { cidr_block: 10.0.1.0/24", "a: { cidr_block: 10.0.1.0/29", []string{ // F1.3
 		`vpcs.provider.subnets.a.cidr_block: /29 is not a size for a subnet: AWS takes /16 to /28`}},
+	{"IPv6 subnet between the steps", "a: { cidr_block: 10.0.1.0/24", "a: { ipv6_cidr_block: 2001:db8::/62, cidr_block: 10.0.1.0/24", []string{ // F1.3
+		`vpcs.provider.subnets.a.ipv6_cidr_block: /62 is not a size for a subnet: AWS takes /44 to /64 in steps of 4`}},
 	{"no IPv6 in the VPC", "a: { cidr_block: 10.0.1.0/24", "a: { ipv6_cidr_block: 2001:db8::/64, cidr_block: 10.0.1.0/24", []string{
 		`vpcs.provider.subnets.a.ipv6_cidr_block: VPC provider has no ipv6_cidr_block: add one to it first`}},
 	{"address outside", "web-2: { subnet_id: a", "web-2: { private_ip: 10.0.2.9, subnet_id: a", []string{
@@ -264,6 +267,22 @@ vpcs.provider.security_groups.web.ingress[0].from_port: 80800 is not a port: giv
 vpcs.provider.subnets.a.cidr_block: 10.9.1.0/24 is outside VPC provider (10.0.0.0/16)`
 	if err == nil || err.Error() != want {
 		t.Errorf("got:\n%v\nwant:\n%s", err, want)
+	}
+}
+
+// TestFits: which listener forwards to which target group (F2.9).
+func TestFits(t *testing.T) {
+	for _, c := range []struct{ listener, groups string }{
+		{"TCP", "TCP TCP_UDP"}, {"UDP", "UDP TCP_UDP"}, {"TCP_UDP", "TCP_UDP"},
+	} {
+		for _, group := range []string{"TCP", "UDP", "TCP_UDP"} {
+			_, err := build(t, twoAccounts,
+				"port: 8080, protocol: TCP,", "port: 8080, protocol: "+group+",",
+				"{ port: 80, protocol: TCP,", "{ port: 80, protocol: "+c.listener+",")
+			if want := slices.Contains(strings.Fields(c.groups), group); (err == nil) != want {
+				t.Errorf("a %s listener to a %s group: %v", c.listener, group, err)
+			}
+		}
 	}
 }
 

@@ -194,11 +194,11 @@ func TestTimeouts(t *testing.T) {
 		proto packet.Proto
 		want  time.Duration
 	}{
-		{New, packet.TCP, d.TCPNew},
-		{None, packet.TCP, d.TCPNew},
+		{New, packet.TCP, 60 * time.Second},
+		{None, packet.TCP, 60 * time.Second},
 		{Established, packet.TCP, 432000 * time.Second},
-		{Closing, packet.TCP, d.TCPClosing},
-		{Closed, packet.TCP, d.TCPClosed},
+		{Closing, packet.TCP, 120 * time.Second},
+		{Closed, packet.TCP, 10 * time.Second},
 		{New, packet.UDP, 30 * time.Second},
 		{Stream, packet.UDP, 180 * time.Second},
 		{New, packet.ICMP, 600 * time.Second},

@@ -146,7 +146,7 @@ func TestFields(t *testing.T) {
 	if got, ok := r.Field("srcadr"); ok || got != "" {
 		t.Errorf("an unknown field is %q", got)
 	}
-	for _, name := range Fields() {
+	for _, name := range Fields() { // F4.4
 		if got, ok := (&Record{}).Field(name); !ok || got == "" || strings.Contains(got, " ") {
 			t.Errorf("%s of an empty record is %q, %t", name, got, ok)
 		}

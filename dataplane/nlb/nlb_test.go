@@ -53,7 +53,7 @@ func TestHashInputs(t *testing.T) {
 	}
 }
 
-// One client that comes back with new ports, or with the same port and new
+// F2.17: one client that comes back with new ports, or with the same port and new
 // sequence numbers, reaches all targets alike.
 func TestTargetsAreUniform(t *testing.T) {
 	const each = 2000
@@ -180,5 +180,8 @@ func TestDefaults(t *testing.T) {
 	if TCPIdle != 350*time.Second || MinTCPIdle != 60*time.Second || MaxTCPIdle != 6000*time.Second ||
 		UDPIdle != 120*time.Second || DefaultTimeouts().Answer != 30*time.Second {
 		t.Error("not AWS's values (F2.44, F2.48)")
+	}
+	if d := DefaultTimeouts(); d.Closing != 120*time.Second || d.Closed != 10*time.Second {
+		t.Error("not the values that FIDELITY.md gives (F2.34, F2.49)")
 	}
 }
