@@ -65,6 +65,8 @@ func (s *stage) Wait(ctx context.Context, d time.Duration) error {
 
 func (s *stage) Edit(f func(*topology.Lab) error) error { return f(s.lab) }
 
+func (s *stage) Look(f func(*topology.Lab) error) error { return f(s.lab) }
+
 func (s *stage) Records(*topology.NIC) ([]flowlog.Record, error) { return s.records, s.fault }
 
 func (s *stage) Drops([]*topology.NIC) ([drop.NumReasons]uint64, error) { return s.drops, s.fault }

@@ -1,10 +1,12 @@
 package topology
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/plsim/plsim/dataplane"
@@ -80,6 +82,19 @@ func (p *pool) nameOf(m member) string {
 		return name + ":" + strconv.Itoa(int(m.port))
 	}
 	return netip.AddrPortFrom(m.addr, m.port).String()
+}
+
+// ParseTarget reads the name of a target: its target_id, or target_id:PORT.
+func ParseTarget(name string) (*Target, error) {
+	if _, err := netip.ParseAddr(name); err == nil || !strings.Contains(name, ":") {
+		return &Target{TargetID: name}, nil
+	}
+	host, port, err := net.SplitHostPort(name)
+	n, perr := strconv.ParseUint(port, 10, 16)
+	if err != nil || perr != nil || n == 0 || host == "" {
+		return &Target{}, fmt.Errorf("%q is no target: write its target_id, or target_id:PORT", name)
+	}
+	return &Target{TargetID: host, Port: int(n)}, nil
 }
 
 // Check is a health check that a load balancer's node makes of a target, again

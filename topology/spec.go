@@ -111,7 +111,7 @@ type HealthCheck struct {
 
 // TargetHealthState is the target_health_state of a target group.
 type TargetHealthState struct {
-	TerminateUnhealthy *bool `yaml:"enable_unhealthy_connection_termination,omitempty" doc:"Whether clients of a target that turns unhealthy get a RST at their next packet. Default true (F2.55)."`
+	TerminateUnhealthy *bool `yaml:"enable_unhealthy_connection_termination,omitempty" doc:"Whether clients of a target that turns unhealthy get a RST at their next packet (F2.55). Default true."`
 }
 
 // TargetGroupHealth is the target_group_health of a target group.
