@@ -190,6 +190,10 @@ func TestSteps(t *testing.T) {
 			step:  `{ exec: { in: app, command: x }, expect: { exit_code: 1, stdout: { matches: "^Hel+o" } } }`,
 			want:  "exit code 1",
 		}, {
+			name: "target health",
+			step: `{ target_health: { target_group_arn: web }, expect: { states: { web: initial, "web:81": unused }, reason_codes: { web: "", "web:81": Target.NotRegistered } } }`,
+			want: "web initial\nreason code of web: expected \"\", saw Elb.InitialHealthChecking",
+		}, {
 			name: "accepted",
 			step: `{ accept: web, expect: { state: available } }`,
 			want: "available",

@@ -104,7 +104,7 @@ func (w *World) check(ctx context.Context, seed uint64) error {
 // watch checks a target again and again, the first time at once, and calls first
 // after that. Then the checks of all nodes spread over the interval.
 func (w *World) watch(ctx context.Context, c topology.Check, rnd *rand.Rand, first func()) {
-	share := rnd.Float64()
+	share := 0.5 + rnd.Float64()/2
 	for {
 		began := w.now()
 		passed := w.nodes[c.Node].passes(ctx, c)

@@ -149,7 +149,7 @@ func (c *checker) matcher(path, key string, m *Matcher) {
 			return
 		}
 		if !slices.Contains(known, text) {
-			c.wrong(path, "%q is not a known %s%s", text, key, hint(text, known))
+			c.wrong(path, "%q is not a known %s%s", text, strings.TrimSuffix(key, "s"), hint(text, known))
 		}
 	}
 	if m.Equals != nil {
