@@ -164,6 +164,7 @@ func (c *compiler) targetGroup(lb *balancer, p *pool) *dataplane.TargetGroup {
 		CrossZone:        lb.crosses(p),
 		PreserveClientIP: *p.PreserveClientIP,
 	}
+	failsOpen := map[dataplane.ZoneID]bool{}
 	for _, m := range p.members {
 		if !lb.enabled(m.place()) {
 			continue
@@ -174,7 +175,12 @@ func (c *compiler) targetGroup(lb *balancer, p *pool) *dataplane.TargetGroup {
 		if id, ok := c.program.VPCs[p.network.number].Addrs[t.Addr]; ok {
 			t.Interface = id
 		}
-		if !lb.failsOpen(p, m.place()) {
+		open, known := failsOpen[t.Zone]
+		if !known {
+			open = lb.failsOpen(p, m.place())
+			failsOpen[t.Zone] = open
+		}
+		if !open {
 			t.Avoid = m.health.now != TargetHealthy
 			t.Reset = m.health.now == TargetUnhealthy && *p.HealthState.TerminateUnhealthy
 		}

@@ -114,7 +114,8 @@ func TestChecks(t *testing.T) {
 }
 
 // TestRouting: who gets new flows, whose flows are reset, and which zones are in
-// the DNS names, by the health of the three targets (F2.55–F2.58).
+// the DNS names, by the health of the three targets (F2.55, F2.56, F2.57, F2.58,
+// F1.25).
 func TestRouting(t *testing.T) {
 	// web-1 and web-2 are in zone a, web-3 in zone b.
 	health := func(settings string) []string {

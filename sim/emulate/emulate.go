@@ -140,7 +140,7 @@ func (w *World) build() error {
 		case dataplane.Resolver:
 			w.resolvers[j.nic.Network.Name] = j.ns
 		default:
-			w.nodes[j.nic] = newNode(j.ns)
+			w.nodes[j.nic] = &node{j.ns}
 		}
 		errs = append(errs, w.engine.Attach(j.nic.Index, j.ns.Port()))
 	}

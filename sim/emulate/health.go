@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"time"
 
@@ -21,21 +22,7 @@ func nodeVoice(cfg *netns.Config) {
 }
 
 // node is a load balancer's node, as far as it speaks for itself.
-type node struct {
-	ns     *netns.Namespace
-	client *http.Client // for health checks: a connection each, no redirects
-}
-
-func newNode(ns *netns.Namespace) *node {
-	return &node{ns, &http.Client{
-		Transport: &http.Transport{
-			DialContext: ns.Dial, DisableKeepAlives: true, DisableCompression: true,
-			// Certificates are not verified, and TLS 1.3 is not spoken (F2.51).
-			TLSClientConfig: &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12},
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
-}
+type node struct{ ns *netns.Namespace }
 
 // checks are the health checks that run: a goroutine each, asleep most of the time.
 type checks struct {
@@ -43,6 +30,9 @@ type checks struct {
 	start func(ctx context.Context, c topology.Check, rnd *rand.Rand)
 	rnd   *rand.Rand
 	stop  map[topology.Check]context.CancelFunc
+	// settling holds until the first checks have been made: what they find
+	// shows all at once.
+	settling bool
 }
 
 // follow starts the checks that do not run yet, and stops those that should not
@@ -77,7 +67,10 @@ func (w *World) check(ctx context.Context, seed uint64) error {
 	w.mu.Lock()
 	now := w.lab.Checks()
 	first := make(chan struct{}, len(now))
-	w.checks = &checks{ctx: ctx, rnd: rand.New(rand.NewPCG(seed, 0x6865616c7468)), stop: map[topology.Check]context.CancelFunc{}}
+	w.checks = &checks{
+		ctx: ctx, rnd: rand.New(rand.NewPCG(seed, 0x6865616c7468)),
+		stop: map[topology.Check]context.CancelFunc{}, settling: true,
+	}
 	w.checks.start = func(ctx context.Context, c topology.Check, rnd *rand.Rand) {
 		w.wg.Go(func() { w.watch(ctx, c, rnd, func() { first <- struct{}{} }) })
 	}
@@ -87,18 +80,21 @@ func (w *World) check(ctx context.Context, seed uint64) error {
 	}
 	w.mu.Unlock()
 
-	limit := time.NewTimer(firstChecks)
-	defer limit.Stop()
+	limit, cancel := context.WithTimeout(ctx, firstChecks)
+	defer cancel()
 	for range now {
 		select {
 		case <-first:
-		case <-limit.C:
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
+		case <-limit.Done():
 		}
 	}
-	return nil
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.checks.settling = false
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return w.publish()
 }
 
 // watch checks a target again and again, the first time at once, and calls first
@@ -126,7 +122,7 @@ func (w *World) watch(ctx context.Context, c topology.Check, rnd *rand.Rand, fir
 func (w *World) checked(c topology.Check, passed bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.lab.Checked(c, passed) {
+	if w.lab.Checked(c, passed) && !w.checks.settling {
 		_ = w.publish() // it fails when the run ends, which others tell
 	}
 }
@@ -135,8 +131,30 @@ func (w *World) checked(c topology.Check, passed bool) {
 func (n *node) passes(ctx context.Context, c topology.Check) bool {
 	ctx, cancel := context.WithTimeout(ctx, c.Patience())
 	defer cancel()
-	if c.Protocol == "TCP" {
-		return n.connects(ctx, c.To.String())
+	if c.Protocol != "TCP" {
+		return n.answers(ctx, c)
+	}
+	conn, err := n.dial(ctx, c)
+	if err != nil {
+		return false
+	}
+	conn.Close() // at once, and without data (F2.52)
+	return true
+}
+
+// dial connects to where a check goes.
+func (n *node) dial(ctx context.Context, c topology.Check) (net.Conn, error) {
+	return n.ns.Dial(ctx, "tcp", c.To.String())
+}
+
+// answers makes one request of HTTP or HTTPS, on a connection of its own. A
+// redirect is an answer like others.
+func (n *node) answers(ctx context.Context, c topology.Check) bool {
+	transport := &http.Transport{
+		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return n.dial(ctx, c) },
+		DisableKeepAlives: true,
+		// Certificates are not verified, and TLS 1.3 is not spoken (F2.51).
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12},
 	}
 	scheme := map[string]string{"HTTP": "http", "HTTPS": "https"}[c.Protocol]
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+c.To.String()+c.Path, nil)
@@ -145,21 +163,10 @@ func (n *node) passes(ctx context.Context, c topology.Check) bool {
 	}
 	req.Host = c.Host
 	req.Header.Set("User-Agent", "ELB-HealthChecker/2.0")
-	resp, err := n.client.Do(req)
+	resp, err := transport.RoundTrip(req)
 	if err != nil {
 		return false
 	}
 	resp.Body.Close()
 	return c.Passes(resp.StatusCode)
-}
-
-// connects reports whether a target takes a connection, which is closed at once
-// and without data (F2.52).
-func (n *node) connects(ctx context.Context, to string) bool {
-	conn, err := n.ns.Dial(ctx, "tcp", to)
-	if err != nil {
-		return false
-	}
-	conn.Close()
-	return true
 }

@@ -50,7 +50,8 @@ target_groups:
   six: { vpc_id: lab, port: 80, protocol: TCP, target_type: ip, health_check: { interval: 300 } }
 `
 
-// A TCP check on the wire is SYN, SYN-ACK, ACK and at once FIN, no data (F2.52).
+// A TCP check on the wire is SYN, SYN-ACK, ACK and at once FIN, no data (F2.52,
+// F1.32).
 func TestCheckOnTheWire(t *testing.T) {
 	w, l := newWorld(t, healthLab)
 	wire := openWire(t, w, "lab/web")
