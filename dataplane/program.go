@@ -118,6 +118,8 @@ type Target struct {
 	Port      uint16
 	Zone      ZoneID
 
+	// FailOpen says that it gets new flows although it is not healthy (F2.56).
+	FailOpen bool
 	// Avoid keeps new flows away: the target is not healthy, and its group does
 	// not fail open (F2.56, F2.57).
 	Avoid bool

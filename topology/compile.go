@@ -180,9 +180,9 @@ func (c *compiler) targetGroup(lb *balancer, p *pool) *dataplane.TargetGroup {
 			open = lb.failsOpen(p, m.place())
 			failsOpen[t.Zone] = open
 		}
-		if !open {
-			t.Avoid = m.health.now != TargetHealthy
-			t.Reset = m.health.now == TargetUnhealthy && *p.HealthState.TerminateUnhealthy
+		if m.health.now != TargetHealthy {
+			t.FailOpen, t.Avoid = open, !open
+			t.Reset = !open && m.health.now == TargetUnhealthy && *p.HealthState.TerminateUnhealthy
 		}
 		out.Targets = append(out.Targets, t)
 	}

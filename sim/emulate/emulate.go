@@ -168,12 +168,13 @@ func (w *World) Edit(f func(*topology.Lab) error) error {
 	if err := f(w.lab); err != nil {
 		return err
 	}
-	w.checks.follow(w.lab.Checks())
-	return w.publish()
+	return w.load()
 }
 
-// publish makes names and packets follow the lab as it is now. The caller holds mu.
-func (w *World) publish() error {
+// load makes names, packets and health checks follow the lab as it is now. The
+// caller holds mu.
+func (w *World) load() error {
+	w.checks.follow(w.lab.Checks())
 	w.names.Store(w.lab.Names())
 	prog := w.lab.Compile()
 	return w.engine.Do(func(walk *dataplane.Walk, _ clock.Time) { walk.Load(prog) })

@@ -94,7 +94,7 @@ func (w *World) check(ctx context.Context, seed uint64) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return w.publish()
+	return w.load()
 }
 
 // watch checks a target again and again, the first time at once, and calls first
@@ -103,7 +103,9 @@ func (w *World) watch(ctx context.Context, c topology.Check, rnd *rand.Rand, fir
 	share := 0.5 + rnd.Float64()/2
 	for {
 		began := w.now()
-		passed := w.nodes[c.Node].passes(ctx, c)
+		limit, cancel := context.WithTimeout(ctx, c.Patience())
+		passed := w.nodes[c.Node].passes(limit, c)
+		cancel()
 		if ctx.Err() != nil {
 			return
 		}
@@ -123,14 +125,12 @@ func (w *World) checked(c topology.Check, passed bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.lab.Checked(c, passed) && !w.checks.settling {
-		_ = w.publish() // it fails when the run ends, which others tell
+		_ = w.load() // it fails when the run ends, which others tell
 	}
 }
 
-// passes makes one health check.
+// passes makes one health check, which fails when ctx ends.
 func (n *node) passes(ctx context.Context, c topology.Check) bool {
-	ctx, cancel := context.WithTimeout(ctx, c.Patience())
-	defer cancel()
 	if c.Protocol != "TCP" {
 		return n.answers(ctx, c)
 	}

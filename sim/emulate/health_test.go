@@ -205,7 +205,7 @@ func TestHTTPChecks(t *testing.T) {
 	} {
 		c := check
 		c.To = netip.AddrPortFrom(c.To.Addr(), tt.port)
-		c.HealthCheck = &topology.HealthCheck{Protocol: tt.protocol, Path: tt.path, Matcher: tt.matcher, Timeout: 2}
+		c.HealthCheck = &topology.HealthCheck{Protocol: tt.protocol, Path: tt.path, Matcher: tt.matcher}
 		if got := node.passes(t.Context(), c); got != tt.want {
 			t.Errorf("%s port %d, path %s, matcher %s: %v, want %v", tt.protocol, tt.port, tt.path, tt.matcher, got, tt.want)
 		}
