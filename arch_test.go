@@ -28,7 +28,7 @@ var edges = map[string]string{
 	"dataplane/snat":      "dataplane/flow dataplane/packet",
 	"scenarios":           "",
 	"sim":                 "dataplane/drop dataplane/flowlog sim/scenario topology",
-	"sim/emulate":         "dataplane dataplane/clock dataplane/drop dataplane/engine dataplane/flow dataplane/flowlog dataplane/packet sim sim/explain sim/scenario topology topology/netns",
+	"sim/emulate":         "dataplane dataplane/clock dataplane/drop dataplane/engine dataplane/flow dataplane/flowlog dataplane/packet dataplane/snat sim sim/explain sim/scenario topology topology/netns",
 	"sim/explain":         "dataplane dataplane/drop dataplane/flow dataplane/packet",
 	"sim/report":          "sim",
 	"sim/scenario":        "dataplane/drop dataplane/flowlog topology",

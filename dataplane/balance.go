@@ -119,10 +119,10 @@ func (d *decision) target(g *TargetGroup, node InterfaceID) (*Target, drop.Reaso
 	return nil, drop.NoTarget
 }
 
-// reaches reports whether a node in a zone sends flows of a family to a target
+// reaches reports whether a node in a zone sends new flows of a family to a target
 // (F2.19).
 func (g *TargetGroup) reaches(t *Target, zone ZoneID, v6 bool) bool {
-	return t.Interface != NoInterface && t.Addr.Is4() != v6 && (g.CrossZone || t.Zone == zone)
+	return !t.Avoid && t.Interface != NoInterface && t.Addr.Is4() != v6 && (g.CrossZone || t.Zone == zone)
 }
 
 // translate makes the packet one from the node to the target: the node's
@@ -208,7 +208,8 @@ func (d *decision) balanced(in InterfaceID) (flow.Ref, *nlb.Flow, flow.Dir) {
 	reopens := d.v.Proto == packet.TCP && conntrack.Opens(d.v.Proto, d.v.Flags) &&
 		f.State() != conntrack.Established && d.v.Seq != f.ISN
 	late := dir == flow.Reply && f.TooLate(d.now, &d.w.settings.Balancing) // F2.48
-	if !reopens && !late && !f.Expired(d.now, &d.w.settings.Balancing) {
+	moves := dir == flow.Forward && !d.midway() && d.w.terminated(f, d.at.DstPort)
+	if !reopens && !late && !moves && !f.Expired(d.now, &d.w.settings.Balancing) {
 		return ref, f, dir
 	}
 	if d.commit {
@@ -235,7 +236,12 @@ func (d *decision) resume(ref flow.Ref, f *nlb.Flow, dir flow.Dir) drop.Reason {
 		way = [maxHops]flow.Scope{f.Target, f.Node, front, f.Client}
 		p.ends = [2]packet.Tuple{keyTuple(&back), keyTuple(&there).Reversed()}
 	}
+	over := d.w.terminated(f, there.DstPort)
+	d.passing = d.passing || over // what the target says is no precedent for the client
 	for i, id := range way {
+		if over && dir == flow.Forward && i == 2 {
+			return d.terminate(ref, f)
+		}
 		d.at = p.tuple(i)
 		h := d.hop(InterfaceID(id))
 		nic := &d.w.prog.Interfaces[h.at]

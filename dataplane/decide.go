@@ -325,16 +325,25 @@ const (
 	nodeTTL      = 1
 	endpointMSS4 = 8365
 	endpointMSS6 = endpointMSS4 - 20
+	// What a node says of itself (F2.52).
+	nodeMSS4 = 8361
+	nodeMSS6 = nodeMSS4 - 20
 )
 
 func (d *decision) toll() (ttl uint8, mss uint16) {
+	p := &d.path
+	own := d.w.prog.Interfaces[p.hops[0].at].Kind == Node || d.w.prog.Interfaces[p.hops[p.hopCount-1].at].Kind == Node
 	switch {
-	case d.path.private && d.v.V6:
+	case p.private && d.v.V6:
 		return endpointTTL, endpointMSS6
-	case d.path.private:
+	case p.private:
 		return endpointTTL, endpointMSS4
-	case d.path.balanced.Valid():
+	case p.balanced.Valid():
 		return nodeTTL, 0
+	case own && d.v.V6:
+		return nodeTTL, nodeMSS6
+	case own:
+		return nodeTTL, nodeMSS4
 	default:
 		return 0, 0
 	}

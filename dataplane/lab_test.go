@@ -27,7 +27,7 @@ import (
 //	allow GROUP in|out PROTO PORT PEER               (- for any; a peer is a CIDR or a group)
 //	balancer NAME [enforce]
 //	listener BALANCER PROTO PORT TARGETS [idle=350s]
-//	targets NAME [cross_zone] [preserve] [INTERFACE:PORT…]
+//	targets NAME [cross_zone] [preserve] [INTERFACE:PORT[/avoid][/reset]…]
 //
 // An interface without groups is not filtered. Addresses are written in IPv4;
 // in a lab of IPv6 each decimal of one becomes a group of the other, so that
@@ -166,8 +166,10 @@ func (l *lab) link() error {
 				return fmt.Errorf("%s: no interface %s", s, name)
 			}
 			g := l.targets[f[1]]
+			health := strings.Split(port, "/")
 			g.Targets = append(g.Targets, dataplane.Target{
-				Interface: l.id(name), Addr: nic.Addrs[0], Port: uint16(number(port)), Zone: nic.Zone,
+				Interface: l.id(name), Addr: nic.Addrs[0], Port: uint16(number(health[0])), Zone: nic.Zone,
+				Avoid: slices.Contains(health, "avoid"), Reset: slices.Contains(health, "reset"),
 			})
 		}
 	}

@@ -117,6 +117,15 @@ type Target struct {
 	Addr      packet.Addr
 	Port      uint16
 	Zone      ZoneID
+
+	// FailOpen says that it gets new flows although it is not healthy (F2.56).
+	FailOpen bool
+	// Avoid keeps new flows away: the target is not healthy, and its group does
+	// not fail open (F2.56, F2.57).
+	Avoid bool
+	// Reset ends its flows: the target turned unhealthy, and its group asks for
+	// that (F2.55).
+	Reset bool
 }
 
 // RuleInfo describes a security group rule to people.

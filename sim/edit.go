@@ -110,6 +110,42 @@ func counted(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
+// targetHealth reads the health of a group's targets.
+func (p *player) targetHealth(t *scenario.TargetHealth, e *scenario.Expect) (outcome, error) {
+	c := newComparison(e)
+	err := p.world.Look(func(lab *topology.Lab) error {
+		all, err := lab.TargetHealth(t.TargetGroup)
+		if err != nil {
+			return err
+		}
+		for _, h := range all {
+			c.note("%s %s", h.Target, h.State)
+		}
+		for _, of := range []struct {
+			what   string
+			expect map[string]*scenario.Matcher
+			value  func(topology.TargetHealth) string
+		}{
+			{"state", e.States, func(h topology.TargetHealth) string { return string(h.State) }},
+			{"reason code", e.ReasonCodes, func(h topology.TargetHealth) string { return h.Reason }},
+		} {
+			for _, name := range sortedKeys(of.expect) {
+				target, err := topology.ParseTarget(name)
+				if err != nil {
+					return err
+				}
+				h, err := lab.HealthOf(t.TargetGroup, target)
+				if err != nil {
+					return &refusedError{fmt.Errorf("%s: %w", name, err)}
+				}
+				c.match(of.what+" of "+name, of.expect[name], of.value(h))
+			}
+		}
+		return nil
+	})
+	return c.outcome(), err
+}
+
 // drops reads the counters of an interface, or of all.
 func (p *player) drops(d *scenario.Drops, e *scenario.Expect) (outcome, error) {
 	nics := p.lab.NICs

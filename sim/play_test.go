@@ -65,6 +65,8 @@ func (s *stage) Wait(ctx context.Context, d time.Duration) error {
 
 func (s *stage) Edit(f func(*topology.Lab) error) error { return f(s.lab) }
 
+func (s *stage) Look(f func(*topology.Lab) error) error { return f(s.lab) }
+
 func (s *stage) Records(*topology.NIC) ([]flowlog.Record, error) { return s.records, s.fault }
 
 func (s *stage) Drops([]*topology.NIC) ([drop.NumReasons]uint64, error) { return s.drops, s.fault }
@@ -187,6 +189,10 @@ func TestSteps(t *testing.T) {
 			stage: stage{exit: sim.Exit{Code: 1, Stdout: "Hello\n"}},
 			step:  `{ exec: { in: app, command: x }, expect: { exit_code: 1, stdout: { matches: "^Hel+o" } } }`,
 			want:  "exit code 1",
+		}, {
+			name: "target health",
+			step: `{ target_health: { target_group_arn: web }, expect: { states: { web: initial, "web:81": unused }, reason_codes: { web: "", "web:81": Target.NotRegistered } } }`,
+			want: "web initial\nreason code of web: expected \"\", saw Elb.InitialHealthChecking",
 		}, {
 			name: "accepted",
 			step: `{ accept: web, expect: { state: available } }`,

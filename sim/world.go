@@ -29,6 +29,8 @@ type World interface {
 	// Wait lets the lab's time pass.
 	Wait(ctx context.Context, d time.Duration) error
 
+	// Look reads what changes by itself: the health of targets.
+	Look(f func(*topology.Lab) error) error
 	// Edit changes the lab as AWS's API would; what AWS would refuse is an
 	// error that f returns and Edit hands on.
 	Edit(f func(*topology.Lab) error) error

@@ -50,6 +50,7 @@ func (b *builder) addPools() {
 		b.port(at(path, "port"), spec.Port)
 		b.choice(at(path, "load_balancing_cross_zone_enabled"), &spec.CrossZone, "a setting", "use_load_balancer_configuration", "true", "false")
 		p.preserve(&b.problems)
+		b.addHealth(p)
 		switch spec.TargetType {
 		case "alb", "lambda":
 			b.problems.add(at(path, "target_type"), "%s is not supported yet; choose from instance, ip", spec.TargetType)
@@ -213,6 +214,7 @@ func (p *pool) register(m member) (problems Problems) {
 		problems.add("target_id", "%s: a target group holds IPv4 targets or IPv6 targets, not both", m.addr)
 	}
 	if len(problems) == 0 {
+		m.health = new(health)
 		p.members = append(p.members, m)
 	}
 	return problems

@@ -161,21 +161,30 @@ func (c *compiler) balancer(lb *balancer) dataplane.LoadBalancer {
 func (c *compiler) targetGroup(lb *balancer, p *pool) *dataplane.TargetGroup {
 	out := &dataplane.TargetGroup{
 		Label:            p.name,
-		CrossZone:        p.TargetGroup.CrossZone == "true" || p.TargetGroup.CrossZone != "false" && lb.CrossZone,
+		CrossZone:        lb.crosses(p),
 		PreserveClientIP: *p.PreserveClientIP,
 	}
+	failsOpen := map[dataplane.ZoneID]bool{}
 	for _, m := range p.members {
-		t := dataplane.Target{Interface: dataplane.NoInterface, Port: m.port, Zone: m.zone.Num}
-		if m.host != nil {
-			m.addr, t.Zone = m.host.NIC.Addr(), m.host.NIC.Zone.Num
+		if !lb.enabled(m.place()) {
+			continue
 		}
-		t.Addr = packet.AddrFrom(m.addr)
+		t := dataplane.Target{
+			Interface: dataplane.NoInterface, Addr: packet.AddrFrom(m.address()), Port: m.port, Zone: m.place().Num,
+		}
 		if id, ok := c.program.VPCs[p.network.number].Addrs[t.Addr]; ok {
 			t.Interface = id
 		}
-		if slices.ContainsFunc(lb.zones, func(s *subnet) bool { return s.zone.Num == t.Zone }) {
-			out.Targets = append(out.Targets, t)
+		open, known := failsOpen[t.Zone]
+		if !known {
+			open = lb.failsOpen(p, m.place())
+			failsOpen[t.Zone] = open
 		}
+		if m.health.now != TargetHealthy {
+			t.FailOpen, t.Avoid = open, !open
+			t.Reset = !open && m.health.now == TargetUnhealthy && *p.HealthState.TerminateUnhealthy
+		}
+		out.Targets = append(out.Targets, t)
 	}
 	return out
 }

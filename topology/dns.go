@@ -31,10 +31,12 @@ type Answer struct {
 //
 //   - an endpoint's regional and zonal names (F1.22), for every VPC (F1.24), in
 //     any state but deleted: as long as there are interfaces, packets to them
-//     meet silence, not a failed lookup;
+//     meet silence, not a failed lookup. The regional name leaves out zones where
+//     the load balancers are not healthy (F1.25), unless none is;
 //   - the private name of its service, as an alias of the regional name, in the
 //     VPC of an available endpoint with private_dns_enabled (F1.26);
-//   - a load balancer's regional and zonal names (F2.3), for every VPC;
+//   - a load balancer's regional and zonal names (F2.3), for every VPC; its regional
+//     name, too, leaves out zones that are not healthy (F2.57, F2.58);
 //   - instances' names, in their own VPC if it has enable_dns_hostnames.
 func (l *Lab) Names() *Names {
 	names := &Names{public: map[string]Answer{}, own: map[string]map[string]Answer{}}
@@ -42,7 +44,7 @@ func (l *Lab) Names() *Names {
 		names.own[n.Name] = map[string]Answer{}
 	}
 	for _, lb := range l.balancers {
-		names.public[lb.dnsName] = answer("", lb.nodes...)
+		names.public[lb.dnsName] = answer("", lb.healthyNodes()...)
 		for _, n := range lb.nodes {
 			names.public[lb.zonalDNSName(n.Zone.Name)] = answer("", n)
 		}
@@ -51,12 +53,13 @@ func (l *Lab) Names() *Names {
 		if e.State == Deleted {
 			continue
 		}
-		names.public[e.DNSName()] = answer("", e.NICs...)
+		nics := e.healthyNICs()
+		names.public[e.DNSName()] = answer("", nics...)
 		for _, n := range e.NICs {
 			names.public[e.ZonalDNSName(n.Zone.Name)] = answer("", n)
 		}
 		if e.PrivateDNS && e.State == Available {
-			names.own[e.Network.Name][e.offer.PrivateDNSName] = answer(e.DNSName(), e.NICs...)
+			names.own[e.Network.Name][e.offer.PrivateDNSName] = answer(e.DNSName(), nics...)
 		}
 	}
 	for _, h := range l.Hosts {

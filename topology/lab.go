@@ -15,7 +15,8 @@ import (
 // Lab is a lab with everything filled in, resolved and addressed: what its
 // [Spec] comes to, and the state that its life has changed since. One goroutine
 // owns a Lab. Others get what [Lab.Compile] and [Lab.Names] return, which never
-// changes; after an edit the owner calls both again.
+// changes; after an edit the owner calls both again. What a lab is made of may be
+// read by others all the while, but not the health of its targets.
 type Lab struct {
 	Name   string
 	Region string
@@ -208,6 +209,8 @@ type member struct {
 	addr netip.Addr
 	port uint16
 	zone Zone
+
+	health *health // of a registered target
 }
 
 // balancer is a load balancer of the lab.

@@ -90,6 +90,27 @@ var mistakes = []struct {
 	{"file below a file", "stranger: { subnet_id: a }", "stranger: { subnet_id: a, files: { a/b: x, a/b/c: y } }", []string{
 		`vpcs.consumer.instances.stranger.files.'a/b/c': a/b is a file here, so it cannot be a directory`}},
 
+	// Health (F2.50, F2.57).
+	{"health check", "targets: [web-1,", "health_check: { protocol: HTTP, port: http, path: healthz, matcher: 100-200, interval: 4, timeout: 121, healthy_threshold: 1, unhealthy_threshold: 11 }, targets: [web-1,", []string{
+		`target_groups.web.health_check.healthy_threshold: 1 is out of range: AWS takes 2 to 10`,
+		`target_groups.web.health_check.interval: 4 is out of range: AWS takes 5 to 300 seconds`,
+		`target_groups.web.health_check.matcher: "100-200" is no set of status codes from 200 to 599: write 200, 200,204 or 200-399`,
+		`target_groups.web.health_check.path: "healthz" is not a path: begin it with /`,
+		`target_groups.web.health_check.port: "http" is not a port: give one from 1 to 65535, or traffic-port`,
+		`target_groups.web.health_check.timeout: 121 is out of range: AWS takes 2 to 120 seconds`,
+		`target_groups.web.health_check.unhealthy_threshold: 11 is out of range: AWS takes 2 to 10`}},
+	{"health check by TCP", "targets: [web-1,", "health_check: { path: /, matcher: 200 }, targets: [web-1,", []string{
+		`target_groups.web.health_check.matcher: is for HTTP and HTTPS: a TCP check only connects`,
+		`target_groups.web.health_check.path: is for HTTP and HTTPS: a TCP check only connects`}},
+	{"health check by UDP", "targets: [web-1,", "health_check: { protocol: UDP }, targets: [web-1,", []string{
+		`target_groups.web.health_check.protocol: UDP cannot be checked: choose from TCP, HTTP, HTTPS, which a UDP target needs beside its service (F2.51)`}},
+	{"thresholds", "targets: [web-1,", `target_group_health: { dns_failover: { minimum_healthy_targets_count: none, minimum_healthy_targets_percentage: 101 }, unhealthy_state_routing: { minimum_healthy_targets_count: "off" } }, targets: [web-1,`, []string{
+		`target_groups.web.target_group_health.dns_failover.minimum_healthy_targets_count: "none" is out of range: write a number from 1 to 1000, or off`,
+		`target_groups.web.target_group_health.dns_failover.minimum_healthy_targets_percentage: "101" is out of range: write a number from 1 to 100, or off`,
+		`target_groups.web.target_group_health.unhealthy_state_routing.minimum_healthy_targets_count: "off" is out of range: write a number from 1 to 1000`}},
+	{"thresholds reversed", "targets: [web-1,", `target_group_health: { unhealthy_state_routing: { minimum_healthy_targets_count: 2 } }, targets: [web-1,`, []string{
+		`target_groups.web.target_group_health.dns_failover.minimum_healthy_targets_count: 1 is below the 2 of unhealthy_state_routing: a zone must leave DNS before its traffic goes to unhealthy targets`}},
+
 	// Security group rules.
 	{"rule protocol", "{ protocol: tcp, from_port: 80,", "{ protocol: tpc, from_port: 80,", []string{
 		`vpcs.consumer.security_groups.endpoint.ingress[0].protocol: "tpc" is not a protocol; did you mean tcp?`}},

@@ -85,13 +85,46 @@ type Service struct {
 
 // TargetGroup is an aws_lb_target_group with its attachments.
 type TargetGroup struct {
-	VPCID            string    `yaml:"vpc_id,omitempty" doc:"VPC of the targets. Default: the only VPC that has them all."`
-	Port             int       `yaml:"port" doc:"Port on which targets receive traffic."`
-	Protocol         string    `yaml:"protocol" doc:"TCP, UDP or TCP_UDP."`
-	TargetType       string    `yaml:"target_type,omitempty" doc:"instance (default) or ip."`
-	PreserveClientIP *bool     `yaml:"preserve_client_ip,omitempty" doc:"Whether targets see the client's address. Default true for instance targets and UDP; PrivateLink overrides it (F2.24, F2.25)."`
-	CrossZone        string    `yaml:"load_balancing_cross_zone_enabled,omitempty" doc:"true, false or use_load_balancer_configuration (default) (F2.19)."`
-	Targets          []*Target `yaml:"targets,omitempty" doc:"Targets: an instance's name or an address, or target_id with port."`
+	VPCID            string             `yaml:"vpc_id,omitempty" doc:"VPC of the targets. Default: the only VPC that has them all."`
+	Port             int                `yaml:"port" doc:"Port on which targets receive traffic."`
+	Protocol         string             `yaml:"protocol" doc:"TCP, UDP or TCP_UDP."`
+	TargetType       string             `yaml:"target_type,omitempty" doc:"instance (default) or ip."`
+	PreserveClientIP *bool              `yaml:"preserve_client_ip,omitempty" doc:"Whether targets see the client's address. Default true for instance targets and UDP; PrivateLink overrides it (F2.24, F2.25)."`
+	CrossZone        string             `yaml:"load_balancing_cross_zone_enabled,omitempty" doc:"true, false or use_load_balancer_configuration (default) (F2.19)."`
+	HealthCheck      *HealthCheck       `yaml:"health_check,omitempty" doc:"How targets are checked. They always are."`
+	HealthState      *TargetHealthState `yaml:"target_health_state,omitempty" doc:"What becomes of the flows of a target that turns unhealthy."`
+	GroupHealth      *TargetGroupHealth `yaml:"target_group_health,omitempty" doc:"How many targets must be healthy."`
+	Targets          []*Target          `yaml:"targets,omitempty" doc:"Targets: an instance's name or an address, or target_id with port."`
+}
+
+// HealthCheck is the health_check of a target group.
+type HealthCheck struct {
+	Protocol           string `yaml:"protocol,omitempty" doc:"TCP (default), HTTP or HTTPS, whose certificates are not verified (F2.50, F2.51)."`
+	Port               string `yaml:"port,omitempty" doc:"A port, or traffic-port (default)."`
+	Path               string `yaml:"path,omitempty" doc:"What HTTP and HTTPS ask for. Default /."`
+	Matcher            string `yaml:"matcher,omitempty" doc:"Status codes that pass, from 200 to 599, such as 200,204 or 200-299. Default 200-399."`
+	Interval           int    `yaml:"interval,omitempty" doc:"Seconds between two checks by one node, 5 to 300; default 30."`
+	Timeout            int    `yaml:"timeout,omitempty" doc:"Seconds after which a check has failed, 2 to 120. Default: 6 for HTTP, 10 for TCP and HTTPS."`
+	HealthyThreshold   int    `yaml:"healthy_threshold,omitempty" doc:"Passed checks in a row that make an unhealthy target healthy, 2 to 10; default 5. A new target needs one (F2.20)."`
+	UnhealthyThreshold int    `yaml:"unhealthy_threshold,omitempty" doc:"Failed checks in a row that make a target unhealthy, 2 to 10; default 2."`
+}
+
+// TargetHealthState is the target_health_state of a target group.
+type TargetHealthState struct {
+	TerminateUnhealthy *bool `yaml:"enable_unhealthy_connection_termination,omitempty" doc:"Whether clients of a target that turns unhealthy get a RST at their next packet (F2.55). Default true."`
+}
+
+// TargetGroupHealth is the target_group_health of a target group.
+type TargetGroupHealth struct {
+	DNS     *HealthThreshold `yaml:"dns_failover,omitempty" doc:"With fewer healthy targets a zone leaves the load balancer's DNS name. No lower than unhealthy_state_routing (F2.57, F2.58)."`
+	Routing *HealthThreshold `yaml:"unhealthy_state_routing,omitempty" doc:"With fewer healthy targets all targets get new flows (F2.56, F2.57)."`
+}
+
+// HealthThreshold is a number of healthy targets: of a zone, or with cross-zone
+// load balancing of all.
+type HealthThreshold struct {
+	Count      string `yaml:"minimum_healthy_targets_count,omitempty" doc:"A number; default 1. For dns_failover also off."`
+	Percentage string `yaml:"minimum_healthy_targets_percentage,omitempty" doc:"1 to 100, or off (default)."`
 }
 
 // Target is an aws_lb_target_group_attachment. A scenario may write the

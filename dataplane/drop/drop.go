@@ -57,6 +57,7 @@ const (
 	NoListener                // no listener for protocol and port: silence (F2.10)
 	LoadBalancerICMP          // ICMP other than type 3 to a node (F2.10)
 	LoadBalancerSecurityGroup // refused by the load balancer's groups (F2.65)
+	TargetUnhealthy           // the flow's target turned unhealthy: answered with RST (F2.55)
 	NoTarget                  // no registered target in reach of this zone (F2.19)
 	PortAllocation            // no source port left towards this target (F2.30)
 	UnknownFlow               // TCP segment of no known flow: answered with RST (F2.10, F2.45)

@@ -48,6 +48,7 @@ var entries = [NumReasons]entry{
 	NoListener:                {"no_listener", "The load balancer has no listener for this protocol and port."},
 	LoadBalancerICMP:          {"load_balancer_icmp", "Load balancer nodes take no ICMP but destination unreachable."},
 	LoadBalancerSecurityGroup: {"load_balancer_security_group", "No inbound rule of the load balancer's security groups allows the packet."},
+	TargetUnhealthy:           {"target_unhealthy", "The flow's target has turned unhealthy, so the load balancer ends the flow; it answers with RST."},
 	NoTarget:                  {"no_target", "No registered target is within reach of this zone's load balancer node."},
 	PortAllocation:            {"port_allocation", "The load balancer node has no source port left towards this target."},
 	UnknownFlow:               {"unknown_flow", "The TCP segment belongs to no known flow; it is answered with RST."},

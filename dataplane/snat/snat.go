@@ -9,11 +9,14 @@ import (
 	"github.com/plsim/plsim/dataplane/packet"
 )
 
-// The port range (F2.31) and the number of ports that may be in use at once
-// between one node and one target (F2.30).
+// The port range and the number of ports that may be in use at once between one
+// node and one target (F2.30). The rest of AWS's range (F2.31) is for connections
+// of a node's own, so that a health check never meets a client's flow.
 const (
 	FirstPort    = 1024
-	LastPort     = 65535
+	LastPort     = FirstOwnPort - 1
+	FirstOwnPort = 64512
+	LastOwnPort  = 65535
 	DefaultLimit = 55000
 )
 
@@ -29,7 +32,7 @@ type Pair struct {
 
 const (
 	total      = LastPort - FirstPort + 1
-	blockWords = 63
+	blockWords = 62
 	blockPorts = blockWords * 64
 	numBlocks  = total / blockPorts // 16, without rest
 	maxSpare   = 16
@@ -94,7 +97,7 @@ func (p *Pool) Take(pair Pair, rnd uint64) (uint16, bool) {
 // Release gives a port back. A port that is not in use for the pair is ignored.
 func (p *Pool) Release(pair Pair, port uint16) {
 	u := p.pairs[pair]
-	if u == nil || port < FirstPort {
+	if u == nil || port < FirstPort || port > LastPort {
 		return
 	}
 	i := int(port) - FirstPort
@@ -131,7 +134,7 @@ func (u *portSet) word(i int) *uint64 {
 }
 
 // free returns the index of the nth port that is not in use, from 0. There must
-// be more than nth of them. It takes at most 16+63+63 steps.
+// be more than nth of them. It takes at most 16+62+63 steps.
 func (u *portSet) free(nth int) int {
 	b := 0
 	for ; nth >= blockPorts-int(u.count[b]); b++ {

@@ -26,6 +26,7 @@ import (
 // World is a lab that runs in namespaces. One goroutine plays in it.
 type World struct {
 	lab    *topology.Lab
+	mu     sync.Mutex // held while the lab changes, and while its targets' health is read
 	engine *engine.Engine
 	began  time.Time
 	names  atomic.Pointer[topology.Names] // what the resolvers answer from
@@ -33,6 +34,8 @@ type World struct {
 
 	hosts     map[string]*host            // instances, by VPC/NAME
 	resolvers map[string]*netns.Namespace // by VPC
+	nodes     map[*topology.NIC]*node     // of the load balancers
+	checks    *checks
 
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
@@ -52,13 +55,14 @@ type Options struct {
 
 // Start builds the lab and returns when it is ready for the story: every
 // namespace stands, every service listens, every program that was to be waited
-// for answers. ctx bounds the life of all of it. Close must follow, also after
+// for answers, and every target that answers health checks has passed one. ctx bounds the life of all of it. Close must follow, also after
 // an error.
 func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	w := &World{
 		lab: lab, began: time.Now(), cancel: cancel,
 		hosts: make(map[string]*host), resolvers: make(map[string]*netns.Namespace),
+		nodes: make(map[*topology.NIC]*node),
 	}
 	w.names.Store(lab.Names())
 
@@ -86,7 +90,10 @@ func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 	if err := w.serve(ctx); err != nil {
 		return w, err
 	}
-	return w, w.launch(ctx, opts)
+	if err := w.launch(ctx, opts); err != nil {
+		return w, err
+	}
+	return w, w.check(ctx, opts.Seed)
 }
 
 // now is the lab's clock: real time since the start.
@@ -102,7 +109,8 @@ func (w *World) build() error {
 	}
 	var jobs []*job
 	for _, nic := range w.lab.NICs {
-		if nic.Kind == dataplane.Instance || nic.Kind == dataplane.Resolver {
+		switch nic.Kind {
+		case dataplane.Instance, dataplane.Resolver, dataplane.Node:
 			jobs = append(jobs, &job{nic: nic, cfg: configOf(nic)})
 		}
 	}
@@ -126,10 +134,13 @@ func (w *World) build() error {
 			errs = append(errs, fmt.Errorf("%s: %w", j.nic.Label, j.err))
 			continue
 		}
-		if j.nic.Host != nil {
+		switch j.nic.Kind {
+		case dataplane.Instance:
 			w.hosts[j.nic.Host.Name] = &host{Host: j.nic.Host, ns: j.ns}
-		} else {
+		case dataplane.Resolver:
 			w.resolvers[j.nic.Network.Name] = j.ns
+		default:
+			w.nodes[j.nic] = &node{j.ns}
 		}
 		errs = append(errs, w.engine.Attach(j.nic.Index, j.ns.Port()))
 	}
@@ -141,6 +152,9 @@ func configOf(nic *topology.NIC) netns.Config {
 	cfg := netns.Config{
 		Name: nic.Label, MAC: nic.MAC, Addrs: nic.Addrs, Gateways: nic.Routers, MTU: nic.MTU,
 	}
+	if nic.Kind == dataplane.Node {
+		nodeVoice(&cfg)
+	}
 	if h := nic.Host; h != nil {
 		cfg.Hostname, cfg.Resolver, cfg.Search = h.Hostname(), h.ResolverAddr(), h.SearchDomain()
 	}
@@ -149,12 +163,28 @@ func configOf(nic *topology.NIC) netns.Config {
 
 // Edit implements [sim.World].
 func (w *World) Edit(f func(*topology.Lab) error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if err := f(w.lab); err != nil {
 		return err
 	}
+	return w.load()
+}
+
+// load makes names, packets and health checks follow the lab as it is now. The
+// caller holds mu.
+func (w *World) load() error {
+	w.checks.follow(w.lab.Checks())
 	w.names.Store(w.lab.Names())
 	prog := w.lab.Compile()
 	return w.engine.Do(func(walk *dataplane.Walk, _ clock.Time) { walk.Load(prog) })
+}
+
+// Look implements [sim.World].
+func (w *World) Look(f func(*topology.Lab) error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return f(w.lab)
 }
 
 // Wait implements [sim.World].
@@ -205,6 +235,9 @@ func (w *World) Close() error {
 	}
 	for _, ns := range w.resolvers {
 		ns.Close()
+	}
+	for _, n := range w.nodes {
+		n.ns.Close()
 	}
 	return w.fault
 }

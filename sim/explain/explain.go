@@ -76,10 +76,15 @@ func (w *writer) step(s *dataplane.TraceStep) {
 			w.add("%s: the listener for %s port %d gets the packet", at, protocol(s.Proto), s.Tuple.DstPort)
 		}
 	case dataplane.StageTarget:
-		if s.Why == drop.None {
-			w.add("%s: the flow hash chose target %s", at, w.name(s.To))
-		} else {
+		switch {
+		case s.Why == drop.TargetUnhealthy:
+			w.add("%s: target %s has turned unhealthy", at, w.name(s.To))
+		case s.Why != drop.None:
 			w.add("%s: no target is in reach of this zone", at)
+		case s.Target.FailOpen:
+			w.add("%s: the flow hash chose target %s, which is not healthy, but too few are and the target group fails open", at, w.name(s.To))
+		default:
+			w.add("%s: the flow hash chose target %s", at, w.name(s.To))
 		}
 	case dataplane.StageTranslate:
 		if s.Why == drop.None {

@@ -46,6 +46,12 @@ func TestWay(t *testing.T) {
 		}
 		return l.Settle("web")
 	}
+	healthy := func(l *topology.Lab) error {
+		for _, c := range l.Checks() {
+			l.Checked(c, true)
+		}
+		return accept(l)
+	}
 	const toEndpoint = `consumer/app: egress allowed by all to 0.0.0.0/0 of consumer/app (vpcs.consumer.security_groups.app.egress[0])
 consumer/app: the address is that of vpc_endpoint.web.us-east-1a
 vpc_endpoint.web.us-east-1a: ingress allowed by PORT from consumer/app of consumer/endpoint (vpcs.consumer.security_groups.endpoint.ingress[0])
@@ -59,11 +65,22 @@ vpc_endpoint.web.us-east-1a: ingress allowed by PORT from consumer/app of consum
 		want string
 	}{
 		{
-			name: "through", edit: accept, from: "app", to: "vpc_endpoint.web.private_ip.us-east-1a", port: 80,
+			name: "through", edit: healthy, from: "app", to: "vpc_endpoint.web.private_ip.us-east-1a", port: 80,
 			want: toEndpoint + `vpc_endpoint.web.us-east-1a: the endpoint is available and leads to load_balancer.web.us-east-1a
 load_balancer.web.us-east-1a: ingress is not filtered
 load_balancer.web.us-east-1a: the listener for TCP port 80 gets the packet
 load_balancer.web.us-east-1a: the flow hash chose target provider/web
+load_balancer.web.us-east-1a: translated to 10.0.0.5:NNNN > 10.0.0.4:8080
+load_balancer.web.us-east-1a: egress is not filtered
+provider/web: ingress allowed by tcp 8080 from 10.0.0.0/16 of provider/web (vpcs.provider.security_groups.web.ingress[0])
+provider/web: gets the packet as 10.0.0.5:NNNN > 10.0.0.4:8080
+a first packet would arrive now`,
+		}, {
+			name: "through, though nobody is healthy (F2.56)", edit: accept, from: "app", to: "vpc_endpoint.web.private_ip.us-east-1a", port: 80,
+			want: toEndpoint + `vpc_endpoint.web.us-east-1a: the endpoint is available and leads to load_balancer.web.us-east-1a
+load_balancer.web.us-east-1a: ingress is not filtered
+load_balancer.web.us-east-1a: the listener for TCP port 80 gets the packet
+load_balancer.web.us-east-1a: the flow hash chose target provider/web, which is not healthy, but too few are and the target group fails open
 load_balancer.web.us-east-1a: translated to 10.0.0.5:NNNN > 10.0.0.4:8080
 load_balancer.web.us-east-1a: egress is not filtered
 provider/web: ingress allowed by tcp 8080 from 10.0.0.0/16 of provider/web (vpcs.provider.security_groups.web.ingress[0])

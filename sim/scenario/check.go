@@ -100,6 +100,8 @@ func (c *checker) step(path string, s *Step) {
 		c.targetEdit(at, s.Register)
 	case "deregister":
 		c.targetEdit(at, s.Deregister)
+	case "target_health":
+		c.reference(join(at, "target_group_arn"), "target group", s.TargetHealth.TargetGroup, c.names.targetGroups)
 	case "flow_logs":
 		c.networkInterface(join(at, "interface"), s.FlowLogs.Interface)
 	case "drops":
@@ -262,6 +264,17 @@ func (c *checker) targetEdit(path string, e *TargetEdit) {
 	}
 	if p := join(path, "port"); c.src.Has(p) {
 		c.within(p, e.Port, 1, 65535)
+	}
+}
+
+// target checks how an expectation names a target: an instance or an address,
+// perhaps with a port.
+func (c *checker) target(path, name string) {
+	t, err := topology.ParseTarget(name)
+	if _, bad := netip.ParseAddr(t.TargetID); err == nil && bad != nil {
+		c.instance(path, t.TargetID)
+	} else if err != nil {
+		c.wrong(path, "%v", err)
 	}
 }
 

@@ -13,7 +13,10 @@ import (
 
 // Words that a matcher can be about.
 var (
-	errorWords = []string{"timeout", "refused", "reset", "unreachable", "dns", "tls", "http", "none"}
+	errorWords       = []string{"timeout", "refused", "reset", "unreachable", "dns", "tls", "http", "none"}
+	targetStateWords = []string{
+		string(topology.TargetInitial), string(topology.TargetHealthy), string(topology.TargetUnhealthy), string(topology.TargetUnused),
+	}
 	stateWords = []string{
 		string(topology.PendingAcceptance), string(topology.Pending), string(topology.Available),
 		string(topology.Rejected), string(topology.Deleted),
@@ -39,6 +42,11 @@ func (c *checker) expect(path, action string, e *Expect) {
 	}
 	for name := range e.Targets {
 		c.instance(join(join(path, "targets"), name), name)
+	}
+	for key, targets := range map[string]map[string]*Matcher{"states": e.States, "reason_codes": e.ReasonCodes} {
+		for name := range targets {
+			c.target(join(join(path, key), name), name)
+		}
 	}
 	for name := range e.Reasons {
 		if _, ok := drop.Parse(name); !ok {
@@ -130,6 +138,8 @@ func (c *checker) matcher(path, key string, m *Matcher) {
 			known = errorWords
 		case key == "state":
 			known = stateWords
+		case key == "states":
+			known = targetStateWords
 		case slices.Contains(numeric, key):
 			if !wholeNumber.MatchString(text) {
 				c.wrong(path, "expected a whole number, found %q", text)
@@ -139,7 +149,7 @@ func (c *checker) matcher(path, key string, m *Matcher) {
 			return
 		}
 		if !slices.Contains(known, text) {
-			c.wrong(path, "%q is not a known %s%s", text, key, hint(text, known))
+			c.wrong(path, "%q is not a known %s%s", text, strings.TrimSuffix(key, "s"), hint(text, known))
 		}
 	}
 	if m.Equals != nil {

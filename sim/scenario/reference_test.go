@@ -46,11 +46,12 @@ A key without a default and not marked as required may be left out. In the headi
 // reference returns the reference as Markdown.
 func reference() string {
 	r := referenceWriter{titles: map[reflect.Type]string{}, shared: map[reflect.Type]string{
-		reflect.TypeFor[topology.Rule]():   "Rule of a security group",
-		reflect.TypeFor[topology.Target](): "Target",
-		reflect.TypeFor[RuleEdit]():        "Rule to add or remove",
-		reflect.TypeFor[TargetEdit]():      "Target to add or remove",
-		reflect.TypeFor[Matcher]():         "Condition",
+		reflect.TypeFor[topology.Rule]():            "Rule of a security group",
+		reflect.TypeFor[topology.Target]():          "Target",
+		reflect.TypeFor[topology.HealthThreshold](): "Threshold of healthy targets",
+		reflect.TypeFor[RuleEdit]():                 "Rule to add or remove",
+		reflect.TypeFor[TargetEdit]():               "Target to add or remove",
+		reflect.TypeFor[Matcher]():                  "Condition",
 	}}
 	r.WriteString(referenceHead)
 	r.structure(section{reflect.TypeFor[Scenario](), "Top of the file", ""})

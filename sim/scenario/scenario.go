@@ -45,8 +45,9 @@ type Step struct {
 	Deregister *TargetEdit `yaml:"deregister,omitempty" doc:"Remove a target from a target group; its flows live on (F2.59)."`
 	Wait       *Duration   `yaml:"wait,omitempty" doc:"Let this much of the lab's time pass."`
 
-	FlowLogs *FlowLogs `yaml:"flow_logs,omitempty" doc:"Read the VPC flow log of an interface."`
-	Drops    *Drops    `yaml:"drops,omitempty" doc:"Read the counters of dropped packets."`
+	TargetHealth *TargetHealth `yaml:"target_health,omitempty" doc:"Read the health of a target group's targets."`
+	FlowLogs     *FlowLogs     `yaml:"flow_logs,omitempty" doc:"Read the VPC flow log of an interface."`
+	Drops        *Drops        `yaml:"drops,omitempty" doc:"Read the counters of dropped packets."`
 
 	Expect *Expect `yaml:"expect,omitempty" doc:"What must hold. Default: the action succeeds."`
 }
@@ -107,6 +108,11 @@ type TargetEdit struct {
 	Port        int    `yaml:"port,omitempty" doc:"Overrides the group's port."`
 }
 
+// TargetHealth reads the health of targets.
+type TargetHealth struct {
+	TargetGroup string `yaml:"target_group_arn" doc:"Target group, by name."`
+}
+
 // FlowLogs reads records.
 type FlowLogs struct {
 	Interface string `yaml:"interface" doc:"eni-… of the interface, mostly written as a ${…} reference."`
@@ -138,6 +144,9 @@ type Expect struct {
 	Stderr   *Matcher `yaml:"stderr,omitempty" doc:"What it printed as diagnostics. exec."`
 
 	State *Matcher `yaml:"state,omitempty" doc:"State of the endpoint, in the API's spelling. accept, reject, delete."`
+
+	States      map[string]*Matcher `yaml:"states,omitempty" doc:"State of each target: initial, healthy, unhealthy or unused (F2.54). A target is its target_id, with :PORT where that is not the group's. target_health."`
+	ReasonCodes map[string]*Matcher `yaml:"reason_codes,omitempty" doc:"Reason code of each target, such as Target.FailedHealthChecks; empty where it is healthy (F2.54). target_health."`
 
 	Records []map[string]*Matcher `yaml:"records,omitempty" doc:"Flow log records that must be there, by field name. flow_logs."`
 	Absent  []map[string]*Matcher `yaml:"absent,omitempty" doc:"Flow log records that must not. flow_logs."`

@@ -12,21 +12,22 @@ import (
 // expectable names, for each action, the keys of expect that say something about
 // it.
 var expectable = map[string][]string{
-	"request":     {"error", "status", "body", "json", "headers"},
-	"connections": {"error", "succeeded", "failed", "targets"},
-	"resolve":     {"error", "addresses"},
-	"ping":        {"error"},
-	"exec":        {"exit_code", "stdout", "stderr"},
-	"accept":      {"state"},
-	"reject":      {"state"},
-	"delete":      {"state"},
-	"authorize":   nil,
-	"revoke":      nil,
-	"register":    nil,
-	"deregister":  nil,
-	"wait":        nil,
-	"flow_logs":   {"records", "absent", "count"},
-	"drops":       {"reasons"},
+	"request":       {"error", "status", "body", "json", "headers"},
+	"connections":   {"error", "succeeded", "failed", "targets"},
+	"resolve":       {"error", "addresses"},
+	"ping":          {"error"},
+	"exec":          {"exit_code", "stdout", "stderr"},
+	"accept":        {"state"},
+	"reject":        {"state"},
+	"delete":        {"state"},
+	"authorize":     nil,
+	"revoke":        nil,
+	"register":      nil,
+	"deregister":    nil,
+	"wait":          nil,
+	"target_health": {"states", "reason_codes"},
+	"flow_logs":     {"records", "absent", "count"},
+	"drops":         {"reasons"},
 }
 
 // actions are the keys of a step that do something, in the order of the struct.
@@ -52,7 +53,7 @@ func (s *Step) chosen() []string {
 
 // Action returns the key of the step's action: request, connections, resolve,
 // ping, exec, accept, reject, delete, authorize, revoke, register, deregister,
-// wait, flow_logs or drops. It is "" for a step without one, which Load refuses.
+// wait, target_health, flow_logs or drops. It is "" for a step without one, which Load refuses.
 func (s *Step) Action() string {
 	if keys := s.chosen(); len(keys) > 0 {
 		return keys[0]
@@ -92,6 +93,8 @@ func (s *Step) Title() string {
 		return s.Deregister.TargetID + " leaves target group " + s.Deregister.TargetGroup
 	case "wait":
 		return s.Wait.String() + " pass"
+	case "target_health":
+		return "The health of target group " + s.TargetHealth.TargetGroup
 	case "flow_logs":
 		return "The flow log of " + s.FlowLogs.Interface
 	case "drops":

@@ -9,6 +9,8 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
+	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/vishvananda/netlink"
@@ -31,6 +33,11 @@ type Config struct {
 	Addrs    []netip.Prefix // of eth0, each with the length of its subnet's prefix
 	Gateways []netip.Addr   // default routers, at most one a family
 	MTU      int            // of eth0, in bytes of IP packet; default 9001 (F1.31)
+
+	// What sockets begin with; 0 means the system's default.
+	TTL    int       // time to live of packets
+	Ports  [2]uint16 // first and last port that a connection may come from
+	Window int       // receive window of connections that Dial makes, in bytes
 
 	Resolver netip.Addr // for /etc/resolv.conf
 	Search   string     // the same file's search list
@@ -128,9 +135,19 @@ func (n *Namespace) setSysctls() error {
 	if !v6 {
 		settings = [][2]string{{"ipv6/conf/default/disable_ipv6", "1"}}
 	}
+	if ttl := strconv.Itoa(n.cfg.TTL); n.cfg.TTL != 0 {
+		settings = append(settings, [2]string{"ipv4/ip_default_ttl", ttl})
+		if v6 {
+			settings = append(settings, [2]string{"ipv6/conf/default/hop_limit", ttl})
+		}
+	}
+	if p := n.cfg.Ports; p[1] != 0 {
+		settings = append(settings, [2]string{"ipv4/ip_local_port_range", fmt.Sprintf("%d %d", p[0], p[1])})
+	}
 	for _, s := range settings {
 		err := writeSysctl(s[0], s[1])
-		if err != nil && (v6 || !errors.Is(err, os.ErrNotExist)) { // a kernel without IPv6 will do for IPv4
+		v4 := strings.HasPrefix(s[0], "ipv4/")
+		if err != nil && (v4 || v6 || !errors.Is(err, os.ErrNotExist)) { // a kernel without IPv6 will do for IPv4
 			return err
 		}
 	}

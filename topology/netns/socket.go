@@ -2,9 +2,11 @@ package netns
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -31,12 +33,12 @@ func (n *Namespace) Dial(ctx context.Context, network, address string) (net.Conn
 			KeepAlive: -1,
 			// The socket exists and belongs to the namespace: what remains
 			// may happen on any thread.
-			Control: func(string, string, syscall.RawConn) error {
+			Control: func(network, _ string, c syscall.RawConn) error {
 				if v.home { // net tries again, but where?
 					return unix.EADDRNOTAVAIL
 				}
 				v.leave()
-				return nil
+				return n.setWindow(network, c)
 			},
 		}
 		conn, err = d.DialContext(ctx, network, address)
@@ -46,6 +48,18 @@ func (n *Namespace) Dial(ctx context.Context, network, address string) (net.Conn
 		return nil, err // already a *net.OpError that names both ends
 	}
 	return conn, nil
+}
+
+// setWindow gives a TCP socket the namespace's receive window, from its SYN on.
+func (n *Namespace) setWindow(network string, c syscall.RawConn) error {
+	if n.cfg.Window == 0 || !strings.HasPrefix(network, "tcp") {
+		return nil
+	}
+	var failed error
+	err := c.Control(func(fd uintptr) {
+		failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_WINDOW_CLAMP, n.cfg.Window)
+	})
+	return errors.Join(err, failed)
 }
 
 // Listen listens inside the namespace for a stream network. The host is a

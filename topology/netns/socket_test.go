@@ -64,6 +64,44 @@ func TestSockets(t *testing.T) {
 	}
 }
 
+// What connections begin with is as configured.
+func TestVoice(t *testing.T) {
+	n := newNamespace(t, netns.Config{Name: "voice", TTL: 255, Ports: [2]uint16{64512, 64520}, Window: 8961})
+	l, err := n.Listen("tcp", "127.0.0.1:80")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c, err := n.Dial(ctx, "tcp", "127.0.0.1:80")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if port := c.LocalAddr().(*net.TCPAddr).Port; port < 64512 || port > 64520 {
+		t.Errorf("the connection comes from port %d", port)
+	}
+	raw, err := c.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = raw.Control(func(fd uintptr) {
+		for _, o := range []struct {
+			name                string
+			level, option, want int
+		}{
+			{"TTL", unix.IPPROTO_IP, unix.IP_TTL, 255},
+			{"window", unix.IPPROTO_TCP, unix.TCP_WINDOW_CLAMP, 8961},
+		} {
+			if got, err := unix.GetsockoptInt(int(fd), o.level, o.option); got != o.want || err != nil {
+				t.Errorf("%s is %d, %v; want %d", o.name, got, err, o.want)
+			}
+		}
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 func TestSocketsRefuse(t *testing.T) {
 	n := newNamespace(t, netns.Config{Name: "names"})
 	for _, address := range []string{"localhost:80", "127.0.0.1", "127.0.0.1:http", ":80"} {

@@ -1,0 +1,172 @@
+package emulate
+
+import (
+	"context"
+	"crypto/tls"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/plsim/plsim/dataplane/snat"
+	"github.com/plsim/plsim/topology"
+	"github.com/plsim/plsim/topology/netns"
+)
+
+// nodeVoice makes the connections of a load balancer's node look as AWS's do on
+// the wire (F2.52). The walk takes one of the time to live, as of every packet
+// that a node sends, and clamps the MSS.
+func nodeVoice(cfg *netns.Config) {
+	cfg.TTL, cfg.Window = 255, 8961
+	cfg.Ports = [2]uint16{snat.FirstOwnPort, snat.LastOwnPort}
+}
+
+// node is a load balancer's node, as far as it speaks for itself.
+type node struct{ ns *netns.Namespace }
+
+// checks are the health checks that run: a goroutine each, asleep most of the time.
+type checks struct {
+	ctx   context.Context
+	start func(ctx context.Context, c topology.Check, rnd *rand.Rand)
+	rnd   *rand.Rand
+	stop  map[topology.Check]context.CancelFunc
+	// settling holds until the first checks have been made: what they find
+	// shows all at once.
+	settling bool
+}
+
+// follow starts the checks that do not run yet, and stops those that should not
+// run any more.
+func (s *checks) follow(now []topology.Check) {
+	if s == nil {
+		return // they have not begun
+	}
+	wanted := make(map[topology.Check]bool, len(now))
+	for _, c := range now {
+		wanted[c] = true
+		if s.stop[c] == nil {
+			ctx, cancel := context.WithCancel(s.ctx)
+			s.stop[c] = cancel
+			s.start(ctx, c, rand.New(rand.NewPCG(s.rnd.Uint64(), s.rnd.Uint64())))
+		}
+	}
+	for c, cancel := range s.stop {
+		if !wanted[c] {
+			cancel()
+			delete(s.stop, c)
+		}
+	}
+}
+
+// firstChecks is how long the story waits at most for the first checks to end.
+// Those of targets that stay silent take their whole timeout.
+const firstChecks = time.Second
+
+// check starts the health checks, and returns when each has been made once.
+func (w *World) check(ctx context.Context, seed uint64) error {
+	w.mu.Lock()
+	now := w.lab.Checks()
+	first := make(chan struct{}, len(now))
+	w.checks = &checks{
+		ctx: ctx, rnd: rand.New(rand.NewPCG(seed, 0x6865616c7468)),
+		stop: map[topology.Check]context.CancelFunc{}, settling: true,
+	}
+	w.checks.start = func(ctx context.Context, c topology.Check, rnd *rand.Rand) {
+		w.wg.Go(func() { w.watch(ctx, c, rnd, func() { first <- struct{}{} }) })
+	}
+	w.checks.follow(now)
+	w.checks.start = func(ctx context.Context, c topology.Check, rnd *rand.Rand) {
+		w.wg.Go(func() { w.watch(ctx, c, rnd, func() {}) })
+	}
+	w.mu.Unlock()
+
+	limit, cancel := context.WithTimeout(ctx, firstChecks)
+	defer cancel()
+	for range now {
+		select {
+		case <-first:
+		case <-limit.Done():
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.checks.settling = false
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return w.load()
+}
+
+// watch checks a target again and again, the first time at once, and calls first
+// after that. Then the checks of all nodes spread over the interval.
+func (w *World) watch(ctx context.Context, c topology.Check, rnd *rand.Rand, first func()) {
+	share := 0.5 + rnd.Float64()/2
+	for {
+		began := w.now()
+		limit, cancel := context.WithTimeout(ctx, c.Patience())
+		passed := w.nodes[c.Node].passes(limit, c)
+		cancel()
+		if ctx.Err() != nil {
+			return
+		}
+		w.checked(c, passed)
+		first()
+		first = func() {}
+		pause := time.Duration(share*float64(c.Every())) - w.now().Sub(began)
+		if w.Wait(ctx, max(pause, 0)) != nil {
+			return
+		}
+		share = 0.95 + rnd.Float64()/10 // AWS calls the interval approximate (F2.50)
+	}
+}
+
+// checked tells the lab how a check went, and the fabric what follows.
+func (w *World) checked(c topology.Check, passed bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.lab.Checked(c, passed) && !w.checks.settling {
+		_ = w.load() // it fails when the run ends, which others tell
+	}
+}
+
+// passes makes one health check, which fails when ctx ends.
+func (n *node) passes(ctx context.Context, c topology.Check) bool {
+	if c.Protocol != "TCP" {
+		return n.answers(ctx, c)
+	}
+	conn, err := n.dial(ctx, c)
+	if err != nil {
+		return false
+	}
+	conn.Close() // at once, and without data (F2.52)
+	return true
+}
+
+// dial connects to where a check goes.
+func (n *node) dial(ctx context.Context, c topology.Check) (net.Conn, error) {
+	return n.ns.Dial(ctx, "tcp", c.To.String())
+}
+
+// answers makes one request of HTTP or HTTPS, on a connection of its own. A
+// redirect is an answer like others.
+func (n *node) answers(ctx context.Context, c topology.Check) bool {
+	transport := &http.Transport{
+		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return n.dial(ctx, c) },
+		DisableKeepAlives: true,
+		// Certificates are not verified, and TLS 1.3 is not spoken (F2.51).
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12},
+	}
+	scheme := map[string]string{"HTTP": "http", "HTTPS": "https"}[c.Protocol]
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+c.To.String()+c.Path, nil)
+	if err != nil {
+		return false
+	}
+	req.Host = c.Host
+	req.Header.Set("User-Agent", "ELB-HealthChecker/2.0")
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		return false
+	}
+	resp.Body.Close()
+	return c.Passes(resp.StatusCode)
+}
