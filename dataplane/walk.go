@@ -168,6 +168,9 @@ func (w *Walk) follow(now clock.Time, in InterfaceID, p *path, dir flow.Dir, v *
 		w.observe(p, dir, v)
 	}
 	v.Apply(&leg.rewrite)
+	if p.spliced {
+		w.splice(p, dir, v)
+	}
 	v.Complete()
 	return leg.out, drop.None
 }

@@ -2,6 +2,7 @@ package dataplane_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"flag"
 	"fmt"
 	"net/netip"
@@ -144,8 +145,8 @@ func (e *env) count(t *testing.T, d *datadriven.TestData) {
 // packet that was delivered. Words are TCP flags (SAFRPU), or echo and answer of
 // ICMP, or unreachable, which quotes the last packet that was delivered, alien,
 // which quotes nonsense, or trace. Keys are seq, ack, window, mss, ttl, id (of the IP header, or an echo), data
-// (bytes of payload), len (of the IP packet, filled up with payload), gso, mac
-// (the interface whose MAC address is the source).
+// (bytes of payload), len (of the IP packet, filled up with payload), gso, sack (a
+// block LEFT-RIGHT), mac (the interface whose MAC address is the source).
 type sent struct {
 	packet.Spec
 	in    dataplane.InterfaceID
@@ -189,6 +190,10 @@ func (e *env) parse(t *testing.T, d *datadriven.TestData, line string) sent {
 		case "mss":
 			p.MSS = uint16(e.shift(n, -20))
 			p.Options = []byte{1, 3, 3, 7, 4, 2, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8}
+		case "sack":
+			left, right, _ := strings.Cut(value, "-")
+			p.Options = binary.BigEndian.AppendUint32([]byte{1, 1, 5, 10}, uint32(number(left)))
+			p.Options = binary.BigEndian.AppendUint32(p.Options, uint32(number(right)))
 		case "ttl":
 			p.TTL = uint8(n)
 		case "id":

@@ -111,17 +111,19 @@ func (h *Header) Put(b []byte, size int) int {
 // putAddresses writes the addresses and ports. An address that is not valid, as
 // in a header that speaks of no client, is left zero.
 func (h *Header) putAddresses(b []byte) {
-	src, dst := h.Source.Addr(), h.Destination.Addr()
 	n := 4
-	if src.Is6() {
-		n = 16
+	for i, end := range [2]netip.AddrPort{h.Source, h.Destination} {
+		switch a := end.Addr(); {
+		case h.Source.Addr().Is6():
+			n = 16
+			ip := a.As16()
+			copy(b[n*i:], ip[:])
+		case a.Is4():
+			ip := a.As4()
+			copy(b[n*i:], ip[:])
+		}
+		be.PutUint16(b[2*n+2*i:], end.Port())
 	}
-	if src.BitLen() == dst.BitLen() {
-		copy(b, src.AsSlice())
-		copy(b[n:], dst.AsSlice())
-	}
-	be.PutUint16(b[2*n:], h.Source.Port())
-	be.PutUint16(b[2*n+2:], h.Destination.Port())
 }
 
 func putTLV(b []byte, kind byte, n int) {

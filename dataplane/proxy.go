@@ -1,0 +1,72 @@
+package dataplane
+
+import (
+	"net/netip"
+
+	"github.com/plsim/plsim/dataplane/flow"
+	"github.com/plsim/plsim/dataplane/nlb"
+	"github.com/plsim/plsim/dataplane/packet"
+	"github.com/plsim/plsim/dataplane/ppv2"
+)
+
+// introduce decides whether the target of a new flow is told, by a PROXY
+// protocol header, who its client is. The header speaks of the packet as it was
+// before its translation: the client, and the endpoint's interface or the node
+// that it called (F2.39).
+func (d *decision) introduce(to *ProxyProtocol, via InterfaceID, before packet.Tuple) nlb.Splice {
+	if !to.Enabled || d.v.Proto != packet.TCP {
+		return nlb.Splice{}
+	}
+	size := ppv2.Size
+	if !before.Src.Is4() {
+		size = to.IPv6Size
+	}
+	var b [ppv2.MaxSize]byte
+	size = d.w.proxyHeader(b[:], size, via, before)
+	return nlb.NewSplice(d.v.Seq, size, to.Early)
+}
+
+// proxyHeader writes the header of a flow whose client sends packets of tuple t,
+// to the endpoint's interface via or by none. It returns the header's length, 0
+// if there is no such header.
+func (w *Walk) proxyHeader(b []byte, size int, via InterfaceID, t packet.Tuple) int {
+	h := ppv2.Header{
+		Source:      netip.AddrPortFrom(t.Src.IP(), t.SrcPort),
+		Destination: netip.AddrPortFrom(t.Dst.IP(), t.DstPort),
+	}
+	if via != NoInterface {
+		h.EndpointID = w.prog.Interfaces[via].Endpoint.EndpointID // F2.36
+	}
+	return h.Put(b, size)
+}
+
+// splice does to a segment of a flow with a PROXY protocol header what follows
+// from it (F2.42): it inserts the header before the client's first byte, and
+// shifts what counts the client's bytes.
+func (w *Walk) splice(p *path, dir flow.Dir, v *packet.View) {
+	f := w.flows.At(p.balanced)
+	if f == nil {
+		return
+	}
+	s := &f.Splice
+	if fromTarget := (dir == flow.Reply) != p.turned; fromTarget {
+		if v.Flags&packet.ACK == 0 || !s.Shifts() {
+			return
+		}
+		ack := v.Ack()
+		v.SetAck(s.Reply(ack))
+		v.SACKEdges(func(edge uint32, left bool) uint32 { return s.Edge(ack, edge, left) })
+		return
+	}
+	seq, first := s.Forward(v.Seq, v.Flags, len(v.Payload()))
+	if seq != v.Seq {
+		v.SetSeq(seq)
+	}
+	if !first {
+		return
+	}
+	there, _, _ := w.flows.Keys(p.balanced)
+	var b [ppv2.MaxSize]byte
+	n := w.proxyHeader(b[:], s.Size(), InterfaceID(f.Via), keyTuple(&there))
+	v.Insert(b[:n], w.prog.Interfaces[p.legs[dir].out].MTU)
+}
