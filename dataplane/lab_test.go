@@ -263,7 +263,7 @@ func (l *lab) nic(f []string, word func(int) string) error {
 		n.Balancer = uint16(lb)
 	case "endpoint":
 		n.Kind, n.MTU = dataplane.Endpoint, 8500
-		n.Endpoint = dataplane.EndpointInterface{EndpointID: "vpce-" + word(1), Available: !slices.Contains(f, "pending")}
+		n.Endpoint = dataplane.EndpointInterface{EndpointID: "vpce-" + strings.ReplaceAll(word(1), "/", "-"), Available: !slices.Contains(f, "pending")}
 		for name := range strings.SplitSeq(word(4), ",") {
 			if name != "-" {
 				n.Endpoint.Nodes = append(n.Endpoint.Nodes, l.id(name))

@@ -50,6 +50,8 @@ type env struct {
 	lab *lab
 	now clock.Time
 
+	spliced bool // some target group gets PROXY protocol headers
+
 	walk   *dataplane.Walk
 	probed *dataplane.Walk // the same, but every packet is probed first
 
@@ -107,6 +109,7 @@ func (e *env) run(t *testing.T, d *datadriven.TestData) string {
 
 func (e *env) begin(t *testing.T, d *datadriven.TestData) {
 	e.lab = newLab(t, e.v6, d.Input)
+	e.spliced = strings.Contains(d.Input, " proxy")
 	s := dataplane.DefaultSettings()
 	s.Seed = 1
 	d.MaybeScanArgs(t, "seed", &s.Seed)
