@@ -163,6 +163,7 @@ func (c *compiler) targetGroup(lb *balancer, p *pool) *dataplane.TargetGroup {
 		Label:            p.name,
 		CrossZone:        p.TargetGroup.CrossZone == "true" || p.TargetGroup.CrossZone != "false" && lb.CrossZone,
 		PreserveClientIP: *p.PreserveClientIP,
+		Proxy:            p.proxy(),
 	}
 	for _, m := range p.members {
 		t := dataplane.Target{Interface: dataplane.NoInterface, Port: m.port, Zone: m.zone.Num}

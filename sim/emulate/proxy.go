@@ -1,0 +1,76 @@
+package emulate
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"sync"
+
+	"github.com/plsim/plsim/dataplane/ppv2"
+)
+
+// introduction is what a PROXY protocol header told a built-in service.
+type introduction struct {
+	Local           bool   `json:"local,omitempty"`
+	SourceIP        string `json:"source_ip,omitempty"`
+	SourcePort      uint16 `json:"source_port,omitempty"`
+	DestinationIP   string `json:"destination_ip,omitempty"`
+	DestinationPort uint16 `json:"destination_port,omitempty"`
+	EndpointID      string `json:"vpc_endpoint_id,omitempty"`
+}
+
+// proxied is a listener whose connections begin with a PROXY protocol header.
+type proxied struct{ net.Listener }
+
+func (l proxied) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &proxiedConn{Conn: c}, nil
+}
+
+// proxiedConn reads the header before the first byte that anyone reads. A stream
+// that begins with something else cannot be read at all.
+type proxiedConn struct {
+	net.Conn
+	once   sync.Once
+	header ppv2.Header
+	err    error
+}
+
+func (c *proxiedConn) Read(b []byte) (int, error) {
+	c.once.Do(func() { c.header, c.err = ppv2.Read(c.Conn) })
+	if c.err != nil {
+		return 0, c.err
+	}
+	return c.Conn.Read(b)
+}
+
+// connKey is the context key of a request's connection.
+type connKey struct{}
+
+func withConn(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, c)
+}
+
+// introduced returns what stood before the request's connection; nil if nothing did.
+func introduced(ctx context.Context) *introduction {
+	c := ctx.Value(connKey{})
+	if t, ok := c.(*tls.Conn); ok {
+		c = t.NetConn()
+	}
+	p, ok := c.(*proxiedConn)
+	if !ok {
+		return nil
+	}
+	h := &p.header
+	if h.Local {
+		return &introduction{Local: true}
+	}
+	return &introduction{
+		SourceIP: h.Source.Addr().String(), SourcePort: h.Source.Port(),
+		DestinationIP: h.Destination.Addr().String(), DestinationPort: h.Destination.Port(),
+		EndpointID: h.EndpointID,
+	}
+}
