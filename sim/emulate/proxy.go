@@ -31,7 +31,7 @@ func (l proxied) Accept() (net.Conn, error) {
 }
 
 // proxiedConn reads the header before the first byte that anyone reads. A stream
-// that begins with something else cannot be read at all.
+// that begins with something else is reset.
 type proxiedConn struct {
 	net.Conn
 	once   sync.Once
@@ -40,11 +40,21 @@ type proxiedConn struct {
 }
 
 func (c *proxiedConn) Read(b []byte) (int, error) {
-	c.once.Do(func() { c.header, c.err = ppv2.Read(c.Conn) })
+	c.once.Do(c.begin)
 	if c.err != nil {
 		return 0, c.err
 	}
 	return c.Conn.Read(b)
+}
+
+func (c *proxiedConn) begin() {
+	if c.header, c.err = ppv2.Read(c.Conn); c.err == nil {
+		return
+	}
+	if t, ok := c.Conn.(*net.TCPConn); ok {
+		_ = t.SetLinger(0)
+	}
+	c.Close() // an answer would say that someone had understood
 }
 
 // connKey is the context key of a request's connection.
