@@ -21,15 +21,13 @@ func (d *decision) introduce(to *ProxyProtocol, via InterfaceID, before packet.T
 	if !before.Src.Is4() {
 		size = to.IPv6Size
 	}
-	var b [ppv2.MaxSize]byte
-	size = d.w.proxyHeader(b[:], size, via, before)
-	return nlb.NewSplice(d.v.Seq, size, to.Early)
+	return nlb.NewSplice(d.v.Seq, len(d.w.proxyHeader(size, via, before)), to.Early)
 }
 
-// proxyHeader writes the header of a flow whose client sends packets of tuple t,
-// to the endpoint's interface via or by none. It returns the header's length, 0
-// if there is no such header.
-func (w *Walk) proxyHeader(b []byte, size int, via InterfaceID, t packet.Tuple) int {
+// proxyHeader returns the header of a flow whose client sends packets of tuple t,
+// to the endpoint's interface via or by none; empty if there is no such header. The
+// next one takes its place.
+func (w *Walk) proxyHeader(size int, via InterfaceID, t packet.Tuple) []byte {
 	h := ppv2.Header{
 		Source:      netip.AddrPortFrom(t.Src.IP(), t.SrcPort),
 		Destination: netip.AddrPortFrom(t.Dst.IP(), t.DstPort),
@@ -37,7 +35,7 @@ func (w *Walk) proxyHeader(b []byte, size int, via InterfaceID, t packet.Tuple) 
 	if via != NoInterface {
 		h.EndpointID = w.prog.Interfaces[via].Endpoint.EndpointID // F2.36
 	}
-	return h.Put(b, size)
+	return w.header[:h.Put(w.header[:], size)]
 }
 
 // splice does to a segment of a flow with a PROXY protocol header what follows
@@ -66,7 +64,6 @@ func (w *Walk) splice(p *path, dir flow.Dir, v *packet.View) {
 		return
 	}
 	there, _, _ := w.flows.Keys(p.balanced)
-	var b [ppv2.MaxSize]byte
-	n := w.proxyHeader(b[:], s.Size(), InterfaceID(f.Via), keyTuple(&there))
-	v.Insert(b[:n], w.prog.Interfaces[p.legs[dir].out].MTU)
+	header := w.proxyHeader(s.Size(), InterfaceID(f.Via), keyTuple(&there))
+	v.Insert(header, w.prog.Interfaces[p.legs[dir].out].MTU)
 }

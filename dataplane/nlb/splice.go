@@ -94,10 +94,10 @@ func (s *Splice) Edge(ack, edge uint32, left bool) uint32 {
 		return edge - s.size
 	case s.stage == waiting && int32(at) <= 0:
 		return edge
+	case s.stage == waiting && left && at <= s.size:
+		return s.start + 1
 	case at < s.size:
 		return s.start // within the header, which is not the client's
-	case s.stage == waiting && left && at == s.size:
-		return s.start + 1
 	}
 	return edge - s.size
 }

@@ -39,7 +39,7 @@ func TestCapturedHeader(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, vector)
 	}
 	b, _ := hex.DecodeString(vector)
-	if h, err := Read(bytes.NewReader(b)); err != nil || h != captured() {
+	if h, err := Parse(b); err != nil || h != captured() {
 		t.Errorf("read as %+v, %v", h, err)
 	}
 	// F2.38: the checksum covers every byte. But without its type there is none.
@@ -48,7 +48,7 @@ func TestCapturedHeader(t *testing.T) {
 			continue
 		}
 		b[i] ^= 0x40
-		if h, err := Read(bytes.NewReader(b)); err == nil {
+		if h, err := Parse(b); err == nil {
 			t.Errorf("byte %d changed, and it is read as %+v", i, h)
 		}
 		b[i] ^= 0x40
@@ -126,7 +126,7 @@ func TestLocal(t *testing.T) {
 	if rest, _ := r.Peek(5); string(rest) != "GET /" {
 		t.Errorf("what follows is read as %q", rest)
 	}
-	if h, err := Read(bytes.NewReader(b)); err != nil || !h.Local || h.EndpointID != "" {
+	if h, err := Parse(b); err != nil || !h.Local || h.EndpointID != "" {
 		t.Errorf("read as %+v, %v", h, err)
 	}
 }
@@ -158,7 +158,7 @@ func TestPutRefuses(t *testing.T) {
 	}
 }
 
-func TestReadRefuses(t *testing.T) {
+func TestParseRefuses(t *testing.T) {
 	good := put(captured(), Size)
 	for name, spoil := range map[string]func(b []byte) []byte{
 		"nothing":               func([]byte) []byte { return nil },
@@ -172,14 +172,14 @@ func TestReadRefuses(t *testing.T) {
 		"half a TLV":            func(b []byte) []byte { b[15] = 14; return b },
 		"short checksum":        func(b []byte) []byte { b[30] = 3; return b },
 	} {
-		if h, err := Read(bytes.NewReader(spoil(bytes.Clone(good)))); err == nil {
+		if h, err := Parse(spoil(bytes.Clone(good))); err == nil {
 			t.Errorf("%s: read as %+v", name, h)
 		}
 	}
 }
 
-// FuzzRead reads any bytes; what is understood is written again and read the same.
-func FuzzRead(f *testing.F) {
+// FuzzParse parses any bytes; what is understood is written again and read the same.
+func FuzzParse(f *testing.F) {
 	f.Add(put(captured(), Size))
 	f.Add(Local())
 	v6 := captured()
@@ -187,7 +187,7 @@ func FuzzRead(f *testing.F) {
 	f.Add(put(v6, WideSize))
 	f.Add([]byte(signature + "\x20\x00\x00\x00"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		h, err := Read(bytes.NewReader(b))
+		h, err := Parse(b)
 		if err != nil {
 			return
 		}
@@ -195,7 +195,7 @@ func FuzzRead(f *testing.F) {
 		if len(again) == 0 || !h.Source.IsValid() {
 			return // it does not fit, or says nothing
 		}
-		if got, err := Read(bytes.NewReader(again)); err != nil || got != h {
+		if got, err := Parse(again); err != nil || got != h {
 			t.Errorf("%+v is read again as %+v, %v", h, got, err)
 		}
 	})

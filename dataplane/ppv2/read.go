@@ -1,40 +1,39 @@
 package ppv2
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"net/netip"
 )
 
-// maxRead bounds what [Read] takes for a header.
-const maxRead = 4096
+// Prefix is how many bytes of a header say how long it is.
+const Prefix = fixedLen
 
-// Read reads a header from the start of a stream, to its last byte and no
-// further. It accepts what any sender may write: TLVs in any order, and such as
-// it does not know. A CRC32C must be right if there is one.
-func Read(r io.Reader) (Header, error) {
-	b := make([]byte, fixedLen, Size)
-	if _, err := io.ReadFull(r, b); err != nil {
-		return Header{}, fmt.Errorf("no PROXY protocol header: %w", err)
+// maxLength bounds the headers that are accepted.
+const maxLength = 4096
+
+// Length returns how long the header is that begins with the given [Prefix]
+// bytes of a stream.
+func Length(b []byte) (int, error) {
+	if len(b) < Prefix || string(b[:len(signature)]) != signature {
+		return 0, errors.New("the stream does not begin with a PROXY protocol version 2 header")
 	}
-	if string(b[:len(signature)]) != signature {
-		return Header{}, errors.New("the stream does not begin with a PROXY protocol version 2 header")
+	n := Prefix + int(be.Uint16(b[14:]))
+	if n > maxLength {
+		return 0, fmt.Errorf("a PROXY protocol header of %d bytes is longer than the %d that are accepted", n, maxLength)
 	}
-	n := int(be.Uint16(b[14:]))
-	if fixedLen+n > maxRead {
-		return Header{}, fmt.Errorf("a PROXY protocol header of %d bytes is longer than the %d that are read", fixedLen+n, maxRead)
-	}
-	b = append(b, make([]byte, n)...)
-	if _, err := io.ReadFull(r, b[fixedLen:]); err != nil {
-		return Header{}, fmt.Errorf("the PROXY protocol header ends early: %w", err)
-	}
-	return parse(b)
+	return n, nil
 }
 
-// parse understands a whole header.
-func parse(b []byte) (Header, error) {
+// Parse understands a whole header, and no more than one. It accepts what any
+// sender may write: TLVs in any order, and such as it does not know. A CRC32C must
+// be right if there is one. The bytes of b are as they were when it returns.
+func Parse(b []byte) (Header, error) {
+	if n, err := Length(b); err != nil || n != len(b) {
+		return Header{}, cmp.Or(err, errors.New("the PROXY protocol header ends early"))
+	}
 	h := Header{Local: b[12] == commandLocal}
 	if !h.Local && b[12] != commandProxy {
 		return Header{}, fmt.Errorf("PROXY protocol version and command %#02x are not known", b[12])
@@ -60,10 +59,11 @@ func parse(b []byte) (Header, error) {
 		case b[at] == typeCRC:
 			was := be.Uint32(value)
 			clear(value)
-			if sum := crc32.Checksum(b, castagnoli); sum != was {
+			sum := crc32.Checksum(b, castagnoli)
+			be.PutUint32(value, was)
+			if sum != was {
 				return Header{}, fmt.Errorf("the checksum of the PROXY protocol header is %08x, but should be %08x", was, sum)
 			}
-			be.PutUint32(value, was)
 		case b[at] == typeAWS && len(value) > 1 && value[0] == awsVPCEID:
 			h.EndpointID = string(value[1:])
 		}

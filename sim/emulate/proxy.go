@@ -3,6 +3,7 @@ package emulate
 import (
 	"context"
 	"crypto/tls"
+	"io"
 	"net"
 	"sync"
 
@@ -48,13 +49,30 @@ func (c *proxiedConn) Read(b []byte) (int, error) {
 }
 
 func (c *proxiedConn) begin() {
-	if c.header, c.err = ppv2.Read(c.Conn); c.err == nil {
+	if c.header, c.err = readProxyHeader(c.Conn); c.err == nil {
 		return
 	}
 	if t, ok := c.Conn.(*net.TCPConn); ok {
 		_ = t.SetLinger(0)
 	}
 	c.Close() // an answer would say that someone had understood
+}
+
+// readProxyHeader reads a header to its last byte, and no further.
+func readProxyHeader(r io.Reader) (ppv2.Header, error) {
+	b := make([]byte, ppv2.Prefix, ppv2.Size)
+	if _, err := io.ReadFull(r, b); err != nil {
+		return ppv2.Header{}, err
+	}
+	n, err := ppv2.Length(b)
+	if err != nil {
+		return ppv2.Header{}, err
+	}
+	b = append(b, make([]byte, n-ppv2.Prefix)...)
+	if _, err := io.ReadFull(r, b[ppv2.Prefix:]); err != nil {
+		return ppv2.Header{}, err
+	}
+	return ppv2.Parse(b)
 }
 
 // connKey is the context key of a request's connection.
