@@ -49,7 +49,8 @@ type wire struct {
 // TestProxiedStream sends streams past losses, repetitions, reordering and
 // superframes. What arrives is the header and the stream, to the byte; and the
 // client never hears of a byte that it has not sent, or that the target does not
-// have (F2.42).
+// have (F2.42). A header of the client's own is nothing but the beginning of its
+// stream (F2.35).
 func TestProxiedStream(t *testing.T) {
 	for _, v6 := range []bool{false, true} {
 		t.Run(pick(v6, "ipv6", "ipv4"), func(t *testing.T) {
@@ -66,6 +67,9 @@ func newStream(t *testing.T, rt *rapid.T, v6 bool) *stream {
 	s.syn = dial(l, "red/app", "red/ep", packet.TCP)
 	s.syn.Seq = rapid.OneOf(rapid.Uint32(), rapid.Uint32Range(1<<32-300, 1<<32-1)).Draw(rt, "isn")
 	s.data = rapid.SliceOfN(rapid.Byte(), 0, 600).Draw(rt, "data")
+	if rapid.IntRange(0, 4).Draw(rt, "own header") == 0 {
+		s.data = append(bytes.Clone(ppv2.Local()), s.data...) // it is kept (F2.35)
+	}
 	s.got, s.have = make([]byte, s.header+len(s.data)), make([]bool, s.header+len(s.data))
 
 	s.at = s.pass(l.id("red/app"), s.syn)
