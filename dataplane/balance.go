@@ -188,6 +188,7 @@ func (d *decision) reach(f *nlb.Flow) drop.Reason {
 		d.path.balanced = flow.Ref{}
 		return why
 	}
+	d.nameless = d.w.nameless(f)
 	if why := d.enter(InterfaceID(f.Target)); why != drop.None {
 		return why
 	}
@@ -246,6 +247,7 @@ func (d *decision) resume(ref flow.Ref, f *nlb.Flow, dir flow.Dir) drop.Reason {
 			return drop.EndpointNotAvailable // F1.17; silence is our choice in F1.19
 		case nic.Kind == Node: // its groups were asked when the flow began (F3.11)
 		default:
+			d.nameless = i == maxHops-1 && dir == flow.Forward && d.w.nameless(f)
 			if why := d.filter(h, wayOf(i)); why != drop.None {
 				return why
 			}
@@ -254,6 +256,13 @@ func (d *decision) resume(ref flow.Ref, f *nlb.Flow, dir flow.Dir) drop.Reason {
 	p.life, p.turned = f.Machine, dir == flow.Reply
 	d.deliver()
 	return drop.None
+}
+
+// nameless reports whether a target's rules that name the load balancer's groups
+// do not apply to a flow: those of PrivateLink, while inbound rules are not
+// enforced on it (F2.67). The target's rules must name the node's addresses then.
+func (w *Walk) nameless(f *nlb.Flow) bool {
+	return f.Private && !w.prog.Balancers[w.prog.Interfaces[f.Node].Balancer].EnforceSG
 }
 
 // forget drops a load balancer's flow and frees its source port.

@@ -22,6 +22,8 @@ type decision struct {
 
 	at   packet.Tuple // the packet's addresses and ports at this point of its way
 	path path         // flow.Forward is the packet's own direction
+	// nameless: what the load balancer sends on does not count as its groups'.
+	nameless bool
 	// passing holds for this packet only: nothing answers it, its answer needs
 	// no state, or the next one like it may fare better.
 	passing bool
@@ -177,6 +179,7 @@ func (d *decision) ask(at InterfaceID, way flow.Way) (filter.RuleID, drop.Reason
 	}
 	rule, ok := rules.Match(filter.Query{
 		Proto: d.v.Proto, Port: d.at.DstPort, Type: d.v.Type, Code: d.v.Code, Peer: peer,
+		NoGroups: d.nameless,
 	})
 	switch {
 	case !ok:

@@ -134,7 +134,7 @@ func TestFilledIn(t *testing.T) {
 		"the endpoint's address type (F1.51)":   {names.IPAddressType, "dualstack"},
 		"the endpoint's group (F1.5)":           {fmt.Sprint(names.SecurityGroups), "[default]"},
 		"who creates the endpoint":              {names.Principal, "arn:aws:iam::123456789012:root"},
-		"its addresses, designated or free":     {fmt.Sprint(names.PrivateIPs), "map[one:100.68.1.4 two:100.68.2.99]"},
+		"its addresses, given or free (F1.2)":   {fmt.Sprint(names.PrivateIPs), "map[one:100.68.1.4 two:100.68.2.99]"},
 		"acceptance by default (F1.15)":         {*mustBuild(t, twoAccounts).spec.EndpointServices["api"].AcceptanceRequired, true},
 		"the Region by default":                 {mustBuild(t, twoAccounts).Region, "us-east-1"},
 	} {

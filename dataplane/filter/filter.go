@@ -44,6 +44,9 @@ type Query struct {
 	Port       uint16 // TCP and UDP: the port at the receiving end
 	Type, Code uint8  // ICMP and ICMPv6
 	Peer       packet.Addr
+	// NoGroups leaves out the rules whose peer is a group: Peer is not known to
+	// carry one (F2.67).
+	NoGroups bool
 }
 
 // NewRuleSet returns the set of the given rules. It keeps their Members, which
@@ -68,7 +71,7 @@ func (s *RuleSet) Match(q Query) (RuleID, bool) {
 }
 
 func (r *Rule) allows(q *Query) bool {
-	return r.allowsTraffic(q) && r.allowsPeer(q.Peer)
+	return r.allowsTraffic(q) && (r.Members == nil || !q.NoGroups) && r.allowsPeer(q.Peer)
 }
 
 func (r *Rule) allowsTraffic(q *Query) bool {

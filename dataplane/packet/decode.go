@@ -114,7 +114,14 @@ func (v *View) decodeIPv6() (l4 int, why drop.Reason) {
 	switch v.Proto {
 	case 44: // fragment header
 		return 0, drop.Fragment
-	case 0, 43, 60, 135, 139, 140: // hop-by-hop, routing, destination, mobility, HIP, shim6
+	case 0: // hop-by-hop
+		if v.Dst[0] == 0xff {
+			// Such as the reports with which every IPv6 host joins its groups
+			// (RFC 3810 section 5): no fault of the header.
+			return 0, drop.Multicast
+		}
+		return 0, drop.BadIPHeader
+	case 43, 60, 135, 139, 140: // routing, destination, mobility, HIP, shim6
 		return 0, drop.BadIPHeader
 	}
 	return ethLen + ipv6Len, drop.None

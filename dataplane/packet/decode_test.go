@@ -140,6 +140,8 @@ func TestDecodeRefuses(t *testing.T) {
 	tcp4.Payload, tcp6.Payload, udp4.Payload, udp6.Payload = []byte("four"), []byte("four"), []byte("four"), []byte("four")
 	ping4, ping6 := spec4(packet.ICMP), spec6(packet.ICMPv6)
 	ping4.Type, ping6.Type = 8, 128
+	group6 := tcp6
+	group6.Dst = addrPort("[ff02::16]:0")
 	super := tcp4
 	super.GSOSize, super.Payload = 1000, make([]byte, 3000)
 	superUDP := udp6
@@ -205,6 +207,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"IPv4 header length", build(tcp4), fix4(0, 0x44), drop.BadIPHeader},
 		{"IPv6 version", build(tcp6), set(14, 0x40), drop.BadIPHeader},
 		{"IPv6 hop-by-hop", build(proto(tcp6, 0)), nil, drop.BadIPHeader},
+		{"IPv6 hop-by-hop to a group", build(proto(group6, 0)), nil, drop.Multicast},
 		{"IPv6 routing", build(proto(tcp6, 43)), nil, drop.BadIPHeader},
 		{"IPv6 destination options", build(proto(tcp6, 60)), nil, drop.BadIPHeader},
 		{"IPv4 length beyond frame", build(tcp4), fix4(2, 0, 45), drop.BadIPLength},
