@@ -15,7 +15,7 @@ import (
 var edges = map[string]string{
 	"bench":               "sim/emulate sim/scenario topology/netns",
 	"cmd/plsim":           "scenarios sim sim/emulate sim/report sim/scenario topology/netns",
-	"dataplane":           "dataplane/clock dataplane/conntrack dataplane/drop dataplane/filter dataplane/flow dataplane/flowlog dataplane/nlb dataplane/packet dataplane/snat",
+	"dataplane":           "dataplane/clock dataplane/conntrack dataplane/drop dataplane/filter dataplane/flow dataplane/flowlog dataplane/nlb dataplane/packet dataplane/ppv2 dataplane/snat",
 	"dataplane/clock":     "",
 	"dataplane/conntrack": "dataplane/clock dataplane/filter dataplane/flow dataplane/packet",
 	"dataplane/drop":      "",
@@ -25,14 +25,15 @@ var edges = map[string]string{
 	"dataplane/flowlog":   "dataplane/clock dataplane/flow dataplane/packet",
 	"dataplane/nlb":       "dataplane/clock dataplane/conntrack dataplane/flow dataplane/packet dataplane/snat",
 	"dataplane/packet":    "dataplane/drop",
+	"dataplane/ppv2":      "",
 	"dataplane/snat":      "dataplane/flow dataplane/packet",
 	"scenarios":           "",
 	"sim":                 "dataplane/drop dataplane/flowlog sim/scenario topology",
-	"sim/emulate":         "dataplane dataplane/clock dataplane/drop dataplane/engine dataplane/flow dataplane/flowlog dataplane/packet dataplane/snat sim sim/explain sim/scenario topology topology/netns",
+	"sim/emulate":         "dataplane dataplane/clock dataplane/drop dataplane/engine dataplane/flow dataplane/flowlog dataplane/packet dataplane/ppv2 dataplane/snat sim sim/explain sim/scenario topology topology/netns",
 	"sim/explain":         "dataplane dataplane/drop dataplane/flow dataplane/packet",
 	"sim/report":          "sim",
 	"sim/scenario":        "dataplane/drop dataplane/flowlog topology",
-	"topology":            "dataplane dataplane/filter dataplane/flowlog dataplane/packet",
+	"topology":            "dataplane dataplane/filter dataplane/flowlog dataplane/packet dataplane/ppv2",
 	"topology/netns":      "dataplane/engine dataplane/packet",
 }
 

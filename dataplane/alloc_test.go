@@ -3,6 +3,7 @@ package dataplane_test
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/plsim/plsim/dataplane"
@@ -12,20 +13,23 @@ import (
 )
 
 // TestEstablishedPathDoesNotAllocate: once a flow is decided, a packet of it
-// costs no memory, in either direction, by way of an endpoint or not.
+// costs no memory, in either direction, by way of an endpoint or not, with a PROXY
+// protocol header or without.
 func TestEstablishedPathDoesNotAllocate(t *testing.T) {
 	for _, v6 := range []bool{false, true} {
 		for _, proto := range []packet.Proto{packet.TCP, packet.UDP} {
 			for _, to := range []string{"red/ep", "red/near", "red/far"} {
 				name := fmt.Sprintf("%s/%d/%s", pick(v6, "ipv6", "ipv4"), proto, to)
-				t.Run(name, func(t *testing.T) { testAllocations(t, v6, proto, to) })
+				t.Run(name, func(t *testing.T) { testAllocations(t, v6, proto, to, twoConsumers) })
+				proxied := strings.Replace(twoConsumers, "targets web", "targets web proxy", 1)
+				t.Run(name+"/proxied", func(t *testing.T) { testAllocations(t, v6, proto, to, proxied) })
 			}
 		}
 	}
 }
 
-func testAllocations(t *testing.T, v6 bool, proto packet.Proto, to string) {
-	l := newLab(t, v6, twoConsumers)
+func testAllocations(t *testing.T, v6 bool, proto packet.Proto, to, text string) {
+	l := newLab(t, v6, text)
 	w := dataplane.New(l.prog, dataplane.DefaultSettings())
 	f := packet.NewFrame()
 	now := clock.Time(0)
@@ -52,11 +56,13 @@ func testAllocations(t *testing.T, v6 bool, proto packet.Proto, to string) {
 	first.Flags, first.Seq, first.Payload = packet.ACK, 1001, pattern(100)
 	answer.Flags, answer.Seq, answer.Payload = packet.ACK, 9001, pattern(100)
 	there, back := frame(first), frame(answer)
+	answer.Ack, answer.Options = 1201, []byte{1, 1, 5, 10, 0, 0, 10, 0, 0, 0, 11, 0}
+	later := frame(answer) // acknowledges the header, if there is one
 	for _, way := range []struct {
 		name  string
 		in    dataplane.InterfaceID
 		frame []byte
-	}{{"there", in, there}, {"back", at, back}} {
+	}{{"there", in, there}, {"back", at, back}, {"back, later", at, later}, {"there, later", in, there}} {
 		n := testing.AllocsPerRun(100, func() {
 			now = now.Add(1e6)
 			pass(way.in, way.frame)

@@ -53,6 +53,7 @@ func (d *decision) balance(client, via, node InterfaceID) drop.Reason {
 	if why := d.translate(&f, target, listener.Group.PreserveClientIP && !private); why != drop.None {
 		return why
 	}
+	f.Splice = d.introduce(&listener.Group.Proxy, via, before)
 	if d.commit {
 		d.remember(f, before)
 	}
@@ -179,7 +180,7 @@ func (d *decision) remember(f nlb.Flow, before packet.Tuple) {
 
 // reach takes a translated packet out of the node and into the target's interface.
 func (d *decision) reach(f *nlb.Flow) drop.Reason {
-	d.path.listener = f.Idle
+	d.path.listener, d.path.spliced = f.Idle, f.Splice.Shifts()
 	d.hop(InterfaceID(f.Node))
 	d.path.ends[1] = d.at
 	if _, why := d.ask(InterfaceID(f.Node), flow.Egress); why != drop.None {
@@ -224,6 +225,7 @@ func (d *decision) balanced(in InterfaceID) (flow.Ref, *nlb.Flow, flow.Dir) {
 func (d *decision) resume(ref flow.Ref, f *nlb.Flow, dir flow.Dir) drop.Reason {
 	p := &d.path
 	p.balanced, p.listener, p.isn, p.private = ref, f.Idle, f.ISN, f.Private
+	p.spliced = f.Splice.Shifts()
 	front := f.Node
 	if f.Private {
 		front = f.Via

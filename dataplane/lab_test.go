@@ -15,6 +15,7 @@ import (
 	"github.com/plsim/plsim/dataplane/flow"
 	"github.com/plsim/plsim/dataplane/flowlog"
 	"github.com/plsim/plsim/dataplane/packet"
+	"github.com/plsim/plsim/dataplane/ppv2"
 )
 
 // A lab is a program written by hand, one thing a line:
@@ -27,7 +28,7 @@ import (
 //	allow GROUP in|out PROTO PORT PEER               (- for any; a peer is a CIDR or a group)
 //	balancer NAME [enforce]
 //	listener BALANCER PROTO PORT TARGETS [idle=350s]
-//	targets NAME [cross_zone] [preserve] [INTERFACE:PORT[/avoid][/reset]…]
+//	targets NAME [cross_zone] [preserve] [proxy[=early|wide]] [INTERFACE:PORT[/avoid][/reset]…]
 //
 // An interface without groups is not filtered. Addresses are written in IPv4;
 // in a lab of IPv6 each decimal of one becomes a group of the other, so that
@@ -198,6 +199,10 @@ func (l *lab) line(f []string) error {
 	case "targets":
 		l.targets[word(1)] = &dataplane.TargetGroup{
 			Label: word(1), CrossZone: slices.Contains(f, "cross_zone"), PreserveClientIP: slices.Contains(f, "preserve"),
+			Proxy: dataplane.ProxyProtocol{
+				Enabled: slices.Contains(f, "proxy") || option(f, "proxy") != "", Early: option(f, "proxy") == "early",
+				IPv6Size: pick(option(f, "proxy") == "wide", ppv2.WideSize, ppv2.Size),
+			},
 		}
 	case "allow":
 		return l.allow(word(1), word(2), word(3), word(4), word(5))
@@ -260,7 +265,7 @@ func (l *lab) nic(f []string, word func(int) string) error {
 		n.Balancer = uint16(lb)
 	case "endpoint":
 		n.Kind, n.MTU = dataplane.Endpoint, 8500
-		n.Endpoint = dataplane.EndpointInterface{EndpointID: "vpce-" + word(1), Available: !slices.Contains(f, "pending")}
+		n.Endpoint = dataplane.EndpointInterface{EndpointID: "vpce-" + strings.ReplaceAll(word(1), "/", "-"), Available: !slices.Contains(f, "pending")}
 		for name := range strings.SplitSeq(word(4), ",") {
 			if name != "-" {
 				n.Endpoint.Nodes = append(n.Endpoint.Nodes, l.id(name))

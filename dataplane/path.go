@@ -27,6 +27,7 @@ type path struct {
 	private  bool              // crosses an endpoint
 	settled  bool              // only a SYN, FIN or RST can change state
 	turned   bool              // Forward is the direction of the flow's answers
+	spliced  bool              // a PROXY protocol header goes before the client's bytes
 	life     conntrack.Machine // as seen by the side that began the flow
 	proto    packet.Proto
 	hopCount uint8

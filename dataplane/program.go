@@ -108,7 +108,20 @@ type TargetGroup struct {
 	Label            string
 	CrossZone        bool // the group's setting already merged with the balancer's (F2.19)
 	PreserveClientIP bool // overridden for PrivateLink (F2.25)
+	Proxy            ProxyProtocol
 	Targets          []Target
+}
+
+// ProxyProtocol says which PROXY protocol version 2 header goes before the
+// streams to a target group. Datagrams get none (F2.43).
+type ProxyProtocol struct {
+	Enabled bool // default false (F2.35)
+	// Early sends the header with the client's first segment after its SYN;
+	// else it waits for the first that has payload (F2.40).
+	Early bool
+	// IPv6Size is how many bytes a header for IPv6 has (F2.43): ppv2.Size or
+	// ppv2.WideSize.
+	IPv6Size int
 }
 
 // Target is one member of a target group.

@@ -1,8 +1,11 @@
 package dataplane_test
 
 import (
+	"bufio"
 	"bytes"
+	"encoding/binary"
 	"fmt"
+	"io"
 	"net/netip"
 	"strings"
 	"testing"
@@ -10,6 +13,8 @@ import (
 	"github.com/cockroachdb/datadriven"
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
+	"github.com/pires/go-proxyproto"
+	"github.com/pires/go-proxyproto/tlvparse"
 
 	"github.com/plsim/plsim/dataplane"
 	"github.com/plsim/plsim/dataplane/drop"
@@ -54,17 +59,26 @@ func (e *env) send(t *testing.T, d *datadriven.TestData, out *strings.Builder, p
 	if err != nil {
 		d.Fatalf(t, "what came out to %s: %v", e.lab.name(to), err)
 	}
+	proxy, size := e.proxy(got)
 	if why == drop.None {
-		if !bytes.Equal(before, blank(e.frame)) {
-			t.Errorf("%s: more has changed than addresses, ports, TTL and MSS (F1.37)\nsent %x\ngot  %x", d.Pos, before, blank(e.frame))
+		after := blank(e.frame)
+		if e.spliced {
+			before, after = unsplice(before, 0), unsplice(after, size)
 		}
-		e.last.SetEthernet(e.frame.Ethernet())
+		if !bytes.Equal(before, after) {
+			t.Errorf("%s: more has changed than addresses, ports, TTL and MSS (F1.37)\nsent %x\ngot  %x", d.Pos, before, after)
+		}
+		e.last.SetLen(copy(e.last.Room(), e.frame.Bytes()))
 		e.lastAt = to
 	}
 	e.checkMACs(t, d, p, to, why, got)
-	fmt.Fprint(out, e.show(t, to, got))
+	fmt.Fprint(out, e.show(t, to, got), proxy)
 	if p.whole {
 		fmt.Fprintf(out, " len=%d", len(e.frame.Ethernet())-14)
+		if vnet := e.frame.Vnet(); size > 0 && vnet[1] != 0 {
+			fmt.Fprintf(out, " gso=%d", p.headers()+(int(vnet[4])|int(vnet[5])<<8))
+		}
+
 	} else if n := len(p.Payload); n > 0 && why == drop.None && got.TransportLayer() != nil {
 		fmt.Fprintf(out, " data=%d", n)
 	}
@@ -121,6 +135,9 @@ func (e *env) show(t *testing.T, to dataplane.InterfaceID, p gopacket.Packet) st
 			if o.OptionType == layers.TCPOptionKindMSS {
 				fmt.Fprintf(&b, " mss=%d", e.shift(int(o.OptionData[0])<<8|int(o.OptionData[1]), 20))
 			}
+			if o.OptionType == layers.TCPOptionKindSACK {
+				fmt.Fprintf(&b, " sack=%d-%d", binary.BigEndian.Uint32(o.OptionData), binary.BigEndian.Uint32(o.OptionData[4:]))
+			}
 		}
 	case *layers.UDP:
 		fmt.Fprintf(&b, "%s > %s udp", e.node(t, src, uint16(l.SrcPort)), e.side(dst, uint16(l.DstPort)))
@@ -129,6 +146,29 @@ func (e *env) show(t *testing.T, to dataplane.InterfaceID, p gopacket.Packet) st
 	}
 	fmt.Fprintf(&b, " ttl=%d", ttl)
 	return b.String()
+}
+
+// proxy prints the PROXY protocol header with which a packet's payload begins, as
+// another implementation reads it, and returns its length.
+func (e *env) proxy(p gopacket.Packet) (string, int) {
+	l, ok := p.TransportLayer().(*layers.TCP)
+	if !ok || !bytes.HasPrefix(l.Payload, proxyproto.SIGV2) {
+		return "", 0
+	}
+	r := bufio.NewReader(bytes.NewReader(l.Payload))
+	h, err := proxyproto.Read(r)
+	if err != nil {
+		return " " + err.Error(), 0
+	}
+	src, dst, _ := h.TCPAddrs()
+	rest, _ := io.ReadAll(r)
+	s := fmt.Sprintf(" proxy(%d %s %s", len(l.Payload)-len(rest),
+		e.side(src.AddrPort().Addr(), uint16(src.Port)), e.side(dst.AddrPort().Addr(), uint16(dst.Port)))
+	tlvs, _ := h.TLVs()
+	if id := tlvparse.FindAWSVPCEndpointID(tlvs); id != "" {
+		s += " " + id
+	}
+	return s + ")", len(l.Payload) - len(rest)
 }
 
 func letters(l *layers.TCP) string {

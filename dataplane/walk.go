@@ -11,6 +11,7 @@ import (
 	"github.com/plsim/plsim/dataplane/flowlog"
 	"github.com/plsim/plsim/dataplane/nlb"
 	"github.com/plsim/plsim/dataplane/packet"
+	"github.com/plsim/plsim/dataplane/ppv2"
 	"github.com/plsim/plsim/dataplane/snat"
 )
 
@@ -34,8 +35,9 @@ type Walk struct {
 	log    *flowlog.Aggregator
 	logged clock.Time // when all paths last handed over their counts
 
-	view     packet.View // the packet at hand and
-	decision decision    // its decision: here so that neither is allocated anew
+	view     packet.View        // the packet at hand,
+	decision decision           // its decision and
+	header   [ppv2.MaxSize]byte // its PROXY protocol header: here so that none is allocated anew
 }
 
 // Settings are the choices of a lab that are no part of its topology.
@@ -168,6 +170,9 @@ func (w *Walk) follow(now clock.Time, in InterfaceID, p *path, dir flow.Dir, v *
 		w.observe(p, dir, v)
 	}
 	v.Apply(&leg.rewrite)
+	if p.spliced {
+		w.splice(p, dir, v)
+	}
 	v.Complete()
 	return leg.out, drop.None
 }

@@ -2,6 +2,7 @@ package dataplane_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"flag"
 	"fmt"
 	"net/netip"
@@ -48,6 +49,8 @@ type env struct {
 	own bool // the file is about IPv6 alone: nothing is shown as in IPv4
 	lab *lab
 	now clock.Time
+
+	spliced bool // some target group gets PROXY protocol headers
 
 	walk   *dataplane.Walk
 	probed *dataplane.Walk // the same, but every packet is probed first
@@ -106,6 +109,7 @@ func (e *env) run(t *testing.T, d *datadriven.TestData) string {
 
 func (e *env) begin(t *testing.T, d *datadriven.TestData) {
 	e.lab = newLab(t, e.v6, d.Input)
+	e.spliced = strings.Contains(d.Input, " proxy")
 	s := dataplane.DefaultSettings()
 	s.Seed = 1
 	d.MaybeScanArgs(t, "seed", &s.Seed)
@@ -144,8 +148,8 @@ func (e *env) count(t *testing.T, d *datadriven.TestData) {
 // packet that was delivered. Words are TCP flags (SAFRPU), or echo and answer of
 // ICMP, or unreachable, which quotes the last packet that was delivered, alien,
 // which quotes nonsense, or trace. Keys are seq, ack, window, mss, ttl, id (of the IP header, or an echo), data
-// (bytes of payload), len (of the IP packet, filled up with payload), gso, mac
-// (the interface whose MAC address is the source).
+// (bytes of payload), len (of the IP packet, filled up with payload), gso, sack (a
+// block LEFT-RIGHT), mac (the interface whose MAC address is the source).
 type sent struct {
 	packet.Spec
 	in    dataplane.InterfaceID
@@ -189,6 +193,10 @@ func (e *env) parse(t *testing.T, d *datadriven.TestData, line string) sent {
 		case "mss":
 			p.MSS = uint16(e.shift(n, -20))
 			p.Options = []byte{1, 3, 3, 7, 4, 2, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8}
+		case "sack":
+			left, right, _ := strings.Cut(value, "-")
+			p.Options = binary.BigEndian.AppendUint32([]byte{1, 1, 5, 10}, uint32(number(left)))
+			p.Options = binary.BigEndian.AppendUint32(p.Options, uint32(number(right)))
 		case "ttl":
 			p.TTL = uint8(n)
 		case "id":

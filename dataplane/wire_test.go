@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
@@ -155,4 +156,24 @@ func blank(f *packet.Frame) []byte {
 		clear(b[l4+2 : l4+4])
 	}
 	return b
+}
+
+// unsplice removes from a TCP packet without its Ethernet header what a load
+// balancer may put into a stream and do to its numbers (F2.42): size bytes before
+// the payload, and the sequence numbers with those that count them.
+func unsplice(b []byte, size int) []byte {
+	l4, length := 40, b[4:6]
+	if b[0]>>4 == 4 {
+		l4, length = int(b[0]&15)*4, b[2:4]
+	}
+	if b[6] != byte(packet.TCP) && b[9] != byte(packet.TCP) {
+		return b
+	}
+	data := l4 + int(b[l4+12]>>4)*4
+	clear(b[l4+4 : l4+12])
+	if i := bytes.Index(b[l4+20:data], []byte{5, 10}); i >= 0 {
+		clear(b[l4+22+i:][:8])
+	}
+	binary.BigEndian.PutUint16(length, binary.BigEndian.Uint16(length)-uint16(size))
+	return slices.Delete(b, data, data+size)
 }

@@ -51,6 +51,7 @@ func (b *builder) addPools() {
 		b.choice(at(path, "load_balancing_cross_zone_enabled"), &spec.CrossZone, "a setting", "use_load_balancer_configuration", "true", "false")
 		p.preserve(&b.problems)
 		b.addHealth(p)
+		b.proxyProtocol(path, spec)
 		switch spec.TargetType {
 		case "alb", "lambda":
 			b.problems.add(at(path, "target_type"), "%s is not supported yet; choose from instance, ip", spec.TargetType)

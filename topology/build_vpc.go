@@ -274,6 +274,9 @@ func (b *builder) programs(path string, spec *Instance) {
 			if len(s.Routes) > 0 {
 				b.problems.add(at(path, "routes"), "is for http and https only")
 			}
+			if s.ProxyProtocol {
+				b.problems.add(at(path, "proxy_protocol"), "is for http and https only")
+			}
 			if len(s.Names) > 0 {
 				b.problems.add(at(path, "names"), "is for https only")
 			}

@@ -163,6 +163,7 @@ func (c *compiler) targetGroup(lb *balancer, p *pool) *dataplane.TargetGroup {
 		Label:            p.name,
 		CrossZone:        lb.crosses(p),
 		PreserveClientIP: *p.PreserveClientIP,
+		Proxy:            p.proxy(),
 	}
 	failsOpen := map[dataplane.ZoneID]bool{}
 	for _, m := range p.members {

@@ -59,6 +59,7 @@ func TestCompile(t *testing.T) {
 		"enforcement (F2.64)":                  {p.Balancers[0].EnforceSG, true},
 		"cross-zone is off (F2.19)":            {p.Balancers[0].CrossZone || listener.Group.CrossZone, false},
 		"preservation (F2.24)":                 {listener.Group.PreserveClientIP, true},
+		"no PROXY protocol header (F2.35)":     {listener.Group.Proxy, dataplane.ProxyProtocol{}},
 		"TCP idle timeout (F2.44)":             {listener.IdleTimeout, 350 * time.Second},
 		"resolver (F1.3)":                      {fmt.Sprint(resolver.Addrs), "[10.0.0.2]"},
 		"resolver is never filtered (F3.5)":    {resolver.Exempt && resolver.Ingress == nil, true},

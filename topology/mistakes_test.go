@@ -159,6 +159,17 @@ var mistakes = []struct {
 		`target_groups.web.targets[0].target_id: 10.9.9.9 is in no subnet of VPC provider, and a lab has no other way there`}},
 	{"UDP without client addresses", "port: 8080, protocol: TCP,", "preserve_client_ip: false, port: 8080, protocol: TCP_UDP,", []string{ // F2.24
 		`target_groups.web.preserve_client_ip: cannot be false for TCP_UDP: AWS always preserves there, except towards PrivateLink clients`}},
+	{"PROXY protocol before datagrams", "port: 8080, protocol: TCP,", "proxy_protocol_v2: true, port: 8080, protocol: TCP_UDP,", []string{ // F2.43
+		`target_groups.web.proxy_protocol_v2: is for TCP here, and the group's protocol is TCP_UDP: what AWS sends before datagrams is not published; use a TCP group, or remove it`}},
+	{"PROXY protocol placement", "port: 8080, protocol: TCP,", "proxy_protocol_v2: true, proxy_protocol_v2_client_to_server_header_placement: on_first_ak, port: 8080, protocol: TCP,", []string{ // F2.40
+		`target_groups.web.proxy_protocol_v2_client_to_server_header_placement: "on_first_ak" is not a placement; did you mean on_first_ack?`}},
+	{"PROXY protocol length", "port: 8080, protocol: TCP,", "proxy_protocol_v2: true, proxy_protocol_v2_ipv6_length: 101, port: 8080, protocol: TCP,", []string{ // F2.43
+		`target_groups.web.proxy_protocol_v2_ipv6_length: 101 is not a length of the header over IPv6: choose 100 or 124 bytes`}},
+	{"PROXY protocol off", "port: 8080, protocol: TCP,", "proxy_protocol_v2_ipv6_length: 100, proxy_protocol_v2_client_to_server_header_placement: on_first_ack, port: 8080, protocol: TCP,", []string{ // F2.35
+		`target_groups.web.proxy_protocol_v2_client_to_server_header_placement: is about a header that is not sent: add proxy_protocol_v2: true, or remove it`,
+		`target_groups.web.proxy_protocol_v2_ipv6_length: is about a header that is not sent: add proxy_protocol_v2: true, or remove it`}},
+	{"PROXY protocol of an echo", "port: 8080 }]", "port: 8080 }, { type: tcp_echo, port: 9, proxy_protocol: true }]", []string{
+		`vpcs.provider.instances.web-1.services[1].proxy_protocol: is for http and https only`}},
 	{"target group's VPC unclear", "{ vpc_id: provider, port: 8080, protocol: TCP, targets: [web-1, web-2, web-3] }", "{ port: 8080, protocol: TCP, targets: [web-1, app] }", []string{
 		`target_groups.web.vpc_id: is missing, and no VPC has all the targets: name the VPC and check the targets`}},
 	{"target group without a VPC and with an unknown target", "{ vpc_id: provider, port: 8080, protocol: TCP, targets: [web-1, web-2, web-3] }", "{ port: 8080, protocol: TCP, targets: [web-1, wbe-2] }", []string{

@@ -78,9 +78,10 @@ type Command []string
 type Service struct {
 	Type string `yaml:"type" doc:"http, https, tcp_echo or udp_echo."`
 	Port int    `yaml:"port" doc:"Port to listen on."`
-	// Routes and Names are for http and https.
-	Routes map[string]string `yaml:"routes,omitempty" doc:"Path and the body it answers; every other path is 404. Default: every path answers with what the server saw, as JSON."`
-	Names  []string          `yaml:"names,omitempty" doc:"DNS names of the certificate of an https server. Default: the private DNS names of the services in front of it."`
+	// Routes, Names and ProxyProtocol are for http and https.
+	Routes        map[string]string `yaml:"routes,omitempty" doc:"Path and the body it answers; every other path is 404. Default: every path answers with what the server saw, as JSON."`
+	ProxyProtocol bool              `yaml:"proxy_protocol,omitempty" doc:"Whether http and https servers demand a PROXY protocol header before all else, and tell of it in what they answer (F2.36). Default false."`
+	Names         []string          `yaml:"names,omitempty" doc:"DNS names of the certificate of an https server. Default: the private DNS names of the services in front of it."`
 }
 
 // TargetGroup is an aws_lb_target_group with its attachments.
@@ -90,6 +91,9 @@ type TargetGroup struct {
 	Protocol         string             `yaml:"protocol" doc:"TCP, UDP or TCP_UDP."`
 	TargetType       string             `yaml:"target_type,omitempty" doc:"instance (default) or ip."`
 	PreserveClientIP *bool              `yaml:"preserve_client_ip,omitempty" doc:"Whether targets see the client's address. Default true for instance targets and UDP; PrivateLink overrides it (F2.24, F2.25)."`
+	ProxyProtocolV2  bool               `yaml:"proxy_protocol_v2,omitempty" doc:"Whether a PROXY protocol version 2 header goes before each TCP stream to a target (F2.35). Default false."`
+	ProxyPlacement   string             `yaml:"proxy_protocol_v2_client_to_server_header_placement,omitempty" doc:"on_first_ack_with_payload (default): with the client's first payload; on_first_ack: with its first segment after the SYN (F2.40)."`
+	ProxyIPv6Length  int                `yaml:"proxy_protocol_v2_ipv6_length,omitempty" doc:"Bytes of the header over IPv6, which AWS does not publish (F2.43): 100 (default), the length over IPv4, or 124, with the padding of IPv4."`
 	CrossZone        string             `yaml:"load_balancing_cross_zone_enabled,omitempty" doc:"true, false or use_load_balancer_configuration (default) (F2.19)."`
 	HealthCheck      *HealthCheck       `yaml:"health_check,omitempty" doc:"How targets are checked. They always are."`
 	HealthState      *TargetHealthState `yaml:"target_health_state,omitempty" doc:"What becomes of the flows of a target that turns unhealthy."`

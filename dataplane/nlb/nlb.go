@@ -66,6 +66,7 @@ type Flow struct {
 	Pair                 snat.Pair     // the node and the target
 	Port                 uint16        // the node's source port towards the target; 0: the client's own
 	ISN                  uint32        // sequence number of the SYN
+	Splice               Splice        // of the PROXY protocol header, if the target gets one
 	Idle                 time.Duration // the listener's idle timeout
 	LastSeen             clock.Time
 	Owner                flow.Ref // the path that stands for it and knows it better

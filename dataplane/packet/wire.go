@@ -36,8 +36,12 @@ const (
 	advertisement = 136 // RFC 4861 section 4.4
 )
 
-// optMSS is the kind of the TCP option that holds the maximum segment size.
-const optMSS = 2
+// Kinds of TCP options: the maximum segment size, and blocks that are acknowledged
+// selectively.
+const (
+	optMSS  = 2
+	optSACK = 5
+)
 
 // checksumAt returns where in its header a protocol has its checksum.
 func (p Proto) checksumAt() int {

@@ -81,8 +81,12 @@ func (h *host) serve(ctx context.Context, w *World, s *topology.Service) error {
 		w.wg.Go(func() { echoStreams(ctx, l) })
 		return nil
 	}
+	if s.ProxyProtocol {
+		l = proxied{l}
+	}
 	server := &http.Server{
-		Handler: h.handler(s), ReadHeaderTimeout: 10 * time.Second,
+		ConnContext: withConn,
+		Handler:     h.handler(s), ReadHeaderTimeout: 10 * time.Second,
 		// What a client does wrong is the client's to tell.
 		ErrorLog: log.New(io.Discard, "", 0),
 	}
@@ -114,6 +118,8 @@ type sight struct {
 	Host            string `json:"host"`
 	Path            string `json:"path"`
 	Body            string `json:"body,omitempty"`
+
+	Proxy *introduction `json:"proxy_protocol,omitempty"`
 }
 
 // handler answers what the routes say, or else what was seen.
@@ -139,6 +145,7 @@ func (h *host) handler(s *topology.Service) http.Handler {
 		peer, own := parseAddrPort(r.RemoteAddr), addrPort(src)
 		v.SourceIP, v.SourcePort = peer.Addr().String(), peer.Port()
 		v.DestinationIP, v.DestinationPort = own.Addr().String(), own.Port()
+		v.Proxy = introduced(r.Context())
 		rw.Header().Set("Content-Type", "application/json")
 		enc := json.NewEncoder(rw)
 		enc.SetIndent("", "  ")
