@@ -103,6 +103,7 @@ type Check struct {
 	Node         *NIC           // who checks, from its primary address of the family
 	To           netip.AddrPort // where
 	Host         string         // what an HTTP request asks for: the node and its listener's port (F2.51)
+	Proxied      bool           // a PROXY protocol header goes first, in its LOCAL form (F2.41)
 	*HealthCheck                // how
 	health       *health
 }
@@ -140,7 +141,7 @@ func (l *Lab) Checks() []Check {
 						from = n.addr(ipv4)
 					}
 					if from.IsValid() {
-						all = append(all, Check{n, to, net.JoinHostPort(from.String(), port), p.HealthCheck, m.health})
+						all = append(all, Check{n, to, net.JoinHostPort(from.String(), port), p.ProxyProtocolV2, p.HealthCheck, m.health})
 					}
 				}
 			}

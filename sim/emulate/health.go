@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/plsim/plsim/dataplane/ppv2"
 	"github.com/plsim/plsim/dataplane/snat"
 	"github.com/plsim/plsim/topology"
 	"github.com/plsim/plsim/topology/netns"
@@ -144,7 +145,15 @@ func (n *node) passes(ctx context.Context, c topology.Check) bool {
 
 // dial connects to where a check goes.
 func (n *node) dial(ctx context.Context, c topology.Check) (net.Conn, error) {
-	return n.ns.Dial(ctx, "tcp", c.To.String())
+	conn, err := n.ns.Dial(ctx, "tcp", c.To.String())
+	if err != nil || !c.Proxied {
+		return conn, err
+	}
+	if _, err := conn.Write(ppv2.Local()); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return conn, nil
 }
 
 // answers makes one request of HTTP or HTTPS, on a connection of its own. A
