@@ -49,6 +49,9 @@ func (d *decision) balance(client, via, node InterfaceID) drop.Reason {
 		Client: flow.Scope(client), Node: flow.Scope(node), Target: flow.Scope(target.Interface),
 		Via: flow.Scope(via), Private: private, Idle: listener.IdleTimeout,
 	}
+	if private {
+		f.Idle = min(f.Idle, d.w.settings.Balancing.Endpoint) // F1.36
+	}
 	before := d.at
 	if why := d.translate(&f, target, listener.Group.PreserveClientIP && !private); why != drop.None {
 		return why

@@ -44,7 +44,8 @@ const (
 
 // Timeouts are the balancer's timers beside a listener's idle timeout.
 type Timeouts struct {
-	Answer time.Duration // within which a target must answer (F2.48)
+	Answer   time.Duration // within which a target must answer (F2.48)
+	Endpoint time.Duration // an endpoint's own idle timeout: the shorter one wins (F1.36)
 
 	// AWS does not publish these (F2.49): they are settings.
 	Closing time.Duration // TCP half closed
@@ -53,7 +54,7 @@ type Timeouts struct {
 
 // DefaultTimeouts returns AWS's values where they are known.
 func DefaultTimeouts() Timeouts {
-	return Timeouts{Answer: 30 * time.Second, Closing: 120 * time.Second, Closed: 10 * time.Second}
+	return Timeouts{Answer: 30 * time.Second, Endpoint: 350 * time.Second, Closing: 120 * time.Second, Closed: 10 * time.Second}
 }
 
 // Flow is a flow that has a target. In its [Table] it has two keys: the client's

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -28,11 +29,13 @@ type World struct {
 	lab    *topology.Lab
 	engine *engine.Engine
 	began  time.Time
+	scale  time.Duration                  // how many seconds of the lab pass in one of the wall
 	names  atomic.Pointer[topology.Names] // what the resolvers answer from
 	ca     *authority                     // nil where nobody speaks TLS
 
 	hosts     map[string]*host            // instances, by VPC/NAME
 	resolvers map[string]*netns.Namespace // by VPC
+	kept      map[string]net.Conn         // connections that steps go on with
 
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
@@ -42,6 +45,8 @@ type World struct {
 // Options are what a run can choose.
 type Options struct {
 	Seed uint64
+	// TimeScale is how many seconds of the lab pass in one of the wall; 0 means 1.
+	TimeScale int
 	// ScenarioDir is where the scenario file stands; programs get it as
 	// SCENARIO_DIR. "" where there is none.
 	ScenarioDir string
@@ -57,8 +62,9 @@ type Options struct {
 func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	w := &World{
-		lab: lab, began: time.Now(), cancel: cancel,
+		lab: lab, began: time.Now(), scale: time.Duration(max(opts.TimeScale, 1)), cancel: cancel,
 		hosts: make(map[string]*host), resolvers: make(map[string]*netns.Namespace),
+		kept: make(map[string]net.Conn),
 	}
 	w.names.Store(lab.Names())
 
@@ -89,8 +95,11 @@ func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 	return w, w.launch(ctx, opts)
 }
 
-// now is the lab's clock: real time since the start.
-func (w *World) now() clock.Time { return clock.Time(time.Since(w.began)) }
+// now is the lab's clock: the wall's time since the start, scaled (D6).
+func (w *World) now() clock.Time { return clock.Time(time.Since(w.began) * w.scale) }
+
+// wall returns how long a time of the lab lasts on the wall.
+func (w *World) wall(d time.Duration) time.Duration { return (d + w.scale - 1) / w.scale }
 
 // build makes all the namespaces, several at a time, and attaches their devices.
 func (w *World) build() error {
@@ -158,7 +167,10 @@ func (w *World) Edit(f func(*topology.Lab) error) error {
 }
 
 // Wait implements [sim.World].
-func (w *World) Wait(ctx context.Context, d time.Duration) error {
+func (w *World) Wait(ctx context.Context, d time.Duration) error { return w.Pause(ctx, w.wall(d)) }
+
+// Pause implements [sim.World].
+func (w *World) Pause(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
@@ -196,6 +208,9 @@ func (w *World) Drops(nics []*topology.NIC) (sum [drop.NumReasons]uint64, err er
 // forwarder, if anything did. It may be called more than once.
 func (w *World) Close() error {
 	w.cancel()
+	for _, c := range w.kept {
+		_ = c.Close()
+	}
 	for _, h := range w.hosts {
 		h.stop()
 	}

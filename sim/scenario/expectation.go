@@ -13,7 +13,7 @@ import (
 
 // Words that a matcher can be about.
 var (
-	errorWords = []string{"timeout", "refused", "reset", "unreachable", "dns", "tls", "http", "none"}
+	errorWords = []string{"timeout", "refused", "reset", "closed", "unreachable", "dns", "tls", "http", "none"}
 	stateWords = []string{
 		string(topology.PendingAcceptance), string(topology.Pending), string(topology.Available),
 		string(topology.Rejected), string(topology.Deleted),

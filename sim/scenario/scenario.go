@@ -20,6 +20,8 @@ type Scenario struct {
 	Description string   `yaml:"description,omitempty" doc:"What the scenario shows."`
 	Requires    []string `yaml:"requires,omitempty" doc:"Programs that must be installed on this host, e.g. curl; a run without them ends with exit code 3."`
 
+	TimeScale int `yaml:"time_scale,omitempty" doc:"How many seconds pass in the lab while one passes on the wall, 1 (default) to 1000. --time-scale overrides it."`
+
 	topology.Spec `yaml:",inline"`
 
 	Steps []*Step `yaml:"steps,omitempty" doc:"The story, played in order."`
@@ -28,11 +30,12 @@ type Scenario struct {
 // Step is one action and what is expected of it. Exactly one action is set.
 type Step struct {
 	Name   string   `yaml:"name,omitempty" doc:"What this step shows, in a sentence. Default: the action itself."`
-	Within Duration `yaml:"within,omitempty" doc:"Repeat the action until the expectation holds, for this long at most. Default: once."`
+	Within Duration `yaml:"within,omitempty" doc:"Repeat the action until the expectation holds, for this long at most, in the time of the wall. Default: once."`
 
 	Request     *Request     `yaml:"request,omitempty" doc:"One HTTP request by the client built into plsim."`
 	Connections *Connections `yaml:"connections,omitempty" doc:"Many HTTP requests, each on a connection of its own."`
 	Resolve     *Resolve     `yaml:"resolve,omitempty" doc:"A DNS query to the VPC's resolver."`
+	Exchange    *Exchange    `yaml:"exchange,omitempty" doc:"Something said over a TCP connection or by UDP, and what is answered; the connection may be kept for later steps."`
 	Ping        *Ping        `yaml:"ping,omitempty" doc:"One ICMP echo request."`
 	Exec        *Exec        `yaml:"exec,omitempty" doc:"Any program, run in an instance until it ends."`
 
@@ -78,6 +81,18 @@ type Resolve struct {
 	Timeout Duration `yaml:"timeout,omitempty" doc:"Default 2s."`
 }
 
+// Exchange is something said and its answer. Without From and To it goes on over
+// a connection that an earlier step kept.
+type Exchange struct {
+	From       string   `yaml:"from,omitempty" doc:"Instance that connects. Leave out from and to for a connection that an earlier step kept."`
+	To         string   `yaml:"to,omitempty" doc:"HOST:PORT to connect to."`
+	Protocol   string   `yaml:"protocol,omitempty" doc:"tcp (default) or udp."`
+	Connection string   `yaml:"connection,omitempty" doc:"Name under which the connection is kept, to be used by later steps. Default: it is closed."`
+	Keepalive  Duration `yaml:"keepalive,omitempty" doc:"Send TCP keepalives after so much of the lab's time, rounded up to a second of the wall. Default: none."`
+	Send       string   `yaml:"send,omitempty" doc:"What to say. Default: nothing; the step listens."`
+	Timeout    Duration `yaml:"timeout,omitempty" doc:"To connect, and for the answer, in seconds of the wall. Default 2s."`
+}
+
 // Ping is an ICMP echo request.
 type Ping struct {
 	From    string   `yaml:"from" doc:"Instance that asks."`
@@ -120,10 +135,10 @@ type Drops struct {
 // Expect says what must hold. Each action has its own fields; the others are a
 // mistake in the scenario.
 type Expect struct {
-	Error *Matcher `yaml:"error,omitempty" doc:"How it failed: timeout (silence), refused, reset, unreachable, dns, tls, http; or none. request, resolve, ping, connections (the first failure)."`
+	Error *Matcher `yaml:"error,omitempty" doc:"How it failed: timeout (silence), refused, reset, closed, unreachable, dns, tls, http; or none. request, exchange, resolve, ping, connections (the first failure)."`
 
 	Status  *Matcher            `yaml:"status,omitempty" doc:"HTTP status. request."`
-	Body    *Matcher            `yaml:"body,omitempty" doc:"HTTP body. request."`
+	Body    *Matcher            `yaml:"body,omitempty" doc:"HTTP body, or what came first in answer. request, exchange."`
 	JSON    map[string]*Matcher `yaml:"json,omitempty" doc:"Values in a JSON body, by dotted path. request."`
 	Headers map[string]*Matcher `yaml:"headers,omitempty" doc:"Response headers. request."`
 
@@ -158,5 +173,6 @@ type Matcher struct {
 	AtMost   *float64 `yaml:"at_most,omitempty" doc:"A number no larger."`
 }
 
-// Duration is a length of the lab's time, written 500ms, 2s, 5m.
+// Duration is a length of time, written 500ms, 2s, 5m: the lab's time in wait and
+// keepalive; the wall's in timeout and within, which bound what real sockets do.
 type Duration time.Duration

@@ -15,6 +15,7 @@ var expectable = map[string][]string{
 	"request":     {"error", "status", "body", "json", "headers"},
 	"connections": {"error", "succeeded", "failed", "targets"},
 	"resolve":     {"error", "addresses"},
+	"exchange":    {"error", "body"},
 	"ping":        {"error"},
 	"exec":        {"exit_code", "stdout", "stderr"},
 	"accept":      {"state"},
@@ -51,7 +52,7 @@ func (s *Step) chosen() []string {
 }
 
 // Action returns the key of the step's action: request, connections, resolve,
-// ping, exec, accept, reject, delete, authorize, revoke, register, deregister,
+// exchange, ping, exec, accept, reject, delete, authorize, revoke, register, deregister,
 // wait, flow_logs or drops. It is "" for a step without one, which Load refuses.
 func (s *Step) Action() string {
 	if keys := s.chosen(); len(keys) > 0 {
@@ -72,6 +73,8 @@ func (s *Step) Title() string {
 		return fmt.Sprintf("%s opens %d connections to %s", s.Connections.From, s.Connections.Count, s.Connections.To)
 	case "resolve":
 		return fmt.Sprintf("%s resolves %s", s.Resolve.From, s.Resolve.Host)
+	case "exchange":
+		return s.Exchange.title()
 	case "ping":
 		return fmt.Sprintf("%s pings %s", s.Ping.From, s.Ping.To)
 	case "exec":
@@ -136,11 +139,13 @@ func (d Duration) String() string {
 const (
 	defaultMethod      = "GET"
 	defaultRecord      = "A"
+	defaultProtocol    = "tcp"
 	defaultConcurrency = 16
 
 	requestTimeout    = Duration(5 * time.Second)
 	connectionTimeout = Duration(5 * time.Second)
 	resolveTimeout    = Duration(2 * time.Second)
+	exchangeTimeout   = Duration(2 * time.Second)
 	pingTimeout       = Duration(time.Second)
 	execTimeout       = Duration(30 * time.Second)
 )
@@ -173,6 +178,10 @@ func (s *Step) fill() {
 	case s.Resolve != nil:
 		setDefault(&s.Resolve.Type, defaultRecord)
 		setDefault(&s.Resolve.Timeout, resolveTimeout)
+		succeeds()
+	case s.Exchange != nil:
+		setDefault(&s.Exchange.Protocol, defaultProtocol)
+		setDefault(&s.Exchange.Timeout, exchangeTimeout)
 		succeeds()
 	case s.Ping != nil:
 		setDefault(&s.Ping.Timeout, pingTimeout)
