@@ -32,7 +32,7 @@ var edges = map[string]string{
 	"sim/explain":         "dataplane dataplane/drop dataplane/flow dataplane/packet",
 	"sim/report":          "sim",
 	"sim/scenario":        "dataplane/drop dataplane/flowlog topology",
-	"topology":            "dataplane dataplane/filter dataplane/flowlog dataplane/packet",
+	"topology":            "dataplane dataplane/clock dataplane/filter dataplane/flowlog dataplane/packet",
 	"topology/netns":      "dataplane/engine dataplane/packet",
 }
 

@@ -1,10 +1,11 @@
 package dataplane
 
 import (
-	"github.com/plsim/plsim/dataplane/filter"
+	"slices"
 
 	"github.com/plsim/plsim/dataplane/conntrack"
 	"github.com/plsim/plsim/dataplane/drop"
+	"github.com/plsim/plsim/dataplane/filter"
 	"github.com/plsim/plsim/dataplane/flow"
 	"github.com/plsim/plsim/dataplane/nlb"
 	"github.com/plsim/plsim/dataplane/packet"
@@ -47,7 +48,8 @@ func (d *decision) balance(client, via, node InterfaceID) drop.Reason {
 	}
 	f := nlb.Flow{
 		Client: flow.Scope(client), Node: flow.Scope(node), Target: flow.Scope(target.Interface),
-		Via: flow.Scope(via), Private: private, Idle: listener.IdleTimeout,
+		Group: listener.Group.Number,
+		Via:   flow.Scope(via), Private: private, Idle: listener.IdleTimeout,
 	}
 	if private {
 		f.Idle = min(f.Idle, d.w.settings.Balancing.Endpoint) // F1.36
@@ -83,13 +85,12 @@ func (d *decision) listener(lb *LoadBalancer) (*Listener, drop.Reason) {
 func (d *decision) midway() bool { return !conntrack.Opens(d.v.Proto, d.v.Flags) }
 
 // serves reports whether what an interface sends from an address and port is a
-// target's.
+// target's, or was.
 func (lb *LoadBalancer) serves(at InterfaceID, addr packet.Addr, port uint16) bool {
 	for _, l := range lb.Listeners {
-		for i := range l.Group.Targets {
-			if t := &l.Group.Targets[i]; t.Interface == at && t.Addr == addr && t.Port == port {
-				return true
-			}
+		is := func(t Target) bool { return t.Interface == at && t.Addr == addr && t.Port == port }
+		if slices.ContainsFunc(l.Group.Targets, is) || slices.ContainsFunc(l.Group.Former, is) {
+			return true
 		}
 	}
 	return false
@@ -255,6 +256,18 @@ func (d *decision) resume(ref flow.Ref, f *nlb.Flow, dir flow.Dir) drop.Reason {
 	p.life, p.turned = f.Machine, dir == flow.Reply
 	d.deliver()
 	return drop.None
+}
+
+// close forgets the flows that a load balancer closes.
+func (w *Walk) close(closures []Closure) {
+	for ref, f := range w.flows.All() {
+		closed := func(c Closure) bool {
+			return c.Group == f.Group && (c.Port == 0 || c.Addr == f.Pair.Target && c.Port == f.Pair.TargetPort)
+		}
+		if slices.ContainsFunc(closures, closed) {
+			w.forget(ref)
+		}
+	}
 }
 
 // forget drops a load balancer's flow and frees its source port.

@@ -28,6 +28,8 @@ import (
 //	balancer NAME [enforce]
 //	listener BALANCER PROTO PORT TARGETS [idle=350s]
 //	targets NAME [cross_zone] [preserve] [INTERFACE:PORT…]
+//	former NAME INTERFACE:PORT…                      (targets that have left)
+//	close NAME [INTERFACE:PORT]                      (flows end when it is loaded)
 //
 // An interface without groups is not filtered. Addresses are written in IPv4;
 // in a lab of IPv6 each decimal of one becomes a group of the other, so that
@@ -153,8 +155,12 @@ func (l *lab) link() error {
 	}
 	for _, s := range l.text {
 		f := strings.Fields(s)
-		if f[0] != "targets" {
+		if f[0] != "targets" && f[0] != "former" && f[0] != "close" {
 			continue
+		}
+		g := l.targets[f[1]]
+		if f[0] == "close" && len(f) == 2 {
+			l.prog.Closures = append(l.prog.Closures, dataplane.Closure{Group: g.Number})
 		}
 		for _, target := range f[2:] {
 			name, port, ok := strings.Cut(target, ":")
@@ -165,10 +171,17 @@ func (l *lab) link() error {
 			if nic == nil {
 				return fmt.Errorf("%s: no interface %s", s, name)
 			}
-			g := l.targets[f[1]]
-			g.Targets = append(g.Targets, dataplane.Target{
+			member := dataplane.Target{
 				Interface: l.id(name), Addr: nic.Addrs[0], Port: uint16(number(port)), Zone: nic.Zone,
-			})
+			}
+			switch f[0] {
+			case "targets":
+				g.Targets = append(g.Targets, member)
+			case "former":
+				g.Former = append(g.Former, member)
+			case "close":
+				l.prog.Closures = append(l.prog.Closures, dataplane.Closure{Group: g.Number, Addr: member.Addr, Port: member.Port})
+			}
 		}
 	}
 	return nil
@@ -196,6 +209,7 @@ func (l *lab) line(f []string) error {
 	case "targets":
 		l.targets[word(1)] = &dataplane.TargetGroup{
 			Label: word(1), CrossZone: slices.Contains(f, "cross_zone"), PreserveClientIP: slices.Contains(f, "preserve"),
+			Number: uint16(len(l.targets)),
 		}
 	case "allow":
 		return l.allow(word(1), word(2), word(3), word(4), word(5))

@@ -30,6 +30,8 @@ type Program struct {
 	VPCs       []VPC
 	Balancers  []LoadBalancer
 	Rules      []RuleInfo // by filter.RuleID
+	// Closures name flows that end when this program is loaded, at once.
+	Closures []Closure
 }
 
 // Kind says what stands behind an interface.
@@ -109,6 +111,20 @@ type TargetGroup struct {
 	CrossZone        bool // the group's setting already merged with the balancer's (F2.19)
 	PreserveClientIP bool // overridden for PrivateLink (F2.25)
 	Targets          []Target
+	// Former targets get no new flows. What they send of flows that are
+	// forgotten is still answered as a target's is.
+	Former []Target
+	// Number is the group's own in the lab, the same in every program and behind
+	// every load balancer.
+	Number uint16
+}
+
+// Closure names flows to a target group that the load balancer closes. Its next
+// TCP segment is reset, whichever side sends it; its next datagram is a new flow.
+type Closure struct {
+	Group uint16      // TargetGroup.Number
+	Addr  packet.Addr // of the target
+	Port  uint16      // of the target; 0: flows to all targets of the group
 }
 
 // Target is one member of a target group.

@@ -41,7 +41,7 @@ func (b *builder) elbName(path, kind, name string) {
 func (b *builder) addPools() {
 	b.find.pools = map[string]*pool{}
 	each(&b.problems, "target_groups", b.spec.TargetGroups, func(path, name string, spec *TargetGroup) {
-		p := &pool{TargetGroup: spec, name: name, path: path}
+		p := &pool{TargetGroup: spec, name: name, path: path, number: uint16(len(b.pools))}
 		b.pools = append(b.pools, p)
 		b.find.pools[name] = p
 
@@ -50,6 +50,7 @@ func (b *builder) addPools() {
 		b.port(at(path, "port"), spec.Port)
 		b.choice(at(path, "load_balancing_cross_zone_enabled"), &spec.CrossZone, "a setting", "use_load_balancer_configuration", "true", "false")
 		p.preserve(&b.problems)
+		b.addDraining(p)
 		switch spec.TargetType {
 		case "alb", "lambda":
 			b.problems.add(at(path, "target_type"), "%s is not supported yet; choose from instance, ip", spec.TargetType)
@@ -220,7 +221,7 @@ func (p *pool) register(m member) (problems Problems) {
 
 // index finds a registered target, -1 if it is none.
 func (p *pool) index(m member) int {
-	return slices.IndexFunc(p.members, func(o member) bool { return o.host == m.host && o.addr == m.addr && o.port == m.port })
+	return slices.IndexFunc(p.members, m.same)
 }
 
 // addBalancers resolves the load balancers and their listeners.

@@ -19,10 +19,11 @@ func (l *Lab) Compile() *dataplane.Program {
 	l.epoch++
 	c := &compiler{
 		Lab:     l,
-		program: &dataplane.Program{Epoch: l.epoch, Rules: slices.Clone(l.rules)},
+		program: &dataplane.Program{Epoch: l.epoch, Rules: slices.Clone(l.rules), Closures: l.closures},
 		members: map[*group]map[packet.Addr]struct{}{},
 		sets:    map[string]*filter.RuleSet{},
 	}
+	l.closures = nil
 	c.addrs()
 	for _, n := range l.NICs {
 		c.program.Interfaces = append(c.program.Interfaces, c.nic(n))
@@ -163,19 +164,33 @@ func (c *compiler) targetGroup(lb *balancer, p *pool) *dataplane.TargetGroup {
 		Label:            p.name,
 		CrossZone:        p.TargetGroup.CrossZone == "true" || p.TargetGroup.CrossZone != "false" && lb.CrossZone,
 		PreserveClientIP: *p.PreserveClientIP,
+		Number:           p.number,
 	}
 	for _, m := range p.members {
-		t := dataplane.Target{Interface: dataplane.NoInterface, Port: m.port, Zone: m.zone.Num}
-		if m.host != nil {
-			m.addr, t.Zone = m.host.NIC.Addr(), m.host.NIC.Zone.Num
-		}
-		t.Addr = packet.AddrFrom(m.addr)
-		if id, ok := c.program.VPCs[p.network.number].Addrs[t.Addr]; ok {
-			t.Interface = id
-		}
-		if slices.ContainsFunc(lb.zones, func(s *subnet) bool { return s.zone.Num == t.Zone }) {
+		if t, ok := c.target(lb, p, m); ok && m.known <= c.now {
 			out.Targets = append(out.Targets, t)
 		}
 	}
+	for _, o := range p.leavers {
+		switch t, ok := c.target(lb, p, o.member); {
+		case !ok:
+		case c.now < o.told:
+			out.Targets = append(out.Targets, t)
+		default:
+			out.Former = append(out.Former, t)
+		}
+	}
 	return out
+}
+
+// target compiles a target; ok is false where its zone is none of the balancer's.
+func (c *compiler) target(lb *balancer, p *pool, m member) (t dataplane.Target, ok bool) {
+	t = dataplane.Target{Interface: dataplane.NoInterface, Addr: packet.AddrFrom(m.address()), Port: m.port, Zone: m.zone.Num}
+	if m.host != nil {
+		t.Zone = m.host.NIC.Zone.Num
+	}
+	if id, ok := c.program.VPCs[p.network.number].Addrs[t.Addr]; ok {
+		t.Interface = id
+	}
+	return t, slices.ContainsFunc(lb.zones, func(s *subnet) bool { return s.zone.Num == t.Zone })
 }

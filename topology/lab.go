@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/plsim/plsim/dataplane"
+	"github.com/plsim/plsim/dataplane/clock"
 	"github.com/plsim/plsim/dataplane/flowlog"
 	"github.com/plsim/plsim/dataplane/packet"
 )
@@ -34,6 +35,9 @@ type Lab struct {
 	pools     []*pool
 	rules     []dataplane.RuleInfo // every rule that ever was, so that a RuleID never changes its meaning
 	epoch     uint32
+
+	now      clock.Time          // as Advance has it
+	closures []dataplane.Closure // since the last program
 
 	find struct {
 		subnets   scoped[*subnet]
@@ -199,7 +203,9 @@ type pool struct {
 	name    string
 	path    string
 	network *Network
+	number  uint16
 	members []member
+	leavers []leaver // that are not registered again
 }
 
 // member is a registered target: an instance, or an address.
@@ -208,6 +214,21 @@ type member struct {
 	addr netip.Addr
 	port uint16
 	zone Zone
+
+	known clock.Time // from when on load balancers give it flows
+}
+
+// same reports whether two members are the same target.
+func (m *member) same(o member) bool {
+	return m.host == o.host && m.addr == o.addr && m.port == o.port
+}
+
+// address returns where the target is.
+func (m *member) address() netip.Addr {
+	if m.host != nil {
+		return m.host.NIC.Addr()
+	}
+	return m.addr
 }
 
 // balancer is a load balancer of the lab.

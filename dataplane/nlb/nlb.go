@@ -66,6 +66,7 @@ type Flow struct {
 	Private              bool          // it came over PrivateLink
 	Pair                 snat.Pair     // the node and the target
 	Port                 uint16        // the node's source port towards the target; 0: the client's own
+	Group                uint16        // the number of the target group
 	ISN                  uint32        // sequence number of the SYN
 	Idle                 time.Duration // the listener's idle timeout
 	LastSeen             clock.Time

@@ -26,6 +26,8 @@ import (
 
 // World is a lab that runs in namespaces. One goroutine plays in it.
 type World struct {
+	mu     sync.Mutex    // guards what edits and time change in lab
+	edited chan struct{} // tells the keeper of the lab's time that there may be new moments
 	lab    *topology.Lab
 	engine *engine.Engine
 	began  time.Time
@@ -64,7 +66,7 @@ func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 	w := &World{
 		lab: lab, began: time.Now(), scale: time.Duration(max(opts.TimeScale, 1)), cancel: cancel,
 		hosts: make(map[string]*host), resolvers: make(map[string]*netns.Namespace),
-		kept: make(map[string]net.Conn),
+		kept: make(map[string]net.Conn), edited: make(chan struct{}, 1),
 	}
 	w.names.Store(lab.Names())
 
@@ -89,6 +91,7 @@ func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 			cancel()
 		}
 	})
+	w.wg.Go(func() { w.keepTime(ctx) })
 	if err := w.serve(ctx); err != nil {
 		return w, err
 	}
@@ -158,12 +161,52 @@ func configOf(nic *topology.NIC) netns.Config {
 
 // Edit implements [sim.World].
 func (w *World) Edit(f func(*topology.Lab) error) error {
-	if err := f(w.lab); err != nil {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	changed := w.lab.Advance(w.now())
+	err := f(w.lab)
+	if err != nil && !changed {
 		return err
 	}
+	return errors.Join(err, w.load())
+}
+
+// load makes the walk follow the lab as it is now. The caller holds w.mu.
+func (w *World) load() error {
 	w.names.Store(w.lab.Names())
 	prog := w.lab.Compile()
+	select {
+	case w.edited <- struct{}{}:
+	default: // it has been told
+	}
 	return w.engine.Do(func(walk *dataplane.Walk, _ clock.Time) { walk.Load(prog) })
+}
+
+// keepTime tells the lab what time it is whenever that changes something, until
+// ctx ends.
+func (w *World) keepTime(ctx context.Context) {
+	for {
+		w.mu.Lock()
+		var err error
+		if w.lab.Advance(w.now()) {
+			err = w.load()
+		}
+		next, ok := w.lab.Next()
+		w.mu.Unlock()
+		if err != nil {
+			return // the engine has stopped, and says why
+		}
+		var due <-chan time.Time
+		if ok {
+			due = time.After(w.wall(next.Sub(w.now())))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-w.edited:
+		case <-due:
+		}
+	}
 }
 
 // Wait implements [sim.World].

@@ -17,6 +17,7 @@ var (
 	stateWords = []string{
 		string(topology.PendingAcceptance), string(topology.Pending), string(topology.Available),
 		string(topology.Rejected), string(topology.Deleted),
+		string(topology.Draining), string(topology.Unused),
 	}
 )
 

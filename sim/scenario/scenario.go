@@ -45,7 +45,7 @@ type Step struct {
 	Authorize  *RuleEdit   `yaml:"authorize,omitempty" doc:"Add a rule to a security group."`
 	Revoke     *RuleEdit   `yaml:"revoke,omitempty" doc:"Remove a rule from a security group; tracked flows live on (F3.12)."`
 	Register   *TargetEdit `yaml:"register,omitempty" doc:"Add a target to a target group."`
-	Deregister *TargetEdit `yaml:"deregister,omitempty" doc:"Remove a target from a target group; its flows live on (F2.59)."`
+	Deregister *TargetEdit `yaml:"deregister,omitempty" doc:"Remove a target from a target group; it drains, and its flows live on unless the group closes them (F2.59, F2.60). Of one that has left it tells the state."`
 	Wait       *Duration   `yaml:"wait,omitempty" doc:"Let this much of the lab's time pass."`
 
 	FlowLogs *FlowLogs `yaml:"flow_logs,omitempty" doc:"Read the VPC flow log of an interface."`
@@ -152,7 +152,7 @@ type Expect struct {
 	Stdout   *Matcher `yaml:"stdout,omitempty" doc:"What it printed. exec."`
 	Stderr   *Matcher `yaml:"stderr,omitempty" doc:"What it printed as diagnostics. exec."`
 
-	State *Matcher `yaml:"state,omitempty" doc:"State of the endpoint, in the API's spelling. accept, reject, delete."`
+	State *Matcher `yaml:"state,omitempty" doc:"State of the endpoint or target, in the API's spelling. accept, reject, delete, deregister."`
 
 	Records []map[string]*Matcher `yaml:"records,omitempty" doc:"Flow log records that must be there, by field name. flow_logs."`
 	Absent  []map[string]*Matcher `yaml:"absent,omitempty" doc:"Flow log records that must not. flow_logs."`

@@ -24,7 +24,7 @@ var expectable = map[string][]string{
 	"authorize":   nil,
 	"revoke":      nil,
 	"register":    nil,
-	"deregister":  nil,
+	"deregister":  {"state"},
 	"wait":        nil,
 	"flow_logs":   {"records", "absent", "count"},
 	"drops":       {"reasons"},
