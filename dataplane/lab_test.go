@@ -26,10 +26,10 @@ import (
 //	endpoint VPC/NAME SUBNET ADDR NODE,NODE [groups=G,G] [pending]
 //	allow GROUP in|out PROTO PORT PEER               (- for any; a peer is a CIDR or a group)
 //	balancer NAME [enforce]
-//	listener BALANCER PROTO PORT TARGETS [idle=350s]
-//	targets NAME [cross_zone] [preserve] [INTERFACE:PORT…]
+//	listener BALANCER PROTO PORT TARGETS[*WEIGHT],… [idle=350s]
+//	targets NAME [cross_zone] [preserve] [sticky=client|endpoint] [INTERFACE:PORT…]
 //	former NAME INTERFACE:PORT…                      (targets that have left)
-//	close NAME [INTERFACE:PORT]                      (flows end when it is loaded)
+//	close NAME [INTERFACE:PORT] [listener=PORT]      (flows end when it is loaded)
 //
 // An interface without groups is not filtered. Addresses are written in IPv4;
 // in a lab of IPv6 each decimal of one becomes a group of the other, so that
@@ -159,8 +159,9 @@ func (l *lab) link() error {
 			continue
 		}
 		g := l.targets[f[1]]
-		if f[0] == "close" && len(f) == 2 {
-			l.prog.Closures = append(l.prog.Closures, dataplane.Closure{Group: g.Number})
+		by := uint16(number(option(f, "listener")))
+		if f[0] == "close" && !strings.Contains(s, ":") {
+			l.prog.Closures = append(l.prog.Closures, dataplane.Closure{Group: g.Number, Listener: by})
 		}
 		for _, target := range f[2:] {
 			name, port, ok := strings.Cut(target, ":")
@@ -180,7 +181,7 @@ func (l *lab) link() error {
 			case "former":
 				g.Former = append(g.Former, member)
 			case "close":
-				l.prog.Closures = append(l.prog.Closures, dataplane.Closure{Group: g.Number, Addr: member.Addr, Port: member.Port})
+				l.prog.Closures = append(l.prog.Closures, dataplane.Closure{Group: g.Number, Addr: member.Addr, Port: member.Port, Listener: by})
 			}
 		}
 	}
@@ -209,17 +210,25 @@ func (l *lab) line(f []string) error {
 	case "targets":
 		l.targets[word(1)] = &dataplane.TargetGroup{
 			Label: word(1), CrossZone: slices.Contains(f, "cross_zone"), PreserveClientIP: slices.Contains(f, "preserve"),
-			Number: uint16(len(l.targets)),
+			Number: uint16(len(l.targets)), Sticky: stickiness[option(f, "sticky")],
 		}
 	case "allow":
 		return l.allow(word(1), word(2), word(3), word(4), word(5))
 	case "listener":
 		lb := l.balancer(word(1))
-		g := l.targets[word(4)]
-		if lb < 0 || g == nil {
-			return fmt.Errorf("no balancer %s or no targets %s", word(1), word(4))
+		listener := &dataplane.Listener{IdleTimeout: 350 * time.Second} // F2.44
+		for s := range strings.SplitSeq(word(4), ",") {
+			name, weight, weighted := strings.Cut(s, "*")
+			g := l.targets[name]
+			if lb < 0 || g == nil {
+				return fmt.Errorf("no balancer %s or no targets %s", word(1), name)
+			}
+			f := dataplane.Forward{Group: g, Weight: 1}
+			if weighted {
+				f.Weight = number(weight)
+			}
+			listener.Forward = append(listener.Forward, f)
 		}
-		listener := &dataplane.Listener{IdleTimeout: 350 * time.Second, Group: g} // F2.44
 		if word(2) == "udp" {
 			listener.IdleTimeout = 120 * time.Second
 		}
@@ -234,6 +243,8 @@ func (l *lab) line(f []string) error {
 	}
 	return nil
 }
+
+var stickiness = map[string]dataplane.Stickiness{"client": dataplane.StickyClient, "endpoint": dataplane.StickyEndpoint}
 
 var protocols = map[string]packet.Proto{"tcp": packet.TCP, "udp": packet.UDP, "icmp": packet.ICMP}
 

@@ -58,6 +58,11 @@ func (p *player) edit(s *scenario.Step, e *scenario.Expect) (outcome, error) {
 			target = state
 			return err
 		}
+	case s.ModifyListener != nil:
+		change = func(lab *topology.Lab) error {
+			e := s.ModifyListener
+			return lab.ModifyListener(e.LoadBalancer, e.Port, e.DefaultAction)
+		}
 	}
 	var refused error
 	err := p.world.Edit(func(lab *topology.Lab) error {

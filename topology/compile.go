@@ -141,17 +141,20 @@ func (c *compiler) balancer(lb *balancer) dataplane.LoadBalancer {
 	}
 	groups := map[*pool]*dataplane.TargetGroup{}
 	for i, l := range lb.Listeners {
-		p := lb.pools[i]
-		if groups[p] == nil {
-			groups[p] = c.targetGroup(lb, p)
+		var forward []dataplane.Forward
+		for _, s := range lb.shares[i] {
+			if groups[s.pool] == nil {
+				groups[s.pool] = c.targetGroup(lb, s.pool)
+			}
+			forward = append(forward, dataplane.Forward{Group: groups[s.pool], Weight: s.weight})
 		}
 		if l.Protocol != "UDP" { // TCP, TCP_UDP
 			out.Listeners[dataplane.ListenerKey{Proto: packet.TCP, Port: uint16(l.Port)}] = &dataplane.Listener{
-				IdleTimeout: time.Duration(l.TCPIdleTimeout) * time.Second, Group: groups[p]}
+				IdleTimeout: time.Duration(l.TCPIdleTimeout) * time.Second, Forward: forward}
 		}
 		if l.Protocol != "TCP" { // UDP, TCP_UDP
 			out.Listeners[dataplane.ListenerKey{Proto: packet.UDP, Port: uint16(l.Port)}] = &dataplane.Listener{
-				IdleTimeout: udpIdleTimeout, Group: groups[p]}
+				IdleTimeout: udpIdleTimeout, Forward: forward}
 		}
 	}
 	return out
@@ -164,6 +167,7 @@ func (c *compiler) targetGroup(lb *balancer, p *pool) *dataplane.TargetGroup {
 		Label:            p.name,
 		CrossZone:        p.TargetGroup.CrossZone == "true" || p.TargetGroup.CrossZone != "false" && lb.CrossZone,
 		PreserveClientIP: *p.PreserveClientIP,
+		Sticky:           p.sticky(),
 		Number:           p.number,
 	}
 	for _, m := range p.members {

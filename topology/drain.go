@@ -76,6 +76,13 @@ func (l *Lab) moments(yield func(at clock.Time, closes *dataplane.Closure) bool)
 			}
 		}
 	}
+	for _, lb := range l.balancers {
+		for _, e := range lb.endings {
+			if !yield(e.at, &e.closure) {
+				return
+			}
+		}
+	}
 }
 
 // Advance tells the lab what time it is, and reports whether its program has

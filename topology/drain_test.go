@@ -109,7 +109,7 @@ func drained(t *testing.T, l *Lab, prog *dataplane.Program) string {
 		}
 		return "?"
 	}
-	g := prog.Balancers[0].Listeners[dataplane.ListenerKey{Proto: packet.TCP, Port: 80}].Group
+	g := prog.Balancers[0].Listeners[dataplane.ListenerKey{Proto: packet.TCP, Port: 80}].Forward[0].Group
 	var words []string
 	for _, target := range g.Targets {
 		words = append(words, name(target.Addr))

@@ -231,6 +231,18 @@ func (m *member) address() netip.Addr {
 	return m.addr
 }
 
+// share is a target group of a listener with its weight (F2.11).
+type share struct {
+	*pool
+	weight int
+}
+
+// ending is when a listener's flows to a target group are closed.
+type ending struct {
+	at      clock.Time
+	closure dataplane.Closure
+}
+
 // balancer is a load balancer of the lab.
 type balancer struct {
 	*LoadBalancer
@@ -241,7 +253,8 @@ type balancer struct {
 	zones   []*subnet
 	groups  []*group
 	blocks  int
-	pools   []*pool // of its listeners, in their order
+	shares  [][]share // of its listeners, in their order
+	endings []ending  // of flows to target groups whose weight became 0
 	nodes   []*NIC
 	offer   *offer // the endpoint service that it stands behind, if any
 	dnsName string

@@ -24,14 +24,21 @@ func Hash(seed flow.Seed, k *flow.Key, seq uint32) uint64 {
 	return flow.Hash(seed, k)
 }
 
+// SourceHash returns the hash of a sticky target group: over protocol and source
+// address alone (F2.18).
+func SourceHash(seed flow.Seed, proto packet.Proto, src packet.Addr) uint64 {
+	return flow.Hash(seed, &flow.Key{Proto: proto, Src: src})
+}
+
 // Select returns which of n choices the hash h picks, each as likely as any
-// other; -1 if there is none.
-func Select(h uint64, n int) int {
+// other; -1 if there is none. What h has not yet been used for is in rest: a hash
+// for the next choice.
+func Select(h uint64, n int) (i int, rest uint64) {
 	if n <= 0 {
-		return -1
+		return -1, h
 	}
-	i, _ := bits.Mul64(h, uint64(n))
-	return int(i)
+	hi, rest := bits.Mul64(h, uint64(n))
+	return int(hi), rest
 }
 
 // Idle timeouts of listeners (F2.44).

@@ -107,6 +107,8 @@ func (c *checker) step(path string, s *Step) {
 		c.targetEdit(at, s.Register)
 	case "deregister":
 		c.targetEdit(at, s.Deregister)
+	case "modify_listener":
+		c.listenerEdit(at, s.ModifyListener)
 	case "flow_logs":
 		c.networkInterface(join(at, "interface"), s.FlowLogs.Interface)
 	case "drops":
@@ -253,10 +255,15 @@ func (c *checker) rule(path, group string, r *topology.Rule) {
 	}
 	var problems topology.Problems
 	if errors.As(c.lab.CheckRule(group, r), &problems) {
-		for _, p := range problems {
-			if at := below(path, p.Path); !follows(at, c.broken) {
-				c.mistakes = append(c.mistakes, c.src.Mistake(at, label(at)+p.Msg))
-			}
+		c.problems(path, problems)
+	}
+}
+
+// problems reports what the lab says of a part of a step.
+func (c *checker) problems(path string, problems topology.Problems) {
+	for _, p := range problems {
+		if at := below(path, p.Path); !follows(at, c.broken) {
+			c.mistakes = append(c.mistakes, c.src.Mistake(at, label(at)+p.Msg))
 		}
 	}
 }
@@ -275,6 +282,21 @@ func (c *checker) targetEdit(path string, e *TargetEdit) {
 	}
 	if p := join(path, "port"); c.src.Has(p) {
 		c.within(p, e.Port, 1, 65535)
+	}
+}
+
+// listenerEdit checks an action as the lab would when the step is played.
+func (c *checker) listenerEdit(path string, e *ListenerEdit) {
+	if c.lab == nil || e.DefaultAction == nil {
+		return
+	}
+	err := c.lab.CheckListener(e.LoadBalancer, e.Port, e.DefaultAction)
+	var problems topology.Problems
+	switch {
+	case errors.As(err, &problems):
+		c.problems(join(path, "default_action"), problems)
+	case err != nil && !c.brokenBelow(path):
+		c.wrong(path, "%v", err)
 	}
 }
 

@@ -39,14 +39,15 @@ type Step struct {
 	Ping        *Ping        `yaml:"ping,omitempty" doc:"One ICMP echo request."`
 	Exec        *Exec        `yaml:"exec,omitempty" doc:"Any program, run in an instance until it ends."`
 
-	Accept     *string     `yaml:"accept,omitempty" doc:"The provider accepts this endpoint."`
-	Reject     *string     `yaml:"reject,omitempty" doc:"The provider rejects this endpoint, accepted or not (F1.11)."`
-	Delete     *string     `yaml:"delete,omitempty" doc:"The consumer deletes this endpoint and its interfaces (F1.17)."`
-	Authorize  *RuleEdit   `yaml:"authorize,omitempty" doc:"Add a rule to a security group."`
-	Revoke     *RuleEdit   `yaml:"revoke,omitempty" doc:"Remove a rule from a security group; tracked flows live on (F3.12)."`
-	Register   *TargetEdit `yaml:"register,omitempty" doc:"Add a target to a target group."`
-	Deregister *TargetEdit `yaml:"deregister,omitempty" doc:"Remove a target from a target group; it drains, and its flows live on unless the group closes them (F2.59, F2.60). Of one that has left it tells the state."`
-	Wait       *Duration   `yaml:"wait,omitempty" doc:"Let this much of the lab's time pass."`
+	Accept         *string       `yaml:"accept,omitempty" doc:"The provider accepts this endpoint."`
+	Reject         *string       `yaml:"reject,omitempty" doc:"The provider rejects this endpoint, accepted or not (F1.11)."`
+	Delete         *string       `yaml:"delete,omitempty" doc:"The consumer deletes this endpoint and its interfaces (F1.17)."`
+	Authorize      *RuleEdit     `yaml:"authorize,omitempty" doc:"Add a rule to a security group."`
+	Revoke         *RuleEdit     `yaml:"revoke,omitempty" doc:"Remove a rule from a security group; tracked flows live on (F3.12)."`
+	Register       *TargetEdit   `yaml:"register,omitempty" doc:"Add a target to a target group."`
+	Deregister     *TargetEdit   `yaml:"deregister,omitempty" doc:"Remove a target from a target group; it drains, and its flows live on unless the group closes them (F2.59, F2.60). Of one that has left it tells the state."`
+	ModifyListener *ListenerEdit `yaml:"modify_listener,omitempty" doc:"Give a listener another default action, such as other weights (F2.11)."`
+	Wait           *Duration     `yaml:"wait,omitempty" doc:"Let this much of the lab's time pass."`
 
 	FlowLogs *FlowLogs `yaml:"flow_logs,omitempty" doc:"Read the VPC flow log of an interface."`
 	Drops    *Drops    `yaml:"drops,omitempty" doc:"Read the counters of dropped packets."`
@@ -120,6 +121,13 @@ type TargetEdit struct {
 	TargetGroup string `yaml:"target_group_arn" doc:"Target group, by name."`
 	TargetID    string `yaml:"target_id" doc:"An instance's name, or an address."`
 	Port        int    `yaml:"port,omitempty" doc:"Overrides the group's port."`
+}
+
+// ListenerEdit names a listener and its new action.
+type ListenerEdit struct {
+	LoadBalancer  string           `yaml:"load_balancer_arn" doc:"Load balancer, by name."`
+	Port          int              `yaml:"port" doc:"Port of the listener."`
+	DefaultAction *topology.Action `yaml:"default_action" doc:"What to do with new flows from now on."`
 }
 
 // FlowLogs reads records.

@@ -12,22 +12,23 @@ import (
 // expectable names, for each action, the keys of expect that say something about
 // it.
 var expectable = map[string][]string{
-	"request":     {"error", "status", "body", "json", "headers"},
-	"connections": {"error", "succeeded", "failed", "targets"},
-	"resolve":     {"error", "addresses"},
-	"exchange":    {"error", "body"},
-	"ping":        {"error"},
-	"exec":        {"exit_code", "stdout", "stderr"},
-	"accept":      {"state"},
-	"reject":      {"state"},
-	"delete":      {"state"},
-	"authorize":   nil,
-	"revoke":      nil,
-	"register":    nil,
-	"deregister":  {"state"},
-	"wait":        nil,
-	"flow_logs":   {"records", "absent", "count"},
-	"drops":       {"reasons"},
+	"request":         {"error", "status", "body", "json", "headers"},
+	"connections":     {"error", "succeeded", "failed", "targets"},
+	"resolve":         {"error", "addresses"},
+	"exchange":        {"error", "body"},
+	"ping":            {"error"},
+	"exec":            {"exit_code", "stdout", "stderr"},
+	"accept":          {"state"},
+	"reject":          {"state"},
+	"delete":          {"state"},
+	"authorize":       nil,
+	"revoke":          nil,
+	"register":        nil,
+	"deregister":      {"state"},
+	"modify_listener": nil,
+	"wait":            nil,
+	"flow_logs":       {"records", "absent", "count"},
+	"drops":           {"reasons"},
 }
 
 // actions are the keys of a step that do something, in the order of the struct.
@@ -53,7 +54,7 @@ func (s *Step) chosen() []string {
 
 // Action returns the key of the step's action: request, connections, resolve,
 // exchange, ping, exec, accept, reject, delete, authorize, revoke, register, deregister,
-// wait, flow_logs or drops. It is "" for a step without one, which Load refuses.
+// modify_listener, wait, flow_logs or drops. It is "" for a step without one, which Load refuses.
 func (s *Step) Action() string {
 	if keys := s.chosen(); len(keys) > 0 {
 		return keys[0]
@@ -93,6 +94,8 @@ func (s *Step) Title() string {
 		return s.Register.TargetID + " joins target group " + s.Register.TargetGroup
 	case "deregister":
 		return s.Deregister.TargetID + " leaves target group " + s.Deregister.TargetGroup
+	case "modify_listener":
+		return fmt.Sprintf("The listener of %s on port %d gets another action", s.ModifyListener.LoadBalancer, s.ModifyListener.Port)
 	case "wait":
 		return s.Wait.String() + " pass"
 	case "flow_logs":
