@@ -67,7 +67,7 @@ func (s shape) program() *dataplane.Program {
 			{Addrs: map[packet.Addr]dataplane.InterfaceID{}}, {Addrs: map[packet.Addr]dataplane.InterfaceID{}},
 		},
 		Balancers: []dataplane.LoadBalancer{{Listeners: map[dataplane.ListenerKey]*dataplane.Listener{
-			{Proto: s.proto, Port: 80}: {IdleTimeout: 350 * time.Second, Group: group},
+			{Proto: s.proto, Port: 80}: {IdleTimeout: 350 * time.Second, Forward: []dataplane.Forward{{Group: group, Weight: 1}}},
 		}}},
 		Rules: make([]dataplane.RuleInfo, 1),
 	}

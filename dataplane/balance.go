@@ -1,10 +1,11 @@
 package dataplane
 
 import (
-	"github.com/plsim/plsim/dataplane/filter"
+	"slices"
 
 	"github.com/plsim/plsim/dataplane/conntrack"
 	"github.com/plsim/plsim/dataplane/drop"
+	"github.com/plsim/plsim/dataplane/filter"
 	"github.com/plsim/plsim/dataplane/flow"
 	"github.com/plsim/plsim/dataplane/nlb"
 	"github.com/plsim/plsim/dataplane/packet"
@@ -40,20 +41,24 @@ func (d *decision) balance(client, via, node InterfaceID) drop.Reason {
 	if why != drop.None {
 		return why
 	}
-	target, why := d.target(listener.Group, node)
+	group, target, why := d.target(listener, node, private)
 	d.trace.target(node, target, why)
 	if why != drop.None {
 		return why
 	}
 	f := nlb.Flow{
 		Client: flow.Scope(client), Node: flow.Scope(node), Target: flow.Scope(target.Interface),
-		Via: flow.Scope(via), Private: private, Idle: listener.IdleTimeout,
+		Group: group.Number,
+		Via:   flow.Scope(via), Private: private, Idle: listener.IdleTimeout,
+	}
+	if private {
+		f.Idle = min(f.Idle, d.w.settings.Balancing.Endpoint) // F1.36
 	}
 	before := d.at
-	if why := d.translate(&f, target, listener.Group.PreserveClientIP && !private); why != drop.None {
+	if why := d.translate(&f, target, group.PreserveClientIP && !private); why != drop.None {
 		return why
 	}
-	f.Splice = d.introduce(&listener.Group.Proxy, via, before)
+	f.Splice = d.introduce(&group.Proxy, via, before)
 	if d.commit {
 		d.remember(f, before)
 	}
@@ -81,11 +86,12 @@ func (d *decision) listener(lb *LoadBalancer) (*Listener, drop.Reason) {
 func (d *decision) midway() bool { return !conntrack.Opens(d.v.Proto, d.v.Flags) }
 
 // serves reports whether what an interface sends from an address and port is a
-// target's.
+// target's, or was.
 func (lb *LoadBalancer) serves(at InterfaceID, addr packet.Addr, port uint16) bool {
 	for _, l := range lb.Listeners {
-		for i := range l.Group.Targets {
-			if t := &l.Group.Targets[i]; t.Interface == at && t.Addr == addr && t.Port == port {
+		is := func(t Target) bool { return t.Interface == at && t.Addr == addr && t.Port == port }
+		for _, f := range l.Forward {
+			if slices.ContainsFunc(f.Group.Targets, is) || slices.ContainsFunc(f.Group.Former, is) {
 				return true
 			}
 		}
@@ -93,8 +99,20 @@ func (lb *LoadBalancer) serves(at InterfaceID, addr packet.Addr, port uint16) bo
 	return false
 }
 
-// target chooses a target for the flow among those that the node may use.
-func (d *decision) target(g *TargetGroup, node InterfaceID) (*Target, drop.Reason) {
+// target chooses a target group for the flow by the listener's weights, and in it
+// a target among those that the node may use.
+func (d *decision) target(l *Listener, node InterfaceID, private bool) (*TargetGroup, *Target, drop.Reason) {
+	key := tupleKey(node, d.v.Proto, d.at)
+	g, hash := l.choose(nlb.Hash(d.w.salt, &key, d.v.Seq))
+	if g == nil {
+		return nil, nil, drop.NoTarget
+	}
+	switch {
+	case g.Sticky == StickyEndpoint && private:
+		hash = nlb.SourceHash(d.w.salt, d.v.Proto, d.at.Dst)
+	case g.Sticky != NotSticky:
+		hash = nlb.SourceHash(d.w.salt, d.v.Proto, d.at.Src)
+	}
 	zone := d.w.prog.Interfaces[node].Zone
 	n := 0
 	for i := range g.Targets {
@@ -102,22 +120,36 @@ func (d *decision) target(g *TargetGroup, node InterfaceID) (*Target, drop.Reaso
 			n++
 		}
 	}
-	if n == 0 {
-		return nil, drop.NoTarget
-	}
-	key := tupleKey(node, d.v.Proto, d.at)
-	k := nlb.Select(nlb.Hash(d.w.salt, &key, d.v.Seq), n)
+	k, _ := nlb.Select(hash, n)
 	for i := range g.Targets {
 		t := &g.Targets[i]
 		if !g.reaches(t, zone, d.v.V6) {
 			continue
 		}
 		if k == 0 {
-			return t, drop.None
+			return g, t, drop.None
 		}
 		k--
 	}
-	return nil, drop.NoTarget
+	return nil, nil, drop.NoTarget
+}
+
+// choose picks the target group of a new flow, each as often as its weight says
+// (F2.11); nil where all weights are 0. What is left of the hash is for the target.
+func (l *Listener) choose(hash uint64) (*TargetGroup, uint64) {
+	total := 0
+	for _, f := range l.Forward {
+		total += f.Weight
+	}
+	if total == 0 {
+		return nil, 0
+	}
+	k, rest := nlb.Select(hash, total)
+	i := 0
+	for ; k >= l.Forward[i].Weight; i++ {
+		k -= l.Forward[i].Weight
+	}
+	return l.Forward[i].Group, rest
 }
 
 // reaches reports whether a node in a zone sends new flows of a family to a target
@@ -269,6 +301,21 @@ func (d *decision) resume(ref flow.Ref, f *nlb.Flow, dir flow.Dir) drop.Reason {
 // enforced on it (F2.67). The target's rules must name the node's addresses then.
 func (w *Walk) nameless(f *nlb.Flow) bool {
 	return f.Private && !w.prog.Balancers[w.prog.Interfaces[f.Node].Balancer].EnforceSG
+}
+
+// close forgets the flows that a load balancer closes.
+func (w *Walk) close(closures []Closure) {
+	for ref, f := range w.flows.All() {
+		there, _, _ := w.flows.Keys(ref)
+		balancer := w.prog.Interfaces[f.Node].Balancer
+		closed := func(c Closure) bool {
+			return c.Group == f.Group && (c.Port == 0 || c.Addr == f.Pair.Target && c.Port == f.Pair.TargetPort) &&
+				(c.Listener == 0 || c.Balancer == balancer && c.Listener == there.DstPort)
+		}
+		if slices.ContainsFunc(closures, closed) {
+			w.forget(ref)
+		}
+	}
 }
 
 // forget drops a load balancer's flow and frees its source port.

@@ -15,10 +15,15 @@ func (w *Walk) terminated(f *nlb.Flow, port uint16) bool {
 	if l == nil {
 		return false
 	}
-	for i := range l.Group.Targets {
-		t := &l.Group.Targets[i]
-		if t.Interface == InterfaceID(f.Target) && t.Addr == f.Pair.Target && t.Port == f.Pair.TargetPort {
-			return t.Reset
+	for _, share := range l.Forward {
+		if share.Group.Number != f.Group {
+			continue
+		}
+		for i := range share.Group.Targets {
+			t := &share.Group.Targets[i]
+			if t.Interface == InterfaceID(f.Target) && t.Addr == f.Pair.Target && t.Port == f.Pair.TargetPort {
+				return t.Reset
+			}
 		}
 	}
 	return false

@@ -27,8 +27,10 @@ import (
 //	endpoint VPC/NAME SUBNET ADDR NODE,NODE [groups=G,G] [pending]
 //	allow GROUP in|out PROTO PORT PEER               (- for any; a peer is a CIDR or a group)
 //	balancer NAME [enforce]
-//	listener BALANCER PROTO PORT TARGETS [idle=350s]
-//	targets NAME [cross_zone] [preserve] [proxy[=early|wide]] [INTERFACE:PORT[/avoid][/reset]…]
+//	listener BALANCER PROTO PORT TARGETS[*WEIGHT],… [idle=350s]
+//	targets NAME [cross_zone] [preserve] [proxy[=early|wide]] [sticky=client|endpoint] [INTERFACE:PORT[/avoid][/reset]…]
+//	former NAME INTERFACE:PORT…                      (targets that have left)
+//	close NAME [INTERFACE:PORT] [listener=PORT]      (flows end when it is loaded)
 //
 // An interface without groups is not filtered. Addresses are written in IPv4;
 // in a lab of IPv6 each decimal of one becomes a group of the other, so that
@@ -154,8 +156,13 @@ func (l *lab) link() error {
 	}
 	for _, s := range l.text {
 		f := strings.Fields(s)
-		if f[0] != "targets" {
+		if f[0] != "targets" && f[0] != "former" && f[0] != "close" {
 			continue
+		}
+		g := l.targets[f[1]]
+		by := uint16(number(option(f, "listener")))
+		if f[0] == "close" && !strings.Contains(s, ":") {
+			l.prog.Closures = append(l.prog.Closures, dataplane.Closure{Group: g.Number, Listener: by})
 		}
 		for _, target := range f[2:] {
 			name, port, ok := strings.Cut(target, ":")
@@ -166,12 +173,19 @@ func (l *lab) link() error {
 			if nic == nil {
 				return fmt.Errorf("%s: no interface %s", s, name)
 			}
-			g := l.targets[f[1]]
 			health := strings.Split(port, "/")
-			g.Targets = append(g.Targets, dataplane.Target{
+			member := dataplane.Target{
 				Interface: l.id(name), Addr: nic.Addrs[0], Port: uint16(number(health[0])), Zone: nic.Zone,
 				Avoid: slices.Contains(health, "avoid"), Reset: slices.Contains(health, "reset"),
-			})
+			}
+			switch f[0] {
+			case "targets":
+				g.Targets = append(g.Targets, member)
+			case "former":
+				g.Former = append(g.Former, member)
+			case "close":
+				l.prog.Closures = append(l.prog.Closures, dataplane.Closure{Group: g.Number, Addr: member.Addr, Port: member.Port, Listener: by})
+			}
 		}
 	}
 	return nil
@@ -203,16 +217,25 @@ func (l *lab) line(f []string) error {
 				Enabled: slices.Contains(f, "proxy") || option(f, "proxy") != "", Early: option(f, "proxy") == "early",
 				IPv6Size: pick(option(f, "proxy") == "wide", ppv2.WideSize, ppv2.Size),
 			},
+			Number: uint16(len(l.targets)), Sticky: stickiness[option(f, "sticky")],
 		}
 	case "allow":
 		return l.allow(word(1), word(2), word(3), word(4), word(5))
 	case "listener":
 		lb := l.balancer(word(1))
-		g := l.targets[word(4)]
-		if lb < 0 || g == nil {
-			return fmt.Errorf("no balancer %s or no targets %s", word(1), word(4))
+		listener := &dataplane.Listener{IdleTimeout: 350 * time.Second} // F2.44
+		for s := range strings.SplitSeq(word(4), ",") {
+			name, weight, weighted := strings.Cut(s, "*")
+			g := l.targets[name]
+			if lb < 0 || g == nil {
+				return fmt.Errorf("no balancer %s or no targets %s", word(1), name)
+			}
+			f := dataplane.Forward{Group: g, Weight: 1}
+			if weighted {
+				f.Weight = number(weight)
+			}
+			listener.Forward = append(listener.Forward, f)
 		}
-		listener := &dataplane.Listener{IdleTimeout: 350 * time.Second, Group: g} // F2.44
 		if word(2) == "udp" {
 			listener.IdleTimeout = 120 * time.Second
 		}
@@ -227,6 +250,8 @@ func (l *lab) line(f []string) error {
 	}
 	return nil
 }
+
+var stickiness = map[string]dataplane.Stickiness{"client": dataplane.StickyClient, "endpoint": dataplane.StickyEndpoint}
 
 var protocols = map[string]packet.Proto{"tcp": packet.TCP, "udp": packet.UDP, "icmp": packet.ICMP}
 

@@ -30,6 +30,8 @@ type Program struct {
 	VPCs       []VPC
 	Balancers  []LoadBalancer
 	Rules      []RuleInfo // by filter.RuleID
+	// Closures name flows that end when this program is loaded, at once.
+	Closures []Closure
 }
 
 // Kind says what stands behind an interface.
@@ -97,10 +99,16 @@ type ListenerKey struct {
 	Port  uint16
 }
 
-// Listener forwards to a target group.
+// Listener forwards to target groups.
 type Listener struct {
 	IdleTimeout time.Duration // TCP 60–6000 s, default 350; UDP 120 (F2.44)
-	Group       *TargetGroup
+	Forward     []Forward
+}
+
+// Forward is a target group's share of a listener's new flows (F2.11).
+type Forward struct {
+	Group  *TargetGroup
+	Weight int // 0–999, relative to the listener's others
 }
 
 // TargetGroup is where a listener's flows go.
@@ -109,7 +117,36 @@ type TargetGroup struct {
 	CrossZone        bool // the group's setting already merged with the balancer's (F2.19)
 	PreserveClientIP bool // overridden for PrivateLink (F2.25)
 	Proxy            ProxyProtocol
+	Sticky           Stickiness
 	Targets          []Target
+	// Former targets get no new flows. What they send of flows that are
+	// forgotten is still answered as a target's is.
+	Former []Target
+	// Number is the group's own in the lab, the same in every program and behind
+	// every load balancer.
+	Number uint16
+}
+
+// Stickiness says what the choice of a target depends on.
+type Stickiness uint8
+
+// The kinds of stickiness (F2.18). Across PrivateLink AWS does not say whose
+// address counts.
+const (
+	NotSticky      Stickiness = iota
+	StickyClient              // the client's address, also across PrivateLink
+	StickyEndpoint            // across PrivateLink the address of the endpoint's interface
+)
+
+// Closure names flows to a target group that the load balancer closes. Its next
+// TCP segment is reset, whichever side sends it; its next datagram is a new flow.
+type Closure struct {
+	Group uint16      // TargetGroup.Number
+	Addr  packet.Addr // of the target
+	Port  uint16      // of the target; 0: flows to all targets of the group
+
+	Balancer uint16 // index in Program.Balancers
+	Listener uint16 // the port of its listener; 0: flows from every load balancer
 }
 
 // ProxyProtocol says which PROXY protocol version 2 header goes before the

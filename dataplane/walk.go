@@ -99,6 +99,9 @@ func (w *Walk) Load(prog *Program) {
 	if n := len(prog.Interfaces) - len(w.drops); n > 0 {
 		w.drops = append(w.drops, make([][drop.NumReasons]uint64, n)...)
 	}
+	if len(prog.Closures) > 0 {
+		w.close(prog.Closures)
+	}
 }
 
 // Program returns what the walk follows.

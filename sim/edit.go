@@ -13,6 +13,7 @@ import (
 // edit changes the lab as a step says.
 func (p *player) edit(s *scenario.Step, e *scenario.Expect) (outcome, error) {
 	var endpoint string
+	var target topology.TargetState
 	change := func(lab *topology.Lab) error { return errors.New("a step without an action") }
 	switch {
 	case s.Accept != nil:
@@ -49,7 +50,18 @@ func (p *player) edit(s *scenario.Step, e *scenario.Expect) (outcome, error) {
 		}
 	case s.Deregister != nil:
 		change = func(lab *topology.Lab) error {
-			return lab.DeregisterTarget(s.Deregister.TargetGroup, &topology.Target{TargetID: s.Deregister.TargetID, Port: s.Deregister.Port})
+			t := &topology.Target{TargetID: s.Deregister.TargetID, Port: s.Deregister.Port}
+			if err := lab.DeregisterTarget(s.Deregister.TargetGroup, t); err != nil {
+				return err
+			}
+			h, err := lab.HealthOf(s.Deregister.TargetGroup, t)
+			target = h.State
+			return err
+		}
+	case s.ModifyListener != nil:
+		change = func(lab *topology.Lab) error {
+			e := s.ModifyListener
+			return lab.ModifyListener(e.LoadBalancer, e.Port, e.DefaultAction)
 		}
 	}
 	var refused error
@@ -64,6 +76,11 @@ func (p *player) edit(s *scenario.Step, e *scenario.Expect) (outcome, error) {
 		return outcome{}, err
 	}
 	c := newComparison(e)
+	if target != "" {
+		c.note("%s", target)
+		c.match("state", e.State, string(target))
+		return c.outcome(), nil
+	}
 	if endpoint == "" {
 		c.note("done")
 		return c.outcome(), nil

@@ -55,7 +55,7 @@ func (p *player) step(ctx context.Context, raw *scenario.Step, sr *StepResult) e
 			return nil
 		}
 		if time.Since(began)+pause < raw.Within.Duration() {
-			if err := p.world.Wait(ctx, pause); err != nil {
+			if err := p.world.Pause(ctx, pause); err != nil {
 				return err
 			}
 			continue
@@ -97,6 +97,8 @@ func (p *player) act(ctx context.Context, s *scenario.Step) (outcome, error) {
 		return p.connections(ctx, s.Connections, e)
 	case s.Resolve != nil:
 		return p.resolve(ctx, s.Resolve, e)
+	case s.Exchange != nil:
+		return p.exchange(ctx, s.Exchange, e)
 	case s.Ping != nil:
 		return p.ping(ctx, s.Ping, e)
 	case s.Exec != nil:
@@ -223,6 +225,29 @@ func (p *player) resolve(ctx context.Context, r *scenario.Resolve, e *scenario.E
 		c.missing(e.Addresses, "addresses")
 	}
 	return c.outcome(), nil
+}
+
+func (p *player) exchange(ctx context.Context, x *scenario.Exchange, e *scenario.Expect) (outcome, error) {
+	res, err := p.world.Exchange(ctx, x)
+	if err != nil {
+		return outcome{}, err
+	}
+	c := newComparison(e)
+	c.failure(res.Failure)
+	if res.Kind == "" {
+		c.note("%q", shorten(res.Body, 60))
+		c.match("body", e.Body, res.Body)
+	} else {
+		c.missing(e.Body, "body")
+	}
+	if x.From == "" || x.Protocol != "tcp" {
+		return c.outcome(), nil
+	}
+	host, port, err := net.SplitHostPort(x.To)
+	if err != nil {
+		return outcome{}, fmt.Errorf("to %q: %w", x.To, err)
+	}
+	return p.withWay(c.outcome(), x.From, host, port), nil
 }
 
 func (p *player) ping(ctx context.Context, r *scenario.Ping, e *scenario.Expect) (outcome, error) {

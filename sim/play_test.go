@@ -26,6 +26,7 @@ type stage struct {
 	spread   sim.Spread
 	answer   sim.Answer
 	pinged   sim.Failure
+	reply    sim.Reply
 	exit     sim.Exit
 	records  []flowlog.Record
 	drops    [drop.NumReasons]uint64
@@ -56,12 +57,18 @@ func (s *stage) Ping(context.Context, *scenario.Ping) (sim.Failure, error) {
 	return s.pinged, s.fault
 }
 
+func (s *stage) Exchange(context.Context, *scenario.Exchange) (sim.Reply, error) {
+	return s.reply, s.fault
+}
+
 func (s *stage) Exec(context.Context, *scenario.Exec) (sim.Exit, error) { return s.exit, s.fault }
 
 func (s *stage) Wait(ctx context.Context, d time.Duration) error {
 	s.waited += d
 	return ctx.Err()
 }
+
+func (s *stage) Pause(ctx context.Context, d time.Duration) error { return s.Wait(ctx, d) }
 
 func (s *stage) Edit(f func(*topology.Lab) error) error { return f(s.lab) }
 
@@ -175,6 +182,16 @@ func TestSteps(t *testing.T) {
 			stage: stage{answer: sim.Answer{Failure: sim.Failure{Kind: sim.DNS, Detail: "NXDOMAIN"}}},
 			step:  `{ resolve: { from: app, host: x }, expect: { error: dns } }`,
 			want:  "dns: NXDOMAIN",
+		}, {
+			name:  "an exchange",
+			stage: stage{reply: sim.Reply{Body: "hello"}},
+			step:  `{ exchange: { from: app, to: "10.0.0.9:7", send: hello }, expect: { body: hullo } }`,
+			want:  "\"hello\"\nbody: expected hullo, saw hello",
+		}, {
+			name:  "an exchange over a connection that is gone",
+			stage: stage{reply: sim.Reply{Failure: sim.Failure{Kind: sim.Reset, Detail: "gone"}}},
+			step:  `{ exchange: { from: app, to: "10.0.0.9:7", protocol: udp }, expect: { error: reset } }`,
+			want:  "reset: gone",
 		}, {
 			name: "ping",
 			step: `{ ping: { from: app, to: 10.0.0.9 } }`,

@@ -31,6 +31,7 @@ type Result struct {
 	File          string        `json:"file"`
 	Mode          string        `json:"mode"`
 	Seed          uint64        `json:"seed"`
+	TimeScale     int           `json:"time_scale"` // seconds of the lab in one of the wall
 	Verdict       Verdict       `json:"verdict"`
 	Duration      time.Duration `json:"duration_ns"`
 	// Error says what ended the run before the end of its story, or kept it

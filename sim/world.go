@@ -22,12 +22,17 @@ type World interface {
 	Connect(ctx context.Context, c *scenario.Connections) (Spread, error)
 	// Resolve sends one DNS query.
 	Resolve(ctx context.Context, r *scenario.Resolve) (Answer, error)
+	// Exchange says something over a connection and waits for the answer.
+	Exchange(ctx context.Context, x *scenario.Exchange) (Reply, error)
 	// Ping sends one ICMP echo request.
 	Ping(ctx context.Context, p *scenario.Ping) (Failure, error)
 	// Exec runs a program in an instance until it ends.
 	Exec(ctx context.Context, e *scenario.Exec) (Exit, error)
 	// Wait lets the lab's time pass.
 	Wait(ctx context.Context, d time.Duration) error
+	// Pause lets time pass as the wall has it, for what goes on in the lab to
+	// come to its end.
+	Pause(ctx context.Context, d time.Duration) error
 
 	// Look reads what changes by itself: the health of targets.
 	Look(f func(*topology.Lab) error) error
@@ -61,6 +66,7 @@ const (
 	Timeout     = "timeout"     // silence
 	Refused     = "refused"     // RST in answer to a SYN
 	Reset       = "reset"       // RST on an open connection
+	Closed      = "closed"      // FIN without an answer, or never opened
 	Unreachable = "unreachable" // ICMP, or no route
 	DNS         = "dns"         // the name does not resolve
 	TLS         = "tls"         // the handshake failed
@@ -73,6 +79,12 @@ type Response struct {
 	Status  int
 	Headers http.Header
 	Body    string
+}
+
+// Reply is what came first in answer, or why nothing did.
+type Reply struct {
+	Failure
+	Body string
 }
 
 // Spread is what became of many requests.

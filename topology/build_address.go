@@ -185,7 +185,7 @@ func (b *builder) frontNames(h *Host) []string {
 		if lb.offer == nil || lb.offer.PrivateDNSName == "" || slices.Contains(names, lb.offer.PrivateDNSName) {
 			continue
 		}
-		if slices.ContainsFunc(lb.pools, func(p *pool) bool { return p != nil && p.serves(h) }) {
+		if slices.ContainsFunc(slices.Concat(lb.shares...), func(s share) bool { return s.serves(h) }) {
 			names = append(names, lb.offer.PrivateDNSName)
 		}
 	}

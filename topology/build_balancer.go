@@ -41,7 +41,7 @@ func (b *builder) elbName(path, kind, name string) {
 func (b *builder) addPools() {
 	b.find.pools = map[string]*pool{}
 	each(&b.problems, "target_groups", b.spec.TargetGroups, func(path, name string, spec *TargetGroup) {
-		p := &pool{TargetGroup: spec, name: name, path: path}
+		p := &pool{TargetGroup: spec, name: name, path: path, number: uint16(len(b.pools))}
 		b.pools = append(b.pools, p)
 		b.find.pools[name] = p
 
@@ -52,6 +52,8 @@ func (b *builder) addPools() {
 		p.preserve(&b.problems)
 		b.addHealth(p)
 		b.proxyProtocol(path, spec)
+		b.stickiness(at(path, "stickiness"), p)
+		b.addDraining(p)
 		switch spec.TargetType {
 		case "alb", "lambda":
 			b.problems.add(at(path, "target_type"), "%s is not supported yet; choose from instance, ip", spec.TargetType)
@@ -223,7 +225,7 @@ func (p *pool) register(m member) (problems Problems) {
 
 // index finds a registered target, -1 if it is none.
 func (p *pool) index(m member) int {
-	return slices.IndexFunc(p.members, func(o member) bool { return o.host == m.host && o.addr == m.addr && o.port == m.port })
+	return slices.IndexFunc(p.members, m.same)
 }
 
 // addBalancers resolves the load balancers and their listeners.
@@ -272,20 +274,13 @@ func (b *builder) dualstack(path string, subnets []*subnet) {
 	}
 }
 
-// fits are the target group protocols that a listener's protocol can forward to (F2.9).
-var fits = map[string][]string{
-	"TCP":     {"TCP", "TCP_UDP"},
-	"UDP":     {"UDP", "TCP_UDP"},
-	"TCP_UDP": {"TCP_UDP"},
-}
-
 func (b *builder) addListeners(lb *balancer) {
 	path := at(lb.path, "listeners")
 	if n := len(lb.Listeners); n > maxListeners {
 		b.problems.add(path, "%d listeners: a load balancer takes %d at most", n, maxListeners)
 	}
 	ports := map[int]*Listener{}
-	lb.pools = make([]*pool, 0, len(lb.Listeners))
+	lb.shares = make([][]share, 0, len(lb.Listeners))
 	elements(&b.problems, path, lb.Listeners, func(path string, l *Listener) {
 		known := b.protocol(at(path, "protocol"), l.Protocol)
 		if b.port(at(path, "port"), l.Port) {
@@ -299,7 +294,15 @@ func (b *builder) addListeners(lb *balancer) {
 			}
 		}
 		b.idleTimeout(path, l)
-		lb.pools = append(lb.pools, b.forward(path, lb, l, known))
+		path = at(path, "default_action")
+		if l.DefaultAction == nil {
+			b.problems.add(path, "is missing: write { target_group_arn: NAME }")
+			lb.shares = append(lb.shares, nil)
+			return
+		}
+		shares, problems := b.forward(lb, l, l.DefaultAction)
+		lb.shares = append(lb.shares, shares)
+		b.problems.under(path, problems)
 	})
 }
 
@@ -315,30 +318,4 @@ func (b *builder) idleTimeout(path string, l *Listener) {
 	case l.TCPIdleTimeout < 60 || l.TCPIdleTimeout > 6000:
 		b.problems.add(path, "%d is out of range: AWS takes 60 to 6000 seconds", l.TCPIdleTimeout)
 	}
-}
-
-// forward resolves a listener's default action.
-func (b *builder) forward(path string, lb *balancer, l *Listener, known bool) *pool {
-	path = at(path, "default_action")
-	if l.DefaultAction == nil {
-		b.problems.add(path, "is missing: write { target_group_arn: NAME }")
-		return nil
-	}
-	b.choice(at(path, "type"), &l.DefaultAction.Type, "an action of a network load balancer", "forward")
-	path = at(path, "target_group_arn")
-	if l.DefaultAction.TargetGroup == "" {
-		b.problems.add(path, "is missing: name a target group")
-		return nil
-	}
-	p, err := find("target group", b.find.pools, l.DefaultAction.TargetGroup)
-	switch {
-	case err != nil:
-		b.problems.add(path, "%v", err)
-		return nil
-	case known && fits[p.Protocol] != nil && !slices.Contains(fits[l.Protocol], p.Protocol):
-		b.problems.add(path, "a %s listener cannot forward to target group %s, whose protocol is %s; it needs %s", l.Protocol, p.name, p.Protocol, strings.Join(fits[l.Protocol], " or "))
-	case lb.network != nil && p.network != nil && p.network != lb.network:
-		b.problems.add(path, "target group %s is in VPC %s, but load balancer %s is in VPC %s", p.name, p.network.Name, lb.name, lb.network.Name)
-	}
-	return p
 }

@@ -19,10 +19,11 @@ func (l *Lab) Compile() *dataplane.Program {
 	l.epoch++
 	c := &compiler{
 		Lab:     l,
-		program: &dataplane.Program{Epoch: l.epoch, Rules: slices.Clone(l.rules)},
+		program: &dataplane.Program{Epoch: l.epoch, Rules: slices.Clone(l.rules), Closures: l.closures},
 		members: map[*group]map[packet.Addr]struct{}{},
 		sets:    map[string]*filter.RuleSet{},
 	}
+	l.closures = nil
 	c.addrs()
 	for _, n := range l.NICs {
 		c.program.Interfaces = append(c.program.Interfaces, c.nic(n))
@@ -140,17 +141,20 @@ func (c *compiler) balancer(lb *balancer) dataplane.LoadBalancer {
 	}
 	groups := map[*pool]*dataplane.TargetGroup{}
 	for i, l := range lb.Listeners {
-		p := lb.pools[i]
-		if groups[p] == nil {
-			groups[p] = c.targetGroup(lb, p)
+		var forward []dataplane.Forward
+		for _, s := range lb.shares[i] {
+			if groups[s.pool] == nil {
+				groups[s.pool] = c.targetGroup(lb, s.pool)
+			}
+			forward = append(forward, dataplane.Forward{Group: groups[s.pool], Weight: s.weight})
 		}
 		if l.Protocol != "UDP" { // TCP, TCP_UDP
 			out.Listeners[dataplane.ListenerKey{Proto: packet.TCP, Port: uint16(l.Port)}] = &dataplane.Listener{
-				IdleTimeout: time.Duration(l.TCPIdleTimeout) * time.Second, Group: groups[p]}
+				IdleTimeout: time.Duration(l.TCPIdleTimeout) * time.Second, Forward: forward}
 		}
 		if l.Protocol != "TCP" { // UDP, TCP_UDP
 			out.Listeners[dataplane.ListenerKey{Proto: packet.UDP, Port: uint16(l.Port)}] = &dataplane.Listener{
-				IdleTimeout: udpIdleTimeout, Group: groups[p]}
+				IdleTimeout: udpIdleTimeout, Forward: forward}
 		}
 	}
 	return out
@@ -164,17 +168,17 @@ func (c *compiler) targetGroup(lb *balancer, p *pool) *dataplane.TargetGroup {
 		CrossZone:        lb.crosses(p),
 		PreserveClientIP: *p.PreserveClientIP,
 		Proxy:            p.proxy(),
+		Sticky:           p.sticky(),
+		Number:           p.number,
 	}
 	failsOpen := map[dataplane.ZoneID]bool{}
 	for _, m := range p.members {
-		if !lb.enabled(m.place()) {
+		if m.known > c.now {
 			continue
 		}
-		t := dataplane.Target{
-			Interface: dataplane.NoInterface, Addr: packet.AddrFrom(m.address()), Port: m.port, Zone: m.place().Num,
-		}
-		if id, ok := c.program.VPCs[p.network.number].Addrs[t.Addr]; ok {
-			t.Interface = id
+		t, ok := c.target(lb, p, m)
+		if !ok {
+			continue
 		}
 		open, known := failsOpen[t.Zone]
 		if !known {
@@ -187,5 +191,25 @@ func (c *compiler) targetGroup(lb *balancer, p *pool) *dataplane.TargetGroup {
 		}
 		out.Targets = append(out.Targets, t)
 	}
+	for _, o := range p.leavers {
+		switch t, ok := c.target(lb, p, o.member); {
+		case !ok:
+		case c.now < o.told:
+			out.Targets = append(out.Targets, t)
+		default:
+			out.Former = append(out.Former, t)
+		}
+	}
 	return out
+}
+
+// target compiles a target; ok is false where its zone is none of the balancer's.
+func (c *compiler) target(lb *balancer, p *pool, m member) (t dataplane.Target, ok bool) {
+	t = dataplane.Target{
+		Interface: dataplane.NoInterface, Addr: packet.AddrFrom(m.address()), Port: m.port, Zone: m.place().Num,
+	}
+	if id, ok := c.program.VPCs[p.network.number].Addrs[t.Addr]; ok {
+		t.Interface = id
+	}
+	return t, lb.enabled(m.place())
 }

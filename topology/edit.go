@@ -162,25 +162,26 @@ func (g *group) has(d direction) string {
 }
 
 // RegisterTarget adds a target to a target group. Registering it again changes
-// nothing. The error is of type [Problems], with paths relative to the target,
+// nothing; one that is draining takes new flows again and keeps its own. The error is of type [Problems], with paths relative to the target,
 // where the target is at fault.
 func (l *Lab) RegisterTarget(targetGroup string, t *Target) error {
 	p, m, err := l.target(targetGroup, t)
 	if err != nil || p.index(m) >= 0 {
 		return err
 	}
-	return p.register(m).err()
+	return l.register(p, m).err()
 }
 
-// DeregisterTarget removes a target from a target group. Like AWS it is content
-// if the target was not registered. Established flows live on (F2.59).
+// DeregisterTarget removes a target from a target group: it drains. Like AWS it is
+// content if the target was not registered. Established flows live on (F2.59),
+// unless the group's connection_termination ends them after the delay (F2.60).
 func (l *Lab) DeregisterTarget(targetGroup string, t *Target) error {
 	p, m, err := l.target(targetGroup, t)
 	if err != nil {
 		return err
 	}
 	if i := p.index(m); i >= 0 {
-		p.members = slices.Delete(slices.Clone(p.members), i, i+1)
+		l.deregister(p, i)
 	}
 	return nil
 }

@@ -163,7 +163,7 @@ func TestRules(t *testing.T) {
 func TestTargets(t *testing.T) {
 	l := mustBuild(t, twoAccounts)
 	ports := func() (out []uint16) {
-		for _, target := range l.Compile().Balancers[0].Listeners[dataplane.ListenerKey{Proto: packet.TCP, Port: 80}].Group.Targets {
+		for _, target := range l.Compile().Balancers[0].Listeners[dataplane.ListenerKey{Proto: packet.TCP, Port: 80}].Forward[0].Group.Targets {
 			out = append(out, target.Port)
 		}
 		return out

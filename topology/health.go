@@ -2,6 +2,7 @@ package topology
 
 import (
 	"fmt"
+	"iter"
 	"net"
 	"net/netip"
 	"slices"
@@ -20,6 +21,7 @@ const (
 	TargetInitial   TargetState = "initial"   // registered, not yet checked
 	TargetHealthy   TargetState = "healthy"   // gets new flows
 	TargetUnhealthy TargetState = "unhealthy" // gets none, unless its group fails open
+	TargetDraining  TargetState = "draining"  // deregistered: no new flows, those that it has go on (F2.59)
 	TargetUnused    TargetState = "unused"    // nobody checks it, since nobody would use it
 )
 
@@ -41,6 +43,11 @@ func (l *Lab) TargetHealth(targetGroup string) ([]TargetHealth, error) {
 	for _, m := range p.members {
 		all = append(all, l.healthOf(p, m))
 	}
+	for _, o := range p.leavers {
+		if l.now < o.unused {
+			all = append(all, p.drained(o.member, TargetDraining))
+		}
+	}
 	return all, nil
 }
 
@@ -53,7 +60,21 @@ func (l *Lab) HealthOf(targetGroup string, t *Target) (TargetHealth, error) {
 	if i := p.index(m); i >= 0 {
 		return l.healthOf(p, p.members[i]), nil
 	}
-	return TargetHealth{p.nameOf(m), TargetUnused, "Target.NotRegistered"}, nil
+	for _, o := range p.leavers {
+		if o.same(m) && l.now < o.unused {
+			return p.drained(m, TargetDraining), nil
+		}
+	}
+	return p.drained(m, TargetUnused), nil
+}
+
+// drained is the health of a target that is not registered.
+func (p *pool) drained(m member, state TargetState) TargetHealth {
+	reason := "Target.NotRegistered"
+	if state == TargetDraining {
+		reason = "Target.DeregistrationInProgress"
+	}
+	return TargetHealth{p.nameOf(m), state, reason}
 }
 
 func (l *Lab) healthOf(p *pool, m member) TargetHealth {
@@ -125,11 +146,7 @@ func (c Check) Passes(status int) bool {
 func (l *Lab) Checks() []Check {
 	var all []Check
 	for _, lb := range l.balancers {
-		for i, p := range lb.pools {
-			if slices.Index(lb.pools, p) < i {
-				continue
-			}
-			port := strconv.Itoa(lb.Listeners[i].Port)
+		for p, port := range lb.pools() {
 			for _, m := range p.members {
 				for _, n := range lb.nodes {
 					if !lb.crosses(p) && n.Zone.Num != m.place().Num || !lb.enabled(m.place()) {
@@ -155,14 +172,6 @@ func (p *pool) checkPort(m member) uint16 {
 		return uint16(n)
 	}
 	return m.port
-}
-
-// address returns where a target gets its traffic.
-func (m member) address() netip.Addr {
-	if m.host != nil {
-		return m.host.NIC.Addr()
-	}
-	return m.addr
 }
 
 // place returns a target's zone.
@@ -276,9 +285,28 @@ func (lb *balancer) failsOpen(p *pool, zone Zone) bool {
 // healthyIn reports whether a zone belongs in the load balancer's DNS name: each
 // of its groups has healthy targets enough there (F2.57, F2.58).
 func (lb *balancer) healthyIn(zone Zone) bool {
-	return !slices.ContainsFunc(lb.pools, func(p *pool) bool {
-		return !p.GroupHealth.DNS.minimum().met(lb.tally(p, zone))
-	})
+	for p := range lb.pools() {
+		if !p.GroupHealth.DNS.minimum().met(lb.tally(p, zone)) {
+			return false
+		}
+	}
+	return true
+}
+
+// pools visits the target groups behind the load balancer, each once, with the
+// port of its first listener.
+func (lb *balancer) pools() iter.Seq2[*pool, string] {
+	return func(yield func(*pool, string) bool) {
+		seen := map[*pool]bool{}
+		for i, shares := range lb.shares {
+			for _, s := range shares {
+				if !seen[s.pool] && !yield(s.pool, strconv.Itoa(lb.Listeners[i].Port)) {
+					return
+				}
+				seen[s.pool] = true
+			}
+		}
+	}
 }
 
 // healthyNodes returns the nodes whose zones are healthy; if none is, all (F2.58).

@@ -153,7 +153,7 @@ func TestRouting(t *testing.T) {
 			}
 		}
 		var use string
-		for _, target := range l.Compile().Balancers[0].Listeners[dataplane.ListenerKey{Proto: packet.TCP, Port: 80}].Group.Targets {
+		for _, target := range l.Compile().Balancers[0].Listeners[dataplane.ListenerKey{Proto: packet.TCP, Port: 80}].Forward[0].Group.Targets {
 			switch {
 			case target.Reset && target.Avoid:
 				use += "R"
@@ -166,7 +166,7 @@ func TestRouting(t *testing.T) {
 		if use != c.use {
 			t.Errorf("%s: targets are %s, want %s", c.name, use, c.use)
 		}
-		for _, target := range before.Balancers[0].Listeners[dataplane.ListenerKey{Proto: packet.TCP, Port: 80}].Group.Targets {
+		for _, target := range before.Balancers[0].Listeners[dataplane.ListenerKey{Proto: packet.TCP, Port: 80}].Forward[0].Group.Targets {
 			if target.Avoid || target.Reset {
 				t.Errorf("%s: an older program has changed", c.name)
 			}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/plsim/plsim/dataplane"
+	"github.com/plsim/plsim/dataplane/clock"
 	"github.com/plsim/plsim/dataplane/flowlog"
 	"github.com/plsim/plsim/dataplane/packet"
 )
@@ -35,6 +36,9 @@ type Lab struct {
 	pools     []*pool
 	rules     []dataplane.RuleInfo // every rule that ever was, so that a RuleID never changes its meaning
 	epoch     uint32
+
+	now      clock.Time          // as Advance has it
+	closures []dataplane.Closure // since the last program
 
 	find struct {
 		subnets   scoped[*subnet]
@@ -200,7 +204,9 @@ type pool struct {
 	name    string
 	path    string
 	network *Network
+	number  uint16
 	members []member
+	leavers []leaver // that are not registered again
 }
 
 // member is a registered target: an instance, or an address.
@@ -210,7 +216,33 @@ type member struct {
 	port uint16
 	zone Zone
 
-	health *health // of a registered target
+	health *health    // of a registered target
+	known  clock.Time // from when on load balancers give it flows
+}
+
+// same reports whether two members are the same target.
+func (m *member) same(o member) bool {
+	return m.host == o.host && m.addr == o.addr && m.port == o.port
+}
+
+// address returns where the target is.
+func (m *member) address() netip.Addr {
+	if m.host != nil {
+		return m.host.NIC.Addr()
+	}
+	return m.addr
+}
+
+// share is a target group of a listener with its weight (F2.11).
+type share struct {
+	*pool
+	weight int
+}
+
+// ending is when a listener's flows to a target group are closed.
+type ending struct {
+	at      clock.Time
+	closure dataplane.Closure
 }
 
 // balancer is a load balancer of the lab.
@@ -223,7 +255,8 @@ type balancer struct {
 	zones   []*subnet
 	groups  []*group
 	blocks  int
-	pools   []*pool // of its listeners, in their order
+	shares  [][]share // of its listeners, in their order
+	endings []ending  // of flows to target groups whose weight became 0
 	nodes   []*NIC
 	offer   *offer // the endpoint service that it stands behind, if any
 	dnsName string

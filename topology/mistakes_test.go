@@ -192,11 +192,27 @@ var mistakes = []struct {
 		`load_balancers.api.listeners[1].port: port 80 already has a UDP listener: for TCP and UDP on one port use one TCP_UDP listener`}},
 	{"listener timeout", "{ port: 80, protocol: TCP,", "{ port: 80, protocol: TCP, tcp_idle_timeout_seconds: 30,", []string{ // F2.44
 		`load_balancers.api.listeners[0].tcp_idle_timeout_seconds: 30 is out of range: AWS takes 60 to 6000 seconds`}},
+	{"deregistration delay", "port: 8080, protocol: TCP,", "port: 8080, protocol: TCP, deregistration_delay: 3601,", []string{ // F2.59
+		`target_groups.web.deregistration_delay: 3601 is out of range: AWS takes 0 to 3600 seconds`}},
+	{"delays that are settings", "\ntarget_groups:", "\npropagation_delay: -1\ntermination_delay: 3601\ntarget_groups:", []string{
+		`propagation_delay: -1 is out of range: give 0 to 3600 seconds`,
+		`termination_delay: 3601 is out of range: give 0 to 3600 seconds`}},
 	{"listener timeout of UDP", "{ port: 80, protocol: TCP,", "{ port: 53, protocol: UDP, tcp_idle_timeout_seconds: 350, default_action: { target_group_arn: dns } }\n      - { port: 80, protocol: TCP,", []string{ // F2.44
 		`load_balancers.api.listeners[0].default_action.target_group_arn: there is no target group "dns"; choose from web`,
 		`load_balancers.api.listeners[0].tcp_idle_timeout_seconds: is for TCP: a UDP listener forgets flows after 120 seconds, always`}},
 	{"target group in another VPC", "web: { vpc_id: provider, port: 8080, protocol: TCP, targets: [web-1, web-2, web-3] }", "web: { port: 8080, protocol: TCP, targets: [app] }", []string{
 		`load_balancers.api.listeners[0].default_action.target_group_arn: target group web is in VPC consumer, but load balancer api is in VPC provider`}},
+	{"both kinds of forward", "{ target_group_arn: web }", "{ target_group_arn: web, forward: { target_group: [{ arn: web }] } }", []string{
+		`load_balancers.api.listeners[0].default_action.forward: cannot stand beside target_group_arn: name all target groups here`}},
+	{"weights", "{ target_group_arn: web }", "{ forward: { target_group: [{ arn: web, weight: 1000 }, { arn: web, weight: 0 }, { arn: wab }] } }", []string{ // F2.11
+		`load_balancers.api.listeners[0].default_action.forward.target_group[0].weight: 1000 is out of range: AWS takes 0 to 999`,
+		`load_balancers.api.listeners[0].default_action.forward.target_group[1].arn: target group web is listed twice`,
+		`load_balancers.api.listeners[0].default_action.forward.target_group[2].arn: there is no target group "wab"; did you mean web?`}},
+	{"nobody to forward to", "{ target_group_arn: web }", "{ forward: { target_group: [] } }", []string{
+		`load_balancers.api.listeners[0].default_action.forward.target_group: is missing: name at least one target group`}},
+	{"stickiness", "port: 8080, protocol: TCP,", "port: 8080, protocol: TCP, stickiness: { enabled: true, type: lb_cookie, source: node },", []string{ // F2.18
+		`target_groups.web.stickiness.source: "node" is not a source; choose from client, endpoint`,
+		`target_groups.web.stickiness.type: "lb_cookie" is not a type of stickiness of a network load balancer; choose from source_ip`}},
 	{"listener action", ", default_action: { target_group_arn: web } }", " }", []string{
 		`load_balancers.api.listeners[0].default_action: is missing: write { target_group_arn: NAME }`}},
 	{"target group unknown", "{ target_group_arn: web }", "{ target_group_arn: wab }", []string{

@@ -7,6 +7,8 @@ package topology
 // one VPC has it.
 type Spec struct {
 	Region           string                      `yaml:"region,omitempty" doc:"AWS Region, in names and flow logs. Default us-east-1."`
+	PropagationDelay int                         `yaml:"propagation_delay,omitempty" doc:"A setting of plsim: seconds until the nodes of load balancers act on a change of targets (F2.59). Default 0: at once."`
+	TerminationDelay *int                        `yaml:"termination_delay,omitempty" doc:"A setting of plsim: seconds that AWS's shortly after stands for, where flows are closed (F2.11, F2.60). Default 5."`
 	VPCs             map[string]*VPC             `yaml:"vpcs" doc:"Virtual private clouds, by name. Their CIDR blocks may overlap (F1.42)."`
 	TargetGroups     map[string]*TargetGroup     `yaml:"target_groups,omitempty" doc:"Target groups, by name (aws_lb_target_group)."`
 	LoadBalancers    map[string]*LoadBalancer    `yaml:"load_balancers,omitempty" doc:"Network Load Balancers, by name (aws_lb)."`
@@ -86,19 +88,22 @@ type Service struct {
 
 // TargetGroup is an aws_lb_target_group with its attachments.
 type TargetGroup struct {
-	VPCID            string             `yaml:"vpc_id,omitempty" doc:"VPC of the targets. Default: the only VPC that has them all."`
-	Port             int                `yaml:"port" doc:"Port on which targets receive traffic."`
-	Protocol         string             `yaml:"protocol" doc:"TCP, UDP or TCP_UDP."`
-	TargetType       string             `yaml:"target_type,omitempty" doc:"instance (default) or ip."`
-	PreserveClientIP *bool              `yaml:"preserve_client_ip,omitempty" doc:"Whether targets see the client's address. Default true for instance targets and UDP; PrivateLink overrides it (F2.24, F2.25)."`
-	ProxyProtocolV2  bool               `yaml:"proxy_protocol_v2,omitempty" doc:"Whether a PROXY protocol version 2 header goes before each TCP stream to a target (F2.35). Default false."`
-	ProxyPlacement   string             `yaml:"proxy_protocol_v2_client_to_server_header_placement,omitempty" doc:"on_first_ack_with_payload (default): with the client's first payload; on_first_ack: with its first segment after the SYN (F2.40)."`
-	ProxyIPv6Length  int                `yaml:"proxy_protocol_v2_ipv6_length,omitempty" doc:"Bytes of the header over IPv6, which AWS does not publish (F2.43): 100 (default), the length over IPv4, or 124, with the padding of IPv4."`
-	CrossZone        string             `yaml:"load_balancing_cross_zone_enabled,omitempty" doc:"true, false or use_load_balancer_configuration (default) (F2.19)."`
-	HealthCheck      *HealthCheck       `yaml:"health_check,omitempty" doc:"How targets are checked. They always are."`
-	HealthState      *TargetHealthState `yaml:"target_health_state,omitempty" doc:"What becomes of the flows of a target that turns unhealthy."`
-	GroupHealth      *TargetGroupHealth `yaml:"target_group_health,omitempty" doc:"How many targets must be healthy."`
-	Targets          []*Target          `yaml:"targets,omitempty" doc:"Targets: an instance's name or an address, or target_id with port."`
+	VPCID                 string             `yaml:"vpc_id,omitempty" doc:"VPC of the targets. Default: the only VPC that has them all."`
+	Port                  int                `yaml:"port" doc:"Port on which targets receive traffic."`
+	Protocol              string             `yaml:"protocol" doc:"TCP, UDP or TCP_UDP."`
+	TargetType            string             `yaml:"target_type,omitempty" doc:"instance (default) or ip."`
+	PreserveClientIP      *bool              `yaml:"preserve_client_ip,omitempty" doc:"Whether targets see the client's address. Default true for instance targets and UDP; PrivateLink overrides it (F2.24, F2.25)."`
+	ProxyProtocolV2       bool               `yaml:"proxy_protocol_v2,omitempty" doc:"Whether a PROXY protocol version 2 header goes before each TCP stream to a target (F2.35). Default false."`
+	ProxyPlacement        string             `yaml:"proxy_protocol_v2_client_to_server_header_placement,omitempty" doc:"on_first_ack_with_payload (default): with the client's first payload; on_first_ack: with its first segment after the SYN (F2.40)."`
+	ProxyIPv6Length       int                `yaml:"proxy_protocol_v2_ipv6_length,omitempty" doc:"Bytes of the header over IPv6, which AWS does not publish (F2.43): 100 (default), the length over IPv4, or 124, with the padding of IPv4."`
+	CrossZone             string             `yaml:"load_balancing_cross_zone_enabled,omitempty" doc:"true, false or use_load_balancer_configuration (default) (F2.19)."`
+	Stickiness            *Stickiness        `yaml:"stickiness,omitempty" doc:"Whether a client keeps its target (F2.18)."`
+	DeregistrationDelay   *int               `yaml:"deregistration_delay,omitempty" doc:"Seconds for which a deregistered target is draining, 0 to 3600; default 300 (F2.59)."`
+	ConnectionTermination *bool              `yaml:"connection_termination,omitempty" doc:"Whether its flows are closed shortly after that. Default true for UDP and TCP_UDP (F2.60)."`
+	HealthCheck           *HealthCheck       `yaml:"health_check,omitempty" doc:"How targets are checked. They always are."`
+	HealthState           *TargetHealthState `yaml:"target_health_state,omitempty" doc:"What becomes of the flows of a target that turns unhealthy."`
+	GroupHealth           *TargetGroupHealth `yaml:"target_group_health,omitempty" doc:"How many targets must be healthy."`
+	Targets               []*Target          `yaml:"targets,omitempty" doc:"Targets: an instance's name or an address, or target_id with port."`
 }
 
 // HealthCheck is the health_check of a target group.
@@ -131,6 +136,13 @@ type HealthThreshold struct {
 	Percentage string `yaml:"minimum_healthy_targets_percentage,omitempty" doc:"1 to 100, or off (default)."`
 }
 
+// Stickiness is the stickiness of a target group.
+type Stickiness struct {
+	Enabled bool   `yaml:"enabled,omitempty" doc:"Whether flows of one source address and protocol go to one target. Default false."`
+	Type    string `yaml:"type,omitempty" doc:"source_ip, the only type here and the default."`
+	Source  string `yaml:"source,omitempty" doc:"A setting of plsim: whose address counts across PrivateLink, client (default) or endpoint (F2.18)."`
+}
+
 // Target is an aws_lb_target_group_attachment. A scenario may write the
 // target_id alone.
 type Target struct {
@@ -161,8 +173,20 @@ type Listener struct {
 
 // Action is a listener's default_action.
 type Action struct {
-	Type        string `yaml:"type,omitempty" doc:"forward, the only type here and the default."`
-	TargetGroup string `yaml:"target_group_arn" doc:"Target group, by name."`
+	Type        string         `yaml:"type,omitempty" doc:"forward, the only type here and the default."`
+	TargetGroup string         `yaml:"target_group_arn,omitempty" doc:"Target group, by name; or forward, for several."`
+	Forward     *ForwardAction `yaml:"forward,omitempty" doc:"Several target groups with weights (F2.11)."`
+}
+
+// ForwardAction is the forward of an action.
+type ForwardAction struct {
+	TargetGroups []*WeightedGroup `yaml:"target_group" doc:"The target groups."`
+}
+
+// WeightedGroup is a target_group of a forward.
+type WeightedGroup struct {
+	ARN    string `yaml:"arn" doc:"Target group, by name."`
+	Weight *int   `yaml:"weight,omitempty" doc:"Its share of new flows, 0 to 999; default 1. After a change to 0 its flows are closed shortly after (F2.11)."`
 }
 
 // EndpointService is an aws_vpc_endpoint_service.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,7 @@ import (
 type runFlags struct {
 	output format
 	seed   seed
+	scale  scale
 }
 
 func runCommand() *cobra.Command {
@@ -49,6 +51,7 @@ everyone. Nothing is left on the host, however the run ends.`,
 		},
 	}
 	cmd.Flags().VarP(&f.output, "output", "o", "how to print the result on standard output")
+	cmd.Flags().Var(&f.scale, "time-scale", "how many seconds pass in the lab while one passes on the wall (default: the scenario's, or 1)")
 	cmd.Flags().Var(&f.seed, "seed", "seed of all random choices (default: a new one, printed)")
 	return cmd
 }
@@ -82,6 +85,21 @@ func (s *seed) Set(text string) error {
 	return nil
 }
 
+// scale is the value of --time-scale; 0 where it is left to the scenario.
+type scale int
+
+func (s *scale) String() string { return "" }
+func (s *scale) Type() string   { return "number" }
+
+func (s *scale) Set(text string) error {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > scenario.MaxTimeScale {
+		return fmt.Errorf("want a whole number from 1 to %d", scenario.MaxTimeScale)
+	}
+	*s = scale(n)
+	return nil
+}
+
 func runScenario(cmd *cobra.Command, file string, f runFlags) error {
 	stdout, stderr := cmd.OutOrStdout(), cmd.ErrOrStderr()
 	// A wrong scenario is said to be wrong also where it could not run. Standard
@@ -110,11 +128,12 @@ func runScenario(cmd *cobra.Command, file string, f runFlags) error {
 	if err := missingPrograms(loaded.Scenario.Requires); err != nil {
 		return &codeError{exitHost, err}
 	}
+	f.scale = cmp.Or(f.scale, scale(loaded.Scenario.TimeScale), 1)
 	res, err := play(ctx, loaded, file, f, stdout, stderr)
 	if ctx.Err() != nil {
 		err = errInterrupted
 	}
-	res.File, res.Mode, res.Seed = file, "emulate", uint64(f.seed)
+	res.File, res.Mode, res.Seed, res.TimeScale = file, "emulate", uint64(f.seed), int(f.scale)
 	if err != nil {
 		res.Verdict, res.Error = sim.Fail, err.Error()
 	}
@@ -150,9 +169,9 @@ func play(ctx context.Context, l *scenario.Loaded, file string, f runFlags, stdo
 		out = stderr // progress; the result alone goes to standard output
 	}
 	text := report.NewText(out, isTerminal(out) && os.Getenv("NO_COLOR") == "")
-	text.Begin(l.Scenario.Name, file, len(l.Scenario.Steps), uint64(f.seed))
+	text.Begin(l.Scenario.Name, file, len(l.Scenario.Steps), uint64(f.seed), int(f.scale))
 
-	opts := emulate.Options{Seed: uint64(f.seed)}
+	opts := emulate.Options{Seed: uint64(f.seed), TimeScale: int(f.scale)}
 	if dir, err := filepath.Abs(filepath.Dir(file)); err == nil && file != "-" {
 		opts.ScenarioDir = dir
 	}

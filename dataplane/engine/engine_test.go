@@ -41,9 +41,9 @@ func program() *dataplane.Program {
 		Balancers: []dataplane.LoadBalancer{{
 			Listeners: map[dataplane.ListenerKey]*dataplane.Listener{{Proto: packet.UDP, Port: 53}: {
 				IdleTimeout: 120 * time.Second,
-				Group: &dataplane.TargetGroup{Targets: []dataplane.Target{
+				Forward: []dataplane.Forward{{Weight: 1, Group: &dataplane.TargetGroup{Targets: []dataplane.Target{
 					{Interface: c, Addr: packet.AddrFrom(address(c)), Port: 53},
-				}},
+				}}}},
 			}},
 		}},
 	}

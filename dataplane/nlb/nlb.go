@@ -24,14 +24,21 @@ func Hash(seed flow.Seed, k *flow.Key, seq uint32) uint64 {
 	return flow.Hash(seed, k)
 }
 
+// SourceHash returns the hash of a sticky target group: over protocol and source
+// address alone (F2.18).
+func SourceHash(seed flow.Seed, proto packet.Proto, src packet.Addr) uint64 {
+	return flow.Hash(seed, &flow.Key{Proto: proto, Src: src})
+}
+
 // Select returns which of n choices the hash h picks, each as likely as any
-// other; -1 if there is none.
-func Select(h uint64, n int) int {
+// other; -1 if there is none. What h has not yet been used for is in rest: a hash
+// for the next choice.
+func Select(h uint64, n int) (i int, rest uint64) {
 	if n <= 0 {
-		return -1
+		return -1, h
 	}
-	i, _ := bits.Mul64(h, uint64(n))
-	return int(i)
+	hi, rest := bits.Mul64(h, uint64(n))
+	return int(hi), rest
 }
 
 // Idle timeouts of listeners (F2.44).
@@ -44,7 +51,8 @@ const (
 
 // Timeouts are the balancer's timers beside a listener's idle timeout.
 type Timeouts struct {
-	Answer time.Duration // within which a target must answer (F2.48)
+	Answer   time.Duration // within which a target must answer (F2.48)
+	Endpoint time.Duration // an endpoint's own idle timeout: the shorter one wins (F1.36)
 
 	// AWS does not publish these (F2.49): they are settings.
 	Closing time.Duration // TCP half closed
@@ -53,7 +61,7 @@ type Timeouts struct {
 
 // DefaultTimeouts returns AWS's values where they are known.
 func DefaultTimeouts() Timeouts {
-	return Timeouts{Answer: 30 * time.Second, Closing: 120 * time.Second, Closed: 10 * time.Second}
+	return Timeouts{Answer: 30 * time.Second, Endpoint: 350 * time.Second, Closing: 120 * time.Second, Closed: 10 * time.Second}
 }
 
 // Flow is a flow that has a target. In its [Table] it has two keys: the client's
@@ -65,6 +73,7 @@ type Flow struct {
 	Private              bool          // it came over PrivateLink
 	Pair                 snat.Pair     // the node and the target
 	Port                 uint16        // the node's source port towards the target; 0: the client's own
+	Group                uint16        // the number of the target group
 	ISN                  uint32        // sequence number of the SYN
 	Splice               Splice        // of the PROXY protocol header, if the target gets one
 	Idle                 time.Duration // the listener's idle timeout

@@ -82,7 +82,8 @@ func TestTargetsAreUniform(t *testing.T) {
 		for _, n := range []int{2, 3, 7, 16} {
 			count := make([]float64, n)
 			for i := range n * each {
-				count[Select(hash(i), n)]++
+				k, _ := Select(hash(i), n)
+				count[k]++
 			}
 			chi := 0.0
 			for _, c := range count {
@@ -99,15 +100,28 @@ func TestTargetsAreUniform(t *testing.T) {
 func TestSelect(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		h, n := rapid.Uint64().Draw(t, "hash"), rapid.IntRange(1, 5000).Draw(t, "targets")
-		if i := Select(h, n); i < 0 || i >= n {
+		if i, _ := Select(h, n); i < 0 || i >= n {
 			t.Fatalf("selected %d of %d", i, n)
 		}
 	})
-	if i := Select(math.MaxUint64, 3); i != 2 {
+	// A group by its weight, then a target of it: the second choice is as fair as
+	// the first.
+	var count [2][3]int
+	for i := range uint64(60_000) {
+		group, rest := Select(flow.Hash(flow.Seed{1, i}, &flow.Key{}), 4)
+		target, _ := Select(rest, 3)
+		count[min(group, 1)][target]++
+	}
+	for target := range 3 {
+		if one, three := count[0][target], count[1][target]; one < 4700 || one > 5300 || three < 14500 || three > 15500 {
+			t.Errorf("60000 flows came to %v, weighted 1 to 3", count)
+		}
+	}
+	if i, _ := Select(math.MaxUint64, 3); i != 2 {
 		t.Errorf("the highest hash selects %d of 3", i)
 	}
 	for _, n := range []int{0, -1} {
-		if i := Select(5, n); i != -1 {
+		if i, _ := Select(5, n); i != -1 {
 			t.Errorf("selected %d of %d", i, n)
 		}
 	}

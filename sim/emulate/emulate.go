@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -25,10 +26,12 @@ import (
 
 // World is a lab that runs in namespaces. One goroutine plays in it.
 type World struct {
+	mu     sync.Mutex    // guards what edits, time and health checks change in lab
+	edited chan struct{} // tells the keeper of the lab's time that there may be new moments
 	lab    *topology.Lab
-	mu     sync.Mutex // held while the lab changes, and while its targets' health is read
 	engine *engine.Engine
 	began  time.Time
+	scale  time.Duration                  // how many seconds of the lab pass in one of the wall
 	names  atomic.Pointer[topology.Names] // what the resolvers answer from
 	ca     *authority                     // nil where nobody speaks TLS
 
@@ -36,6 +39,7 @@ type World struct {
 	resolvers map[string]*netns.Namespace // by VPC
 	nodes     map[*topology.NIC]*node     // of the load balancers
 	checks    *checks
+	kept      map[string]net.Conn // connections that steps go on with
 
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
@@ -45,6 +49,8 @@ type World struct {
 // Options are what a run can choose.
 type Options struct {
 	Seed uint64
+	// TimeScale is how many seconds of the lab pass in one of the wall; 0 means 1.
+	TimeScale int
 	// ScenarioDir is where the scenario file stands; programs get it as
 	// SCENARIO_DIR. "" where there is none.
 	ScenarioDir string
@@ -60,9 +66,10 @@ type Options struct {
 func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	w := &World{
-		lab: lab, began: time.Now(), cancel: cancel,
+		lab: lab, began: time.Now(), scale: time.Duration(max(opts.TimeScale, 1)), cancel: cancel,
 		hosts: make(map[string]*host), resolvers: make(map[string]*netns.Namespace),
 		nodes: make(map[*topology.NIC]*node),
+		kept:  make(map[string]net.Conn), edited: make(chan struct{}, 1),
 	}
 	w.names.Store(lab.Names())
 
@@ -93,11 +100,18 @@ func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 	if err := w.launch(ctx, opts); err != nil {
 		return w, err
 	}
-	return w, w.check(ctx, opts.Seed)
+	if err := w.check(ctx, opts.Seed); err != nil {
+		return w, err
+	}
+	w.wg.Go(func() { w.keepTime(ctx) })
+	return w, nil
 }
 
-// now is the lab's clock: real time since the start.
-func (w *World) now() clock.Time { return clock.Time(time.Since(w.began)) }
+// now is the lab's clock: the wall's time since the start, scaled (D6).
+func (w *World) now() clock.Time { return clock.Time(time.Since(w.began) * w.scale) }
+
+// wall returns how long a time of the lab lasts on the wall.
+func (w *World) wall(d time.Duration) time.Duration { return (d + w.scale - 1) / w.scale }
 
 // build makes all the namespaces, several at a time, and attaches their devices.
 func (w *World) build() error {
@@ -165,10 +179,12 @@ func configOf(nic *topology.NIC) netns.Config {
 func (w *World) Edit(f func(*topology.Lab) error) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if err := f(w.lab); err != nil {
+	changed := w.lab.Advance(w.now())
+	err := f(w.lab)
+	if err != nil && !changed {
 		return err
 	}
-	return w.load()
+	return errors.Join(err, w.load())
 }
 
 // load makes names, packets and health checks follow the lab as it is now. The
@@ -177,6 +193,10 @@ func (w *World) load() error {
 	w.checks.follow(w.lab.Checks())
 	w.names.Store(w.lab.Names())
 	prog := w.lab.Compile()
+	select {
+	case w.edited <- struct{}{}:
+	default: // it has been told
+	}
 	return w.engine.Do(func(walk *dataplane.Walk, _ clock.Time) { walk.Load(prog) })
 }
 
@@ -187,8 +207,38 @@ func (w *World) Look(f func(*topology.Lab) error) error {
 	return f(w.lab)
 }
 
+// keepTime tells the lab what time it is whenever that changes something, until
+// ctx ends.
+func (w *World) keepTime(ctx context.Context) {
+	for {
+		w.mu.Lock()
+		var err error
+		if w.lab.Advance(w.now()) {
+			err = w.load()
+		}
+		next, ok := w.lab.Next()
+		w.mu.Unlock()
+		if err != nil {
+			return // the engine has stopped, and says why
+		}
+		var due <-chan time.Time
+		if ok {
+			due = time.After(w.wall(next.Sub(w.now())))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-w.edited:
+		case <-due:
+		}
+	}
+}
+
 // Wait implements [sim.World].
-func (w *World) Wait(ctx context.Context, d time.Duration) error {
+func (w *World) Wait(ctx context.Context, d time.Duration) error { return w.Pause(ctx, w.wall(d)) }
+
+// Pause implements [sim.World].
+func (w *World) Pause(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
@@ -226,6 +276,9 @@ func (w *World) Drops(nics []*topology.NIC) (sum [drop.NumReasons]uint64, err er
 // forwarder, if anything did. It may be called more than once.
 func (w *World) Close() error {
 	w.cancel()
+	for _, c := range w.kept {
+		_ = c.Close()
+	}
 	for _, h := range w.hosts {
 		h.stop()
 	}

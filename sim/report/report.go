@@ -26,8 +26,12 @@ type Text struct {
 func NewText(w io.Writer, colour bool) *Text { return &Text{w: w, colour: colour} }
 
 // Begin prints what is about to be played.
-func (t *Text) Begin(name, file string, steps int, seed uint64) {
-	fmt.Fprintf(t.w, "%s (%s): %s, seed %d\n", name, file, count(steps, "step"), seed)
+func (t *Text) Begin(name, file string, steps int, seed uint64, scale int) {
+	line := fmt.Sprintf("%s (%s): %s, seed %d", name, file, count(steps, "step"), seed)
+	if scale > 1 {
+		line += fmt.Sprintf(", time times %d", scale)
+	}
+	fmt.Fprintln(t.w, line)
 }
 
 // Step prints what became of a step.

@@ -46,7 +46,7 @@ func TestText(t *testing.T) {
 	print := func(colour bool) string {
 		var b bytes.Buffer
 		r, text := result(), report.NewText(&b, colour)
-		text.Begin(r.Scenario, r.File, len(r.Steps), r.Seed)
+		text.Begin(r.Scenario, r.File, len(r.Steps), r.Seed, 1)
 		for _, s := range r.Steps {
 			text.Step(s)
 		}

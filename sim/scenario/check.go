@@ -14,10 +14,14 @@ import (
 	"github.com/plsim/plsim/topology"
 )
 
-// Bounds of what a step may ask for.
+// Bounds of what a scenario may ask for.
 const (
 	maxCount       = 100_000
 	maxConcurrency = 256
+
+	// MaxTimeScale is how much faster than the wall's a lab's time may run: the
+	// programs in it stay as fast as they are.
+	MaxTimeScale = 1000
 )
 
 // checker finds the mistakes of the steps: what each alone cannot mean, and what
@@ -27,6 +31,7 @@ type checker struct {
 	lab      *topology.Lab // nil where the topology has mistakes of its own
 	names    *names
 	broken   map[string]bool
+	kept     []string // connections that the steps so far have kept
 	mistakes Mistakes
 }
 
@@ -84,6 +89,8 @@ func (c *checker) step(path string, s *Step) {
 		if t := s.Resolve.Type; t != "" && t != "A" && t != "AAAA" {
 			c.wrong(join(at, "type"), "%q is not a record type here: write A or AAAA", t)
 		}
+	case "exchange":
+		c.exchange(at, s.Exchange)
 	case "ping":
 		c.instance(join(at, "from"), s.Ping.From)
 		c.host(join(at, "to"), s.Ping.To)
@@ -102,6 +109,8 @@ func (c *checker) step(path string, s *Step) {
 		c.targetEdit(at, s.Deregister)
 	case "target_health":
 		c.reference(join(at, "target_group_arn"), "target group", s.TargetHealth.TargetGroup, c.names.targetGroups)
+	case "modify_listener":
+		c.listenerEdit(at, s.ModifyListener)
 	case "flow_logs":
 		c.networkInterface(join(at, "interface"), s.FlowLogs.Interface)
 	case "drops":
@@ -172,19 +181,25 @@ func unwrapURL(err error) error {
 
 func (c *checker) connections(path string, n *Connections) {
 	c.instance(join(path, "from"), n.From)
-	if text, known := c.expanded(n.To); known {
-		p := join(path, "to")
-		host, port, err := net.SplitHostPort(text)
-		switch {
-		case err != nil || host == "" || strings.Contains(text, "/"):
-			c.wrong(p, "%q is not HOST:PORT, such as api.example.com:80 or [2001:db8::1]:80", text)
-		default:
-			c.portText(p, port)
-		}
-	}
+	c.hostPort(join(path, "to"), n.To)
 	c.within(join(path, "count"), n.Count, 1, maxCount)
 	if p := join(path, "concurrency"); c.src.Has(p) {
 		c.within(p, n.Concurrency, 1, maxConcurrency)
+	}
+}
+
+// hostPort checks where a connection goes.
+func (c *checker) hostPort(path, text string) {
+	text, known := c.expanded(text)
+	if !known {
+		return
+	}
+	host, port, err := net.SplitHostPort(text)
+	switch {
+	case err != nil || host == "" || strings.Contains(text, "/"):
+		c.wrong(path, "%q is not HOST:PORT, such as api.example.com:80 or [2001:db8::1]:80", text)
+	default:
+		c.portText(path, port)
 	}
 }
 
@@ -242,10 +257,15 @@ func (c *checker) rule(path, group string, r *topology.Rule) {
 	}
 	var problems topology.Problems
 	if errors.As(c.lab.CheckRule(group, r), &problems) {
-		for _, p := range problems {
-			if at := below(path, p.Path); !follows(at, c.broken) {
-				c.mistakes = append(c.mistakes, c.src.Mistake(at, label(at)+p.Msg))
-			}
+		c.problems(path, problems)
+	}
+}
+
+// problems reports what the lab says of a part of a step.
+func (c *checker) problems(path string, problems topology.Problems) {
+	for _, p := range problems {
+		if at := below(path, p.Path); !follows(at, c.broken) {
+			c.mistakes = append(c.mistakes, c.src.Mistake(at, label(at)+p.Msg))
 		}
 	}
 }
@@ -274,6 +294,21 @@ func (c *checker) target(path, name string) {
 	if _, bad := netip.ParseAddr(t.TargetID); err == nil && bad != nil {
 		c.instance(path, t.TargetID)
 	} else if err != nil {
+		c.wrong(path, "%v", err)
+	}
+}
+
+// listenerEdit checks an action as the lab would when the step is played.
+func (c *checker) listenerEdit(path string, e *ListenerEdit) {
+	if c.lab == nil || e.DefaultAction == nil {
+		return
+	}
+	err := c.lab.CheckListener(e.LoadBalancer, e.Port, e.DefaultAction)
+	var problems topology.Problems
+	switch {
+	case errors.As(err, &problems):
+		c.problems(join(path, "default_action"), problems)
+	case err != nil && !c.brokenBelow(path):
 		c.wrong(path, "%v", err)
 	}
 }

@@ -13,13 +13,15 @@ import (
 
 // Words that a matcher can be about.
 var (
-	errorWords       = []string{"timeout", "refused", "reset", "unreachable", "dns", "tls", "http", "none"}
+	errorWords       = []string{"timeout", "refused", "reset", "closed", "unreachable", "dns", "tls", "http", "none"}
 	targetStateWords = []string{
-		string(topology.TargetInitial), string(topology.TargetHealthy), string(topology.TargetUnhealthy), string(topology.TargetUnused),
+		string(topology.TargetInitial), string(topology.TargetHealthy), string(topology.TargetUnhealthy),
+		string(topology.TargetDraining), string(topology.TargetUnused),
 	}
 	stateWords = []string{
 		string(topology.PendingAcceptance), string(topology.Pending), string(topology.Available),
 		string(topology.Rejected), string(topology.Deleted),
+		string(topology.TargetDraining), string(topology.TargetUnused),
 	}
 )
 

@@ -118,6 +118,9 @@ func (c *checker) head(s *Scenario) {
 	if !nameForm.MatchString(s.Name) {
 		c.wrong("name", "%q is not a name: use 1 to 63 lower-case letters, digits and -, with no - at either end", s.Name)
 	}
+	if c.src.Has("time_scale") {
+		c.within("time_scale", s.TimeScale, 1, MaxTimeScale)
+	}
 	for i, program := range s.Requires {
 		if !programForm.MatchString(program) {
 			c.wrong(item("requires", i), "%q is not the name of a program, such as curl", program)

@@ -20,6 +20,8 @@ type Scenario struct {
 	Description string   `yaml:"description,omitempty" doc:"What the scenario shows."`
 	Requires    []string `yaml:"requires,omitempty" doc:"Programs that must be installed on this host, e.g. curl; a run without them ends with exit code 3."`
 
+	TimeScale int `yaml:"time_scale,omitempty" doc:"How many seconds pass in the lab while one passes on the wall, 1 (default) to 1000. --time-scale overrides it."`
+
 	topology.Spec `yaml:",inline"`
 
 	Steps []*Step `yaml:"steps,omitempty" doc:"The story, played in order."`
@@ -28,22 +30,24 @@ type Scenario struct {
 // Step is one action and what is expected of it. Exactly one action is set.
 type Step struct {
 	Name   string   `yaml:"name,omitempty" doc:"What this step shows, in a sentence. Default: the action itself."`
-	Within Duration `yaml:"within,omitempty" doc:"Repeat the action until the expectation holds, for this long at most. Default: once."`
+	Within Duration `yaml:"within,omitempty" doc:"Repeat the action until the expectation holds, for this long at most, in the time of the wall. Default: once."`
 
 	Request     *Request     `yaml:"request,omitempty" doc:"One HTTP request by the client built into plsim."`
 	Connections *Connections `yaml:"connections,omitempty" doc:"Many HTTP requests, each on a connection of its own."`
 	Resolve     *Resolve     `yaml:"resolve,omitempty" doc:"A DNS query to the VPC's resolver."`
+	Exchange    *Exchange    `yaml:"exchange,omitempty" doc:"Something said over a TCP connection or by UDP, and what is answered; the connection may be kept for later steps."`
 	Ping        *Ping        `yaml:"ping,omitempty" doc:"One ICMP echo request."`
 	Exec        *Exec        `yaml:"exec,omitempty" doc:"Any program, run in an instance until it ends."`
 
-	Accept     *string     `yaml:"accept,omitempty" doc:"The provider accepts this endpoint."`
-	Reject     *string     `yaml:"reject,omitempty" doc:"The provider rejects this endpoint, accepted or not (F1.11)."`
-	Delete     *string     `yaml:"delete,omitempty" doc:"The consumer deletes this endpoint and its interfaces (F1.17)."`
-	Authorize  *RuleEdit   `yaml:"authorize,omitempty" doc:"Add a rule to a security group."`
-	Revoke     *RuleEdit   `yaml:"revoke,omitempty" doc:"Remove a rule from a security group; tracked flows live on (F3.12)."`
-	Register   *TargetEdit `yaml:"register,omitempty" doc:"Add a target to a target group."`
-	Deregister *TargetEdit `yaml:"deregister,omitempty" doc:"Remove a target from a target group; its flows live on (F2.59)."`
-	Wait       *Duration   `yaml:"wait,omitempty" doc:"Let this much of the lab's time pass."`
+	Accept         *string       `yaml:"accept,omitempty" doc:"The provider accepts this endpoint."`
+	Reject         *string       `yaml:"reject,omitempty" doc:"The provider rejects this endpoint, accepted or not (F1.11)."`
+	Delete         *string       `yaml:"delete,omitempty" doc:"The consumer deletes this endpoint and its interfaces (F1.17)."`
+	Authorize      *RuleEdit     `yaml:"authorize,omitempty" doc:"Add a rule to a security group."`
+	Revoke         *RuleEdit     `yaml:"revoke,omitempty" doc:"Remove a rule from a security group; tracked flows live on (F3.12)."`
+	Register       *TargetEdit   `yaml:"register,omitempty" doc:"Add a target to a target group."`
+	Deregister     *TargetEdit   `yaml:"deregister,omitempty" doc:"Remove a target from a target group; it drains, and its flows live on unless the group closes them (F2.59, F2.60). Of one that has left it tells the state."`
+	ModifyListener *ListenerEdit `yaml:"modify_listener,omitempty" doc:"Give a listener another default action, such as other weights (F2.11)."`
+	Wait           *Duration     `yaml:"wait,omitempty" doc:"Let this much of the lab's time pass."`
 
 	TargetHealth *TargetHealth `yaml:"target_health,omitempty" doc:"Read the health of a target group's targets."`
 	FlowLogs     *FlowLogs     `yaml:"flow_logs,omitempty" doc:"Read the VPC flow log of an interface."`
@@ -77,6 +81,18 @@ type Resolve struct {
 	Host    string   `yaml:"host" doc:"Name to look up."`
 	Type    string   `yaml:"type,omitempty" doc:"A (default) or AAAA."`
 	Timeout Duration `yaml:"timeout,omitempty" doc:"Default 2s."`
+}
+
+// Exchange is something said and its answer. Without From and To it goes on over
+// a connection that an earlier step kept.
+type Exchange struct {
+	From       string   `yaml:"from,omitempty" doc:"Instance that connects. Leave out from and to for a connection that an earlier step kept."`
+	To         string   `yaml:"to,omitempty" doc:"HOST:PORT to connect to."`
+	Protocol   string   `yaml:"protocol,omitempty" doc:"tcp (default) or udp."`
+	Connection string   `yaml:"connection,omitempty" doc:"Name under which the connection is kept, to be used by later steps. Default: it is closed."`
+	Keepalive  Duration `yaml:"keepalive,omitempty" doc:"Send TCP keepalives after so much of the lab's time, rounded up to a second of the wall. Default: none."`
+	Send       string   `yaml:"send,omitempty" doc:"What to say. Default: nothing; the step listens."`
+	Timeout    Duration `yaml:"timeout,omitempty" doc:"To connect, and for the answer, in seconds of the wall. Default 2s."`
 }
 
 // Ping is an ICMP echo request.
@@ -113,6 +129,13 @@ type TargetHealth struct {
 	TargetGroup string `yaml:"target_group_arn" doc:"Target group, by name."`
 }
 
+// ListenerEdit names a listener and its new action.
+type ListenerEdit struct {
+	LoadBalancer  string           `yaml:"load_balancer_arn" doc:"Load balancer, by name."`
+	Port          int              `yaml:"port" doc:"Port of the listener."`
+	DefaultAction *topology.Action `yaml:"default_action" doc:"What to do with new flows from now on."`
+}
+
 // FlowLogs reads records.
 type FlowLogs struct {
 	Interface string `yaml:"interface" doc:"eni-… of the interface, mostly written as a ${…} reference."`
@@ -126,10 +149,10 @@ type Drops struct {
 // Expect says what must hold. Each action has its own fields; the others are a
 // mistake in the scenario.
 type Expect struct {
-	Error *Matcher `yaml:"error,omitempty" doc:"How it failed: timeout (silence), refused, reset, unreachable, dns, tls, http; or none. request, resolve, ping, connections (the first failure)."`
+	Error *Matcher `yaml:"error,omitempty" doc:"How it failed: timeout (silence), refused, reset, closed, unreachable, dns, tls, http; or none. request, exchange, resolve, ping, connections (the first failure)."`
 
 	Status  *Matcher            `yaml:"status,omitempty" doc:"HTTP status. request."`
-	Body    *Matcher            `yaml:"body,omitempty" doc:"HTTP body. request."`
+	Body    *Matcher            `yaml:"body,omitempty" doc:"HTTP body, or what came first in answer. request, exchange."`
 	JSON    map[string]*Matcher `yaml:"json,omitempty" doc:"Values in a JSON body, by dotted path. request."`
 	Headers map[string]*Matcher `yaml:"headers,omitempty" doc:"Response headers. request."`
 
@@ -143,7 +166,7 @@ type Expect struct {
 	Stdout   *Matcher `yaml:"stdout,omitempty" doc:"What it printed. exec."`
 	Stderr   *Matcher `yaml:"stderr,omitempty" doc:"What it printed as diagnostics. exec."`
 
-	State *Matcher `yaml:"state,omitempty" doc:"State of the endpoint, in the API's spelling. accept, reject, delete."`
+	State *Matcher `yaml:"state,omitempty" doc:"State of the endpoint or target, in the API's spelling. accept, reject, delete, deregister."`
 
 	States      map[string]*Matcher `yaml:"states,omitempty" doc:"State of each target: initial, healthy, unhealthy or unused (F2.54). A target is its target_id, with :PORT where that is not the group's. target_health."`
 	ReasonCodes map[string]*Matcher `yaml:"reason_codes,omitempty" doc:"Reason code of each target, such as Target.FailedHealthChecks; empty where it is healthy (F2.54). target_health."`
@@ -167,5 +190,6 @@ type Matcher struct {
 	AtMost   *float64 `yaml:"at_most,omitempty" doc:"A number no larger."`
 }
 
-// Duration is a length of the lab's time, written 500ms, 2s, 5m.
+// Duration is a length of time, written 500ms, 2s, 5m: the lab's time in wait and
+// keepalive; the wall's in timeout and within, which bound what real sockets do.
 type Duration time.Duration

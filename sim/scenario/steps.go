@@ -12,22 +12,24 @@ import (
 // expectable names, for each action, the keys of expect that say something about
 // it.
 var expectable = map[string][]string{
-	"request":       {"error", "status", "body", "json", "headers"},
-	"connections":   {"error", "succeeded", "failed", "targets"},
-	"resolve":       {"error", "addresses"},
-	"ping":          {"error"},
-	"exec":          {"exit_code", "stdout", "stderr"},
-	"accept":        {"state"},
-	"reject":        {"state"},
-	"delete":        {"state"},
-	"authorize":     nil,
-	"revoke":        nil,
-	"register":      nil,
-	"deregister":    nil,
-	"wait":          nil,
-	"target_health": {"states", "reason_codes"},
-	"flow_logs":     {"records", "absent", "count"},
-	"drops":         {"reasons"},
+	"request":         {"error", "status", "body", "json", "headers"},
+	"connections":     {"error", "succeeded", "failed", "targets"},
+	"resolve":         {"error", "addresses"},
+	"exchange":        {"error", "body"},
+	"ping":            {"error"},
+	"exec":            {"exit_code", "stdout", "stderr"},
+	"accept":          {"state"},
+	"reject":          {"state"},
+	"delete":          {"state"},
+	"authorize":       nil,
+	"revoke":          nil,
+	"register":        nil,
+	"deregister":      {"state"},
+	"modify_listener": nil,
+	"wait":            nil,
+	"target_health":   {"states", "reason_codes"},
+	"flow_logs":       {"records", "absent", "count"},
+	"drops":           {"reasons"},
 }
 
 // actions are the keys of a step that do something, in the order of the struct.
@@ -52,8 +54,8 @@ func (s *Step) chosen() []string {
 }
 
 // Action returns the key of the step's action: request, connections, resolve,
-// ping, exec, accept, reject, delete, authorize, revoke, register, deregister,
-// wait, target_health, flow_logs or drops. It is "" for a step without one, which Load refuses.
+// exchange, ping, exec, accept, reject, delete, authorize, revoke, register, deregister,
+// modify_listener, wait, target_health, flow_logs or drops. It is "" for a step without one, which Load refuses.
 func (s *Step) Action() string {
 	if keys := s.chosen(); len(keys) > 0 {
 		return keys[0]
@@ -73,6 +75,8 @@ func (s *Step) Title() string {
 		return fmt.Sprintf("%s opens %d connections to %s", s.Connections.From, s.Connections.Count, s.Connections.To)
 	case "resolve":
 		return fmt.Sprintf("%s resolves %s", s.Resolve.From, s.Resolve.Host)
+	case "exchange":
+		return s.Exchange.title()
 	case "ping":
 		return fmt.Sprintf("%s pings %s", s.Ping.From, s.Ping.To)
 	case "exec":
@@ -91,6 +95,8 @@ func (s *Step) Title() string {
 		return s.Register.TargetID + " joins target group " + s.Register.TargetGroup
 	case "deregister":
 		return s.Deregister.TargetID + " leaves target group " + s.Deregister.TargetGroup
+	case "modify_listener":
+		return fmt.Sprintf("The listener of %s on port %d gets another action", s.ModifyListener.LoadBalancer, s.ModifyListener.Port)
 	case "wait":
 		return s.Wait.String() + " pass"
 	case "target_health":
@@ -139,11 +145,13 @@ func (d Duration) String() string {
 const (
 	defaultMethod      = "GET"
 	defaultRecord      = "A"
+	defaultProtocol    = "tcp"
 	defaultConcurrency = 16
 
 	requestTimeout    = Duration(5 * time.Second)
 	connectionTimeout = Duration(5 * time.Second)
 	resolveTimeout    = Duration(2 * time.Second)
+	exchangeTimeout   = Duration(2 * time.Second)
 	pingTimeout       = Duration(time.Second)
 	execTimeout       = Duration(30 * time.Second)
 )
@@ -176,6 +184,10 @@ func (s *Step) fill() {
 	case s.Resolve != nil:
 		setDefault(&s.Resolve.Type, defaultRecord)
 		setDefault(&s.Resolve.Timeout, resolveTimeout)
+		succeeds()
+	case s.Exchange != nil:
+		setDefault(&s.Exchange.Protocol, defaultProtocol)
+		setDefault(&s.Exchange.Timeout, exchangeTimeout)
 		succeeds()
 	case s.Ping != nil:
 		setDefault(&s.Ping.Timeout, pingTimeout)

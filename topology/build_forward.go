@@ -1,0 +1,159 @@
+package topology
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/plsim/plsim/dataplane"
+)
+
+// fits are the target group protocols that a listener's protocol can forward to (F2.9).
+var fits = map[string][]string{
+	"TCP":     {"TCP", "TCP_UDP"},
+	"UDP":     {"UDP", "TCP_UDP"},
+	"TCP_UDP": {"TCP_UDP"},
+}
+
+// maxWeight bounds the weights of target groups (F2.11).
+const maxWeight = 999
+
+// forward completes and resolves an action of a listener. The problems' paths are
+// relative to it.
+func (l *Lab) forward(lb *balancer, listener *Listener, a *Action) (shares []share, problems Problems) {
+	if a.Type == "" {
+		a.Type = "forward"
+	}
+	if a.Type != "forward" {
+		problems.add("type", "%q is not an action of a network load balancer%s", a.Type, hint(a.Type, []string{"forward"}))
+	}
+	switch {
+	case a.Forward == nil && a.TargetGroup == "":
+		problems.add("target_group_arn", "is missing: name a target group")
+	case a.Forward == nil:
+		if p := l.forwardTo(&problems, "target_group_arn", lb, listener, a.TargetGroup); p != nil {
+			shares = append(shares, share{p, 1})
+		}
+	case a.TargetGroup != "":
+		problems.add("forward", "cannot stand beside target_group_arn: name all target groups here")
+	case len(a.Forward.TargetGroups) == 0:
+		problems.add("forward.target_group", "is missing: name at least one target group")
+	default:
+		elements(&problems, "forward.target_group", a.Forward.TargetGroups, func(path string, g *WeightedGroup) {
+			weight := 1
+			if g.Weight != nil {
+				weight = *g.Weight
+			}
+			if weight < 0 || weight > maxWeight {
+				problems.add(at(path, "weight"), "%d is out of range: AWS takes 0 to %d", weight, maxWeight)
+			}
+			p := l.forwardTo(&problems, at(path, "arn"), lb, listener, g.ARN)
+			if p == nil {
+				return
+			}
+			if slices.ContainsFunc(shares, func(s share) bool { return s.pool == p }) {
+				problems.add(at(path, "arn"), "target group %s is listed twice", p.name)
+			}
+			shares = append(shares, share{p, weight})
+		})
+	}
+	return shares, problems
+}
+
+// forwardTo resolves the name of a target group that a listener forwards to.
+func (l *Lab) forwardTo(problems *Problems, path string, lb *balancer, listener *Listener, name string) *pool {
+	p, err := find("target group", l.find.pools, name)
+	needs := fits[listener.Protocol]
+	switch {
+	case err != nil:
+		problems.add(path, "%v", err)
+		return nil
+	case needs != nil && fits[p.Protocol] != nil && !slices.Contains(needs, p.Protocol):
+		problems.add(path, "a %s listener cannot forward to target group %s, whose protocol is %s; it needs %s", listener.Protocol, p.name, p.Protocol, strings.Join(needs, " or "))
+	case lb.network != nil && p.network != nil && p.network != lb.network:
+		problems.add(path, "target group %s is in VPC %s, but load balancer %s is in VPC %s", p.name, p.network.Name, lb.name, lb.network.Name)
+	}
+	return p
+}
+
+// stickiness completes and checks a target group's stickiness (F2.18).
+func (b *builder) stickiness(path string, p *pool) {
+	if p.Stickiness == nil {
+		return
+	}
+	b.choice(at(path, "type"), &p.Stickiness.Type, "a type of stickiness of a network load balancer", "source_ip")
+	b.choice(at(path, "source"), &p.Stickiness.Source, "a source", "client", "endpoint")
+}
+
+// sticky returns what the choice among the group's targets depends on.
+func (p *pool) sticky() dataplane.Stickiness {
+	switch {
+	case p.Stickiness == nil || !p.Stickiness.Enabled:
+		return dataplane.NotSticky
+	case p.Stickiness.Source == "endpoint":
+		return dataplane.StickyEndpoint
+	default:
+		return dataplane.StickyClient
+	}
+}
+
+// CheckListener tells whether an action could be a listener's at all, without
+// changing anything. Problems have paths relative to the action.
+func (l *Lab) CheckListener(name string, port int, a *Action) error {
+	_, _, _, err := l.listener(name, port, a)
+	return err
+}
+
+// ModifyListener gives a listener another default action: new flows follow the new
+// weights, those that exist stay. Flows to a group whose weight becomes 0 are
+// closed a little later, unless it gets another by then (F2.11).
+func (l *Lab) ModifyListener(name string, port int, a *Action) error {
+	lb, i, shares, err := l.listener(name, port, a)
+	if err != nil {
+		return err
+	}
+	before := lb.shares[i]
+	lb.shares = slices.Clone(lb.shares)
+	lb.shares[i] = shares
+	for _, s := range shares {
+		c := dataplane.Closure{Group: s.number, Balancer: lb.number, Listener: uint16(port)}
+		pending := slices.IndexFunc(lb.endings, func(e ending) bool { return e.closure == c && e.at > l.now })
+		had := slices.ContainsFunc(before, func(b share) bool { return b.pool == s.pool && b.weight > 0 })
+		switch {
+		case s.weight > 0 && pending >= 0:
+			lb.endings = slices.Delete(slices.Clone(lb.endings), pending, pending+1)
+		case s.weight == 0 && had:
+			l.end(lb, c)
+		}
+	}
+	return nil
+}
+
+// end closes flows of a listener, a little later.
+func (l *Lab) end(lb *balancer, c dataplane.Closure) {
+	e := ending{l.now.Add(seconds(*l.spec.TerminationDelay)), c}
+	if e.at <= l.now {
+		l.closures = append(l.closures, c)
+		return
+	}
+	lb.endings = append(lb.endings, e)
+}
+
+// listener finds a listener, and resolves an action for it.
+func (l *Lab) listener(name string, port int, a *Action) (*balancer, int, []share, error) {
+	lb, err := find("load balancer", l.find.balancers, name)
+	if err != nil {
+		return nil, 0, nil, err
+	}
+	i := slices.IndexFunc(lb.Listeners, func(o *Listener) bool { return o.Port == port })
+	switch {
+	case i < 0:
+		return nil, 0, nil, fmt.Errorf("load balancer %s has no listener on port %d", name, port)
+	case a == nil:
+		return nil, 0, nil, fmt.Errorf("no default_action is given for the listener on port %d", port)
+	}
+	own := *a // what is filled in is ours alone
+	shares, problems := l.forward(lb, lb.Listeners[i], &own)
+	problems.sort()
+	return lb, i, shares, problems.err()
+}
