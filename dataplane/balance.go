@@ -253,21 +253,42 @@ func (d *decision) balanced(in InterfaceID) (flow.Ref, *nlb.Flow, flow.Dir) {
 // F3.13): the way is the flow's own, in the packet's direction.
 func (d *decision) resume(ref flow.Ref, f *nlb.Flow, dir flow.Dir) drop.Reason {
 	p := &d.path
-	p.balanced, p.listener, p.isn, p.private = ref, f.Idle, f.ISN, f.Private
+	way := d.join(ref, f, dir)
+	p.listener, p.isn = f.Idle, f.ISN
+	there, back, _ := d.w.flows.Keys(ref)
+	p.ends = [2]packet.Tuple{keyTuple(&there), keyTuple(&back).Reversed()}
+	if dir == flow.Reply {
+		p.ends = [2]packet.Tuple{keyTuple(&back), keyTuple(&there).Reversed()}
+	}
+	if why := d.traverse(way, [2]packet.Tuple{}); why != drop.None {
+		return why
+	}
+	p.life, p.turned = f.Machine, dir == flow.Reply
+	d.deliver()
+	return drop.None
+}
+
+// join makes the path one of a flow that the load balancer knows, and returns its
+// interfaces in the packet's direction.
+func (d *decision) join(ref flow.Ref, f *nlb.Flow, dir flow.Dir) [maxHops]flow.Scope {
+	p := &d.path
+	p.balanced, p.private = ref, f.Private
 	front := f.Node
 	if f.Private {
 		front = f.Via
 		p.mtu, p.front = int32(d.w.prog.Interfaces[f.Via].MTU), InterfaceID(f.Via)
 	}
-	there, back, _ := d.w.flows.Keys(ref)
-	way := [maxHops]flow.Scope{f.Client, front, f.Node, f.Target}
-	p.ends = [2]packet.Tuple{keyTuple(&there), keyTuple(&back).Reversed()}
 	if dir == flow.Reply {
-		way = [maxHops]flow.Scope{f.Target, f.Node, front, f.Client}
-		p.ends = [2]packet.Tuple{keyTuple(&back), keyTuple(&there).Reversed()}
+		return [maxHops]flow.Scope{f.Target, f.Node, front, f.Client}
 	}
+	return [maxHops]flow.Scope{f.Client, front, f.Node, f.Target}
+}
+
+// traverse passes the interfaces on the way of a flow that the load balancer
+// knows. quotes is what an ICMP error quotes before and after the translation.
+func (d *decision) traverse(way [maxHops]flow.Scope, quotes [2]packet.Tuple) drop.Reason {
 	for i, id := range way {
-		d.at = p.tuple(i)
+		d.at, d.quote = d.path.tuple(i), quotes[i/2]
 		h := d.hop(InterfaceID(id))
 		nic := &d.w.prog.Interfaces[h.at]
 		switch {
@@ -281,8 +302,6 @@ func (d *decision) resume(ref flow.Ref, f *nlb.Flow, dir flow.Dir) drop.Reason {
 			}
 		}
 	}
-	p.life, p.turned = f.Machine, dir == flow.Reply
-	d.deliver()
 	return drop.None
 }
 
