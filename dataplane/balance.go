@@ -256,27 +256,52 @@ func (d *decision) balanced(in InterfaceID) (flow.Ref, *nlb.Flow, flow.Dir) {
 // F3.13): the way is the flow's own, in the packet's direction.
 func (d *decision) resume(ref flow.Ref, f *nlb.Flow, dir flow.Dir) drop.Reason {
 	p := &d.path
-	p.balanced, p.listener, p.isn, p.private = ref, f.Idle, f.ISN, f.Private
-	p.spliced = f.Splice.Shifts()
+	way := d.join(ref, f, dir)
+	p.listener, p.isn, p.spliced = f.Idle, f.ISN, f.Splice.Shifts()
+	there, back, _ := d.w.flows.Keys(ref)
+	p.ends = [2]packet.Tuple{keyTuple(&there), keyTuple(&back).Reversed()}
+	if dir == flow.Reply {
+		p.ends = [2]packet.Tuple{keyTuple(&back), keyTuple(&there).Reversed()}
+	}
+	over := d.w.terminated(f, there.DstPort)
+	d.passing = d.passing || over // what the target says is no precedent for the client
+	reaches := way[:]
+	if over && dir == flow.Forward {
+		reaches = way[:2]
+	}
+	if why := d.traverse(f, dir, reaches, [2]packet.Tuple{}); why != drop.None {
+		return why
+	}
+	if len(reaches) < len(way) {
+		return d.terminate(ref, f)
+	}
+	p.life, p.turned = f.Machine, dir == flow.Reply
+	d.deliver()
+	return drop.None
+}
+
+// join makes the path one of a flow that the load balancer knows, and returns its
+// interfaces in the packet's direction.
+func (d *decision) join(ref flow.Ref, f *nlb.Flow, dir flow.Dir) [maxHops]flow.Scope {
+	p := &d.path
+	p.balanced, p.private = ref, f.Private
 	front := f.Node
 	if f.Private {
 		front = f.Via
 		p.mtu, p.front = int32(d.w.prog.Interfaces[f.Via].MTU), InterfaceID(f.Via)
 	}
-	there, back, _ := d.w.flows.Keys(ref)
-	way := [maxHops]flow.Scope{f.Client, front, f.Node, f.Target}
-	p.ends = [2]packet.Tuple{keyTuple(&there), keyTuple(&back).Reversed()}
 	if dir == flow.Reply {
-		way = [maxHops]flow.Scope{f.Target, f.Node, front, f.Client}
-		p.ends = [2]packet.Tuple{keyTuple(&back), keyTuple(&there).Reversed()}
+		return [maxHops]flow.Scope{f.Target, f.Node, front, f.Client}
 	}
-	over := d.w.terminated(f, there.DstPort)
-	d.passing = d.passing || over // what the target says is no precedent for the client
+	return [maxHops]flow.Scope{f.Client, front, f.Node, f.Target}
+}
+
+// traverse passes the first interfaces, or all, on the way of a flow that the load
+// balancer knows. quotes is what an ICMP error quotes before and after the
+// translation.
+func (d *decision) traverse(f *nlb.Flow, dir flow.Dir, way []flow.Scope, quotes [2]packet.Tuple) drop.Reason {
 	for i, id := range way {
-		if over && dir == flow.Forward && i == 2 {
-			return d.terminate(ref, f)
-		}
-		d.at = p.tuple(i)
+		d.at, d.quote = d.path.tuple(i), quotes[i/2]
 		h := d.hop(InterfaceID(id))
 		nic := &d.w.prog.Interfaces[h.at]
 		switch {
@@ -291,8 +316,6 @@ func (d *decision) resume(ref flow.Ref, f *nlb.Flow, dir flow.Dir) drop.Reason {
 			}
 		}
 	}
-	p.life, p.turned = f.Machine, dir == flow.Reply
-	d.deliver()
 	return drop.None
 }
 

@@ -20,8 +20,11 @@ type decision struct {
 	trace  *Trace // may be nil
 	commit bool   // leave state behind; a probe does not
 
-	at   packet.Tuple // the packet's addresses and ports at this point of its way
-	path path         // flow.Forward is the packet's own direction
+	at packet.Tuple // the packet's addresses and ports at this point of its way
+	// quote is what an ICMP error quotes, at this point of its way.
+	quote      packet.Tuple
+	quoteProto packet.Proto // 0: nothing that could be read
+	path       path         // flow.Forward is the packet's own direction
 	// nameless: what the load balancer sends on does not count as its groups'.
 	nameless bool
 	// passing holds for this packet only: nothing answers it, its answer needs
@@ -52,7 +55,10 @@ func (d *decision) begin(w *Walk, now clock.Time, in InterfaceID, v *packet.View
 		mtu: int32(w.prog.Interfaces[in].MTU), front: in, end: in,
 	}
 	d.path.ends = [2]packet.Tuple{d.at, d.at}
-	d.passing = isICMPError(v) // each quotes another flow
+	if isICMPError(v) {
+		d.passing = true // each quotes another flow
+		d.quote, d.quoteProto, _ = v.Quoted()
+	}
 }
 
 // sender judges whether an interface may send the packet at all: only from its
@@ -79,6 +85,9 @@ func (d *decision) sender(in InterfaceID) drop.Reason {
 func (d *decision) run(in InterfaceID) drop.Reason {
 	if ref, f, dir := d.balanced(in); f != nil {
 		return d.resume(ref, f, dir)
+	}
+	if ref, f, dir := d.complains(in); f != nil {
+		return d.relay(ref, f, dir)
 	}
 	if why := d.leave(in); why != drop.None {
 		return why
@@ -258,35 +267,6 @@ func (d *decision) bind(at InterfaceID) (InterfaceID, drop.Reason) {
 		d.w.bound[at] = node
 	}
 	return node, drop.None
-}
-
-// related reports whether an ICMP error speaks of a flow that is tracked at an
-// interface: it quotes a packet that the interface had sent, or received.
-func (d *decision) related(at InterfaceID) bool {
-	t, proto, ok := d.v.Quoted()
-	if !ok {
-		return false
-	}
-	for _, own := range []packet.Tuple{t, t.Reversed()} {
-		key := tupleKey(at, proto, own)
-		if _, e := d.w.track.Lookup(d.now, &key); e != nil {
-			return true
-		}
-	}
-	return false
-}
-
-// isICMPError reports whether a packet is ICMP other than an echo: it belongs to
-// another flow, or to none.
-func isICMPError(v *packet.View) bool {
-	switch v.Proto {
-	case packet.ICMP:
-		return v.Type != 0 && v.Type != 8
-	case packet.ICMPv6:
-		return v.Type != 128 && v.Type != 129
-	default:
-		return false
-	}
 }
 
 // deliver completes the path of a packet that reaches its receiver, in both

@@ -143,6 +143,11 @@ func (e *env) show(t *testing.T, to dataplane.InterfaceID, p gopacket.Packet) st
 		fmt.Fprintf(&b, "%s > %s udp", e.node(t, src, uint16(l.SrcPort)), e.side(dst, uint16(l.DstPort)))
 	default:
 		fmt.Fprintf(&b, "%s > %s icmp %s", e.lab.show(src), e.lab.show(dst), kind(p))
+		var v packet.View
+		if v.Decode(e.frame) == drop.None && kind(p) == "unreachable" {
+			quoted, _, _ := v.Quoted()
+			fmt.Fprintf(&b, " of %s > %s", e.side(quoted.Src.IP(), quoted.SrcPort), e.side(quoted.Dst.IP(), quoted.DstPort))
+		}
 	}
 	fmt.Fprintf(&b, " ttl=%d", ttl)
 	return b.String()
@@ -198,7 +203,7 @@ func kind(p gopacket.Packet) string {
 			return "echo"
 		case layers.ICMPv6TypeEchoReply:
 			return "answer"
-		case layers.ICMPv6TypeDestinationUnreachable:
+		case layers.ICMPv6TypeDestinationUnreachable, layers.ICMPv6TypePacketTooBig:
 			return "unreachable"
 		}
 	}

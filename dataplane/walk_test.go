@@ -146,7 +146,7 @@ func (e *env) count(t *testing.T, d *datadriven.TestData) {
 //
 // Where SRC is an address, in= names the interface. reply sends back to the last
 // packet that was delivered. Words are TCP flags (SAFRPU), or echo and answer of
-// ICMP, or unreachable, which quotes the last packet that was delivered, alien,
+// ICMP, or unreachable or too_big, which quote the last packet that was delivered, alien,
 // which quotes nonsense, or trace. Keys are seq, ack, window, mss, ttl, id (of the IP header, or an echo), data
 // (bytes of payload), len (of the IP packet, filled up with payload), gso, sack (a
 // block LEFT-RIGHT), mac (the interface whose MAC address is the source).
@@ -160,7 +160,7 @@ type sent struct {
 func (e *env) parse(t *testing.T, d *datadriven.TestData, line string) sent {
 	f := strings.Fields(line)
 	p := sent{Spec: packet.Spec{DF: true, Window: 8961, ID: 0x4242}}
-	if f[0] == "reply" || f[0] == "unreachable" {
+	if f[0] == "reply" || f[0] == "unreachable" || f[0] == "too_big" {
 		e.answer(t, d, &p)
 	} else {
 		if len(f) < 4 || f[1] != ">" {
@@ -219,8 +219,11 @@ func (e *env) parse(t *testing.T, d *datadriven.TestData, line string) sent {
 			p.Type = pick[uint8](e.v6, 128, 8)
 		case "answer":
 			p.Type = pick[uint8](e.v6, 129, 0)
-		case "unreachable":
+		case "unreachable", "too_big":
 			p.Proto, p.Type, p.Code = e.lab.proto("icmp"), pick[uint8](e.v6, 1, 3), pick[uint8](e.v6, 4, 3)
+			if key == "too_big" {
+				p.Type, p.Code = pick[uint8](e.v6, 2, 3), pick[uint8](e.v6, 0, 4)
+			}
 			p.Src, p.Dst = netip.AddrPortFrom(p.Src.Addr(), 0), netip.AddrPortFrom(p.Dst.Addr(), 0)
 			p.Payload = bytes.Clone(e.last.Ethernet()[14:min(14+68, len(e.last.Ethernet()))])
 		case "alien": // an error about a flow that nobody knows

@@ -154,6 +154,9 @@ func blank(f *packet.Frame) []byte {
 		clear(b[l4+6 : l4+8])
 	default:
 		clear(b[l4+2 : l4+4])
+		if kind := b[l4]; proto == byte(packet.ICMP) && kind == 3 || proto == byte(packet.ICMPv6) && kind < 128 {
+			blankQuoted(b[l4+8:])
+		}
 	}
 	return b
 }
@@ -176,4 +179,28 @@ func unsplice(b []byte, size int) []byte {
 	}
 	binary.BigEndian.PutUint16(length, binary.BigEndian.Uint16(length)-uint16(size))
 	return slices.Delete(b, data, data+size)
+}
+
+// blankQuoted is blank for the packet that an ICMP error quotes, as far as it does.
+func blankQuoted(b []byte) {
+	var l4 int
+	var proto byte
+	switch {
+	case len(b) >= 28 && b[0]>>4 == 4:
+		l4, proto = int(b[0]&15)*4, b[9]
+		clear(b[10:20])
+	case len(b) >= 48 && b[0]>>4 == 6:
+		l4, proto = 40, b[6]
+		clear(b[8:40])
+	default:
+		return
+	}
+	checksum := l4 + 16
+	if proto == byte(packet.UDP) {
+		checksum = l4 + 6
+	}
+	clear(b[l4 : l4+4])
+	if len(b) >= checksum+2 {
+		clear(b[checksum : checksum+2])
+	}
 }

@@ -33,3 +33,47 @@ func (v *View) Quoted() (t Tuple, proto Proto, ok bool) {
 	}
 	return t, proto, true
 }
+
+// TranslateQuoted makes the packet that an ICMP or ICMPv6 error quotes one with
+// the addresses and ports of t, so that the error's receiver knows it for its own.
+// There must be a [View.Quoted] packet of TCP or UDP, of the family of t. Checksums
+// are corrected by what changed: the quoted ones, as far as the quotation reaches,
+// and the error's own.
+func (v *View) TranslateQuoted(t Tuple) {
+	was, proto, ok := v.Quoted()
+	if !ok || proto != TCP && proto != UDP {
+		return
+	}
+	r := NewRewrite(was, t)
+	q := v.Payload()
+	before := fold(sum(q, 0))
+	l4 := ipv6Len
+	if v.V6 {
+		*(*Addr)(q[8:]) = t.Src
+		*(*Addr)(q[24:]) = t.Dst
+	} else {
+		l4 = int(q[0]&15) * 4
+		copy(q[12:16], t.Src[12:])
+		copy(q[16:20], t.Dst[12:])
+		be.PutUint16(q[10:], adjust(be.Uint16(q[10:]), uint64(r.addrDelta)))
+	}
+	segment := q[l4:]
+	be.PutUint16(segment, t.SrcPort)
+	be.PutUint16(segment[2:], t.DstPort)
+	if at := proto.checksumAt(); len(segment) >= at+2 {
+		field := segment[at:]
+		quoted := adjust(be.Uint16(field), uint64(r.addrDelta)+uint64(r.portDelta))
+		switch {
+		case proto != UDP:
+			be.PutUint16(field, quoted)
+		case be.Uint16(field) != 0:
+			be.PutUint16(field, udpChecksum(quoted))
+		}
+	}
+	if v.partial {
+		return // the receiver sums up what it finds
+	}
+	field := v.eth[v.l4+v.Proto.checksumAt():]
+	after := fold(sum(q, 0))
+	be.PutUint16(field, adjust(be.Uint16(field), uint64(^before)+uint64(after)))
+}

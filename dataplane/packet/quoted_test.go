@@ -1,6 +1,8 @@
 package packet_test
 
 import (
+	"bytes"
+	"net/netip"
 	"testing"
 
 	"github.com/plsim/plsim/dataplane/packet"
@@ -49,5 +51,36 @@ func TestQuoted(t *testing.T) {
 	}
 	if got, _, ok := mustDecode(t, build(quoting(mapped, whole))).Quoted(); ok {
 		t.Errorf("an IPv4-mapped address passes for %v", got)
+	}
+}
+
+// TestTranslateQuoted: what an error quotes after the translation is what a packet
+// of the other side would be, however much of it is quoted, and the error itself
+// is whole (F2.10).
+func TestTranslateQuoted(t *testing.T) {
+	for _, s := range []packet.Spec{spec4(packet.TCP), spec4(packet.UDP), spec6(packet.TCP), spec6(packet.UDP)} {
+		other := s
+		other.Src, other.Dst = netip.AddrPortFrom(s.Dst.Addr(), 4242), netip.AddrPortFrom(s.Dst.Addr().Next(), 53)
+		to := mustDecode(t, build(other)).Tuple()
+		before, after := build(s).Ethernet()[14:], build(other).Ethernet()[14:]
+		header := 20
+		if s.Src.Addr().Is6() {
+			header = 40
+		}
+		for _, n := range []int{header + 8, min(header+19, len(before)), len(before)} {
+			f := build(quoting(s, before[:n]))
+			v := mustDecode(t, f)
+			v.TranslateQuoted(to)
+			if got := v.Payload(); !bytes.Equal(got, after[:n]) {
+				t.Fatalf("%d bytes of protocol %d:\n got % x\nwant % x", n, s.Proto, got, after[:n])
+			}
+			mustDecode(t, f) // its own checksum is right
+		}
+	}
+	f := build(quoting(spec4(packet.UDP), []byte("nonsense")))
+	want := bytes.Clone(f.Ethernet())
+	v := mustDecode(t, f)
+	if v.TranslateQuoted(packet.Tuple{}); !bytes.Equal(f.Ethernet(), want) {
+		t.Error("an error that quotes nothing was changed")
 	}
 }

@@ -48,7 +48,8 @@ func NewRewrite(from, to Tuple) Rewrite {
 //
 // Checksums are corrected by what changed: one that was right stays right, and
 // one that was wrong behind a trusting device stays wrong. The identifiers of
-// ICMP echo and the packets quoted in ICMP errors are not translated.
+// ICMP echo and the packets quoted in ICMP errors are not translated; for those
+// there is [View.TranslateQuoted].
 func (v *View) Apply(r *Rewrite) {
 	eth := v.eth
 	*(*MAC)(eth) = r.DstMAC
