@@ -33,7 +33,7 @@ var edges = map[string]string{
 	"sim/explain":         "dataplane dataplane/drop dataplane/flow dataplane/packet",
 	"sim/report":          "sim",
 	"sim/scenario":        "dataplane/drop dataplane/flowlog topology",
-	"topology":            "dataplane dataplane/clock dataplane/filter dataplane/flowlog dataplane/packet dataplane/ppv2",
+	"topology":            "dataplane dataplane/clock dataplane/filter dataplane/flowlog dataplane/packet dataplane/ppv2 dataplane/snat",
 	"topology/netns":      "dataplane/engine dataplane/packet",
 }
 

@@ -194,8 +194,9 @@ var mistakes = []struct {
 		`load_balancers.api.listeners[0].tcp_idle_timeout_seconds: 30 is out of range: AWS takes 60 to 6000 seconds`}},
 	{"deregistration delay", "port: 8080, protocol: TCP,", "port: 8080, protocol: TCP, deregistration_delay: 3601,", []string{ // F2.59
 		`target_groups.web.deregistration_delay: 3601 is out of range: AWS takes 0 to 3600 seconds`}},
-	{"delays that are settings", "\ntarget_groups:", "\npropagation_delay: -1\ntermination_delay: 3601\ntarget_groups:", []string{
+	{"numbers that are settings", "\ntarget_groups:", "\npropagation_delay: -1\nsource_ports: 55001\ntermination_delay: 3601\ntarget_groups:", []string{
 		`propagation_delay: -1 is out of range: give 0 to 3600 seconds`,
+		`source_ports: 55001 is out of range: give 1 to 55000`,
 		`termination_delay: 3601 is out of range: give 0 to 3600 seconds`}},
 	{"listener timeout of UDP", "{ port: 80, protocol: TCP,", "{ port: 53, protocol: UDP, tcp_idle_timeout_seconds: 350, default_action: { target_group_arn: dns } }\n      - { port: 80, protocol: TCP,", []string{ // F2.44
 		`load_balancers.api.listeners[0].default_action.target_group_arn: there is no target group "dns"; choose from web`,

@@ -21,6 +21,7 @@ func New(name string, spec *Spec) (*Lab, error) {
 		// steps before it. A part with a mistake is left out of what follows, so
 		// that its mistake is told once.
 		b.setDelays()
+		b.setSourcePorts()
 		b.addNetworks()
 		b.addSubnets()
 		b.addGroups()

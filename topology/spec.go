@@ -9,6 +9,7 @@ type Spec struct {
 	Region           string                      `yaml:"region,omitempty" doc:"AWS Region, in names and flow logs. Default us-east-1."`
 	PropagationDelay int                         `yaml:"propagation_delay,omitempty" doc:"A setting of plsim: seconds until the nodes of load balancers act on a change of targets (F2.59). Default 0: at once."`
 	TerminationDelay *int                        `yaml:"termination_delay,omitempty" doc:"A setting of plsim: seconds that AWS's shortly after stands for, where flows are closed (F2.11, F2.60). Default 5."`
+	SourcePorts      int                         `yaml:"source_ports,omitempty" doc:"A setting of plsim, to teach with few: source ports that a node's address has towards one target, 1 to 55000. Default 55000 (F2.30)."`
 	VPCs             map[string]*VPC             `yaml:"vpcs" doc:"Virtual private clouds, by name. Their CIDR blocks may overlap (F1.42)."`
 	TargetGroups     map[string]*TargetGroup     `yaml:"target_groups,omitempty" doc:"Target groups, by name (aws_lb_target_group)."`
 	LoadBalancers    map[string]*LoadBalancer    `yaml:"load_balancers,omitempty" doc:"Network Load Balancers, by name (aws_lb)."`

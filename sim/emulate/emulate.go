@@ -75,6 +75,7 @@ func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 
 	settings := dataplane.DefaultSettings()
 	settings.Seed = opts.Seed
+	settings.SourcePorts = lab.SourcePorts()
 	settings.LogEpoch = w.began
 	walk := dataplane.New(lab.Compile(), settings)
 
