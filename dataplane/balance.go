@@ -89,7 +89,7 @@ func (d *decision) midway() bool { return !conntrack.Opens(d.v.Proto, d.v.Flags)
 // target's, or was.
 func (lb *LoadBalancer) serves(at InterfaceID, addr packet.Addr, port uint16) bool {
 	for _, l := range lb.Listeners {
-		is := func(t Target) bool { return t.Interface == at && t.Addr == addr && t.Port == port }
+		is := func(t Target) bool { return t.is(at, addr, port) }
 		for _, f := range l.Forward {
 			if slices.ContainsFunc(f.Group.Targets, is) || slices.ContainsFunc(f.Group.Former, is) {
 				return true
@@ -97,6 +97,11 @@ func (lb *LoadBalancer) serves(at InterfaceID, addr packet.Addr, port uint16) bo
 		}
 	}
 	return false
+}
+
+// is reports whether t is what an interface serves at an address and port.
+func (t *Target) is(at InterfaceID, addr packet.Addr, port uint16) bool {
+	return t.Interface == at && t.Addr == addr && t.Port == port
 }
 
 // target chooses a target group for the flow by the listener's weights, and in it

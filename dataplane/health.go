@@ -21,7 +21,7 @@ func (w *Walk) terminated(f *nlb.Flow, port uint16) bool {
 		}
 		for i := range share.Group.Targets {
 			t := &share.Group.Targets[i]
-			if t.Interface == InterfaceID(f.Target) && t.Addr == f.Pair.Target && t.Port == f.Pair.TargetPort {
+			if t.is(InterfaceID(f.Target), f.Pair.Target, f.Pair.TargetPort) {
 				return t.Reset
 			}
 		}

@@ -172,3 +172,11 @@ func shorten(s string, n int) string {
 	}
 	return s[:n] + "…"
 }
+
+// Count says how many of something there are: 1 step, 2 steps.
+func Count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

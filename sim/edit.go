@@ -105,7 +105,7 @@ func (p *player) flowLogs(f *scenario.FlowLogs, e *scenario.Expect) (outcome, er
 		return outcome{}, err
 	}
 	c := newComparison(e)
-	c.note("%s", counted(len(records), "record"))
+	c.note("%s", Count(len(records), "record"))
 	for _, want := range e.Records {
 		if findRecord(records, want) < 0 {
 			c.differ("expected a record with %s, saw none%s", describeRecord(want), nearestRecord(records, want))
@@ -118,13 +118,6 @@ func (p *player) flowLogs(f *scenario.FlowLogs, e *scenario.Expect) (outcome, er
 	}
 	c.match("count of records", e.Count, fmt.Sprint(len(records)))
 	return c.outcome(), nil
-}
-
-func counted(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // targetHealth reads the health of a group's targets.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/scenario"
 )
 
@@ -82,7 +83,7 @@ func run(args []string, stdout, stderr io.Writer) (code int) {
 func complain(stderr io.Writer, err error) {
 	var mistakes scenario.Mistakes
 	if errors.As(err, &mistakes) {
-		fmt.Fprintf(stderr, "%splsim: %s in the scenario\n", mistakes.Excerpt(), count(len(mistakes), "mistake"))
+		fmt.Fprintf(stderr, "%splsim: %s in the scenario\n", mistakes.Excerpt(), sim.Count(len(mistakes), "mistake"))
 		return
 	}
 	fmt.Fprintf(stderr, "plsim: %v\n", err)

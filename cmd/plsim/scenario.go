@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/plsim/plsim/scenarios"
+	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/topology/netns"
 )
@@ -97,7 +98,7 @@ FILE is what it is for plsim run. It needs no privilege.`,
 				return scenario.Print(cmd.OutOrStdout(), l.Scenario)
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: %s, %s, %s\n", args[0],
-				count(len(l.Lab.Networks), "VPC"), count(len(l.Lab.Hosts), "instance"), count(len(l.Scenario.Steps), "step"))
+				sim.Count(len(l.Lab.Networks), "VPC"), sim.Count(len(l.Lab.Hosts), "instance"), sim.Count(len(l.Scenario.Steps), "step"))
 			return nil
 		},
 	}
@@ -135,11 +136,4 @@ func versionCommand() *cobra.Command {
 			fmt.Fprintln(cmd.OutOrStdout(), "plsim", version)
 		},
 	}
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/plsim/plsim/dataplane/engine"
 	"github.com/plsim/plsim/dataplane/flow"
 	"github.com/plsim/plsim/dataplane/flowlog"
+	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/topology"
 	"github.com/plsim/plsim/topology/netns"
 )
@@ -151,7 +152,11 @@ func (w *World) build() error {
 		}
 		switch j.nic.Kind {
 		case dataplane.Instance:
-			w.hosts[j.nic.Host.Name] = &host{Host: j.nic.Host, ns: j.ns}
+			spec, err := scenario.ExpandInstance(w.lab, j.nic.Host.Instance)
+			if err != nil {
+				errs = append(errs, fmt.Errorf("instance %s: %w", j.nic.Host.Name, err))
+			}
+			w.hosts[j.nic.Host.Name] = &host{Host: j.nic.Host, spec: spec, ns: j.ns}
 		case dataplane.Resolver:
 			w.resolvers[j.nic.Network.Name] = j.ns
 		default:

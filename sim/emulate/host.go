@@ -23,6 +23,7 @@ import (
 // host is an instance that runs.
 type host struct {
 	*topology.Host
+	spec    *topology.Instance // with its references replaced
 	ns      *netns.Namespace
 	env     []string
 	program *program // its command, if it has one
@@ -79,17 +80,17 @@ func (e *StartError) Error() string {
 // launch writes the instances' files, starts their programs and waits for those
 // that the story waits for.
 func (w *World) launch(ctx context.Context, opts Options) error {
+	bundle := ""
+	if w.ca != nil {
+		bundle = w.ca.bundle()
+	}
 	for _, of := range w.lab.Hosts {
 		h := w.hosts[of.Name]
-		spec, err := scenario.ExpandInstance(w.lab, h.Instance)
-		if err != nil {
+		if err := h.prepare(bundle, opts); err != nil {
 			return fmt.Errorf("instance %s: %w", h.Name, err)
 		}
-		if err := w.prepare(h, spec, opts); err != nil {
-			return fmt.Errorf("instance %s: %w", h.Name, err)
-		}
-		if len(spec.Command) > 0 {
-			if err := h.run(ctx, spec.Command); err != nil {
+		if len(h.spec.Command) > 0 {
+			if err := h.run(ctx, h.spec.Command); err != nil {
 				return err // names the instance
 			}
 		}
@@ -105,10 +106,10 @@ func (w *World) launch(ctx context.Context, opts Options) error {
 	return errors.Join(errs...)
 }
 
-// prepare fills an instance's home directory and environment.
-func (w *World) prepare(h *host, spec *topology.Instance, opts Options) error {
-	if w.ca != nil {
-		bundle := w.ca.bundle()
+// prepare fills an instance's home directory and environment. bundle holds the
+// certificates that its programs trust, where the lab has its own.
+func (h *host) prepare(bundle string, opts Options) error {
+	if bundle != "" {
 		if err := h.ns.WriteFile("ca-certificates.pem", bundle); err != nil {
 			return err
 		}
@@ -121,10 +122,10 @@ func (w *World) prepare(h *host, spec *topology.Instance, opts Options) error {
 	if opts.ScenarioDir != "" {
 		h.env = append(h.env, "SCENARIO_DIR="+opts.ScenarioDir)
 	}
-	for name, value := range spec.Environment {
+	for name, value := range h.spec.Environment {
 		h.env = append(h.env, name+"="+value)
 	}
-	for name, content := range spec.Files {
+	for name, content := range h.spec.Files {
 		if err := h.ns.WriteFile(name, content); err != nil {
 			return err
 		}

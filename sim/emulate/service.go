@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/topology"
 )
 
@@ -33,12 +32,9 @@ func (w *World) serve(ctx context.Context) error {
 		return err
 	}
 	for _, h := range w.lab.Hosts {
-		spec, err := scenario.ExpandInstance(w.lab, h.Instance)
-		if err != nil {
-			return fmt.Errorf("instance %s: %w", h.Name, err)
-		}
-		for _, s := range spec.Services {
-			if err := w.hosts[h.Name].serve(ctx, w, s); err != nil {
+		running := w.hosts[h.Name]
+		for _, s := range running.spec.Services {
+			if err := running.serve(ctx, w, s); err != nil {
 				return fmt.Errorf("instance %s: %s on port %d: %w", h.Name, s.Type, s.Port, err)
 			}
 		}

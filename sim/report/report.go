@@ -27,7 +27,7 @@ func NewText(w io.Writer, colour bool) *Text { return &Text{w: w, colour: colour
 
 // Begin prints what is about to be played.
 func (t *Text) Begin(name, file string, steps int, seed uint64, scale int) {
-	line := fmt.Sprintf("%s (%s): %s, seed %d", name, file, count(steps, "step"), seed)
+	line := fmt.Sprintf("%s (%s): %s, seed %d", name, file, sim.Count(steps, "step"), seed)
 	if scale > 1 {
 		line += fmt.Sprintf(", time times %d", scale)
 	}
@@ -88,7 +88,7 @@ func (t *Text) End(r *sim.Result) {
 		word, code = "FAIL", "31"
 	}
 	fmt.Fprintf(t.w, "%s %s: %d of %s as expected, %s\n",
-		t.paint(code, word), r.Scenario, passed, count(len(r.Steps), "step"), rounded(r.Duration))
+		t.paint(code, word), r.Scenario, passed, sim.Count(len(r.Steps), "step"), rounded(r.Duration))
 }
 
 func (t *Text) paint(code, s string) string {
@@ -115,13 +115,6 @@ func rounded(d time.Duration) string {
 	default:
 		return d.Round(10 * time.Millisecond).String()
 	}
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func prefixed(prefix, s string) string {
