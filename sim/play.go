@@ -145,7 +145,7 @@ func (p *player) request(ctx context.Context, r *scenario.Request, e *scenario.E
 	if err != nil {
 		return outcome{}, fmt.Errorf("url %q: %w", r.URL, err)
 	}
-	return p.withWay(c.outcome(), r.From, u.Hostname(), portOf(u)), nil
+	return p.withWay(c.outcome(), r.From, net.JoinHostPort(u.Hostname(), portOf(u)))
 }
 
 // portOf returns the port that a URL means.
@@ -160,13 +160,18 @@ func portOf(u *url.URL) string {
 	}
 }
 
-// withWay notes which way to explain if the step fails.
-func (p *player) withWay(o outcome, from, host, port string) outcome {
+// withWay notes which way to explain if the step fails: from an instance to
+// HOST:PORT.
+func (p *player) withWay(o outcome, from, to string) (outcome, error) {
+	host, port, err := net.SplitHostPort(to)
+	if err != nil {
+		return outcome{}, fmt.Errorf("to %q: %w", to, err)
+	}
 	n, err := strconv.ParseUint(port, 10, 16)
 	if h, herr := p.lab.Instance(from); err == nil && herr == nil {
 		o.from, o.way = h, &Destination{Host: host, Port: uint16(n)}
 	}
-	return o
+	return o, nil
 }
 
 func (p *player) connections(ctx context.Context, r *scenario.Connections, e *scenario.Expect) (outcome, error) {
@@ -200,11 +205,7 @@ func (p *player) connections(ctx context.Context, r *scenario.Connections, e *sc
 		}
 		c.match("answers of "+name, e.Targets[name], strconv.Itoa(res.Targets[host.Name]))
 	}
-	host, port, err := net.SplitHostPort(r.To)
-	if err != nil {
-		return outcome{}, fmt.Errorf("to %q: %w", r.To, err)
-	}
-	return p.withWay(c.outcome(), r.From, host, port), nil
+	return p.withWay(c.outcome(), r.From, r.To)
 }
 
 func (p *player) resolve(ctx context.Context, r *scenario.Resolve, e *scenario.Expect) (outcome, error) {
@@ -243,11 +244,7 @@ func (p *player) exchange(ctx context.Context, x *scenario.Exchange, e *scenario
 	if x.From == "" || x.Protocol != "tcp" {
 		return c.outcome(), nil
 	}
-	host, port, err := net.SplitHostPort(x.To)
-	if err != nil {
-		return outcome{}, fmt.Errorf("to %q: %w", x.To, err)
-	}
-	return p.withWay(c.outcome(), x.From, host, port), nil
+	return p.withWay(c.outcome(), x.From, x.To)
 }
 
 func (p *player) ping(ctx context.Context, r *scenario.Ping, e *scenario.Expect) (outcome, error) {
@@ -260,7 +257,7 @@ func (p *player) ping(ctx context.Context, r *scenario.Ping, e *scenario.Expect)
 	if f.Kind == "" {
 		c.note("answered")
 	}
-	return p.withWay(c.outcome(), r.From, r.To, "0"), nil
+	return p.withWay(c.outcome(), r.From, net.JoinHostPort(r.To, "0"))
 }
 
 func (p *player) exec(ctx context.Context, x *scenario.Exec, e *scenario.Expect) (outcome, error) {
