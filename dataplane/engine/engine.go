@@ -109,29 +109,18 @@ func (e *Engine) Run(ctx context.Context) error {
 
 	var (
 		frame = packet.NewFrame()
-		hot   []int // ports that had more than a burst
 		ready []int
 		swept clock.Time
 		err   error
 	)
 	for ctx.Err() == nil {
 		e.serveCalls()
-		wait := tick
-		if len(hot) > 0 {
-			wait = 0
-		}
-		if ready, err = e.poller.Wait(ready[:0], wait); err != nil {
+		if ready, err = e.poller.Wait(ready[:0], tick); err != nil {
 			return fmt.Errorf("wait for packets: %w", err)
 		}
 		now := e.now()
-		for _, i := range hot {
-			ready = appendMissing(ready, i)
-		}
-		hot = hot[:0]
 		for _, i := range ready {
-			if e.drain(now, dataplane.InterfaceID(i), frame) {
-				hot = append(hot, i)
-			}
+			e.drain(now, dataplane.InterfaceID(i), frame)
 		}
 		if now.Sub(swept) >= sweepEvery {
 			e.walk.Expire(now, sweep)
@@ -141,29 +130,28 @@ func (e *Engine) Run(ctx context.Context) error {
 	return nil
 }
 
-// drain forwards what waits at a port, a burst at most, and reports whether
-// there may be more.
-func (e *Engine) drain(now clock.Time, in dataplane.InterfaceID, f *packet.Frame) bool {
+// drain forwards what waits at a port, a burst at most. The poller tells again of
+// a port that has more.
+func (e *Engine) drain(now clock.Time, in dataplane.InterfaceID, f *packet.Frame) {
 	if int(in) >= len(e.ports) {
-		return false
+		return
 	}
 	for range burst {
 		if e.ports[in] == nil {
-			return false // also where the answer to a frame found its device gone
+			return // also where the answer to a frame found its device gone
 		}
 		ok, err := e.ports[in].Recv(f)
 		if err != nil {
 			e.detach(in)
-			return false
+			return
 		}
 		if !ok {
-			return false
+			return
 		}
 		if out, _ := e.walk.Process(now, in, f); out != dataplane.NoInterface {
 			e.send(out, f)
 		}
 	}
-	return true
 }
 
 func (e *Engine) send(out dataplane.InterfaceID, f *packet.Frame) {
@@ -204,13 +192,4 @@ func (e *Engine) stop() {
 	e.stopped = true
 	e.mu.Unlock()
 	e.serveCalls()
-}
-
-func appendMissing(list []int, i int) []int {
-	for _, x := range list {
-		if x == i {
-			return list
-		}
-	}
-	return append(list, i)
 }

@@ -23,7 +23,7 @@ type Port interface {
 type Poller interface {
 	// Wait blocks until a registered port has a frame to receive, Wake is
 	// called or d has passed (d < 0: forever), and appends the indexes of the
-	// ready ports to ready.
+	// ready ports to ready. A port that is left with a frame is ready again.
 	Wait(ready []int, d time.Duration) ([]int, error)
 	// Wake ends a Wait. It may be called from any goroutine.
 	Wake()
