@@ -118,6 +118,44 @@ func (w *Walk) refresh(p *path) {
 	}
 }
 
+// install leaves the path for the packets that follow, unless it serves only
+// this one.
+func (w *Walk) install(d *decision) *path {
+	p := &d.path
+	w.refresh(p)
+	if d.passing {
+		return p
+	}
+	there := tupleKey(p.hops[0].at, p.proto, p.ends[0])
+	var ref flow.Ref
+	if p.verdict != drop.None {
+		// What refuses one direction says nothing of the other.
+		ref, p, _ = w.paths.Insert(there, *p)
+	} else {
+		back := tupleKey(p.hops[p.hopCount-1].at, p.proto, p.ends[1].Reversed())
+		w.displace(&back)
+		ref, p, _ = w.paths.InsertPair(there, back, *p)
+	}
+	for i := range p.hops[:p.hopCount] {
+		if e := w.track.At(p.last, p.hops[i].track); e != nil {
+			e.Owner = ref
+		}
+	}
+	if f := w.flows.At(p.balanced); f != nil {
+		f.Owner = ref
+	}
+	return p
+}
+
+// displace takes a key from the path that holds it: with client addresses
+// preserved, two connections can look the same to a target, and the newer one
+// has the answer.
+func (w *Walk) displace(k *flow.Key) {
+	if ref, p, _ := w.paths.Lookup(k); p != nil {
+		w.retire(ref)
+	}
+}
+
 // lives reports whether a path still is: then the states behind it are older than
 // what it knows.
 func (w *Walk) lives(ref flow.Ref) bool { return w.paths.At(ref) != nil }

@@ -1,0 +1,108 @@
+package dataplane
+
+import (
+	"slices"
+
+	"github.com/plsim/plsim/dataplane/conntrack"
+	"github.com/plsim/plsim/dataplane/drop"
+	"github.com/plsim/plsim/dataplane/nlb"
+	"github.com/plsim/plsim/dataplane/packet"
+)
+
+// listener finds the listener for the packet and judges whether the packet may
+// open a flow there.
+func (d *decision) listener(lb *LoadBalancer) (*Listener, drop.Reason) {
+	if d.v.Proto != packet.TCP && d.v.Proto != packet.UDP {
+		return nil, drop.LoadBalancerICMP
+	}
+	l := lb.Listeners[ListenerKey{d.v.Proto, d.at.DstPort}]
+	switch {
+	case l == nil:
+		return nil, drop.NoListener
+	case d.midway():
+		d.passing = true // a SYN on the same ports is a new matter
+		return nil, drop.UnknownFlow
+	}
+	return l, drop.None
+}
+
+// midway reports whether the packet is a TCP segment that opens nothing.
+func (d *decision) midway() bool { return !conntrack.Opens(d.v.Proto, d.v.Flags) }
+
+// serves reports whether what an interface sends from an address and port is a
+// target's, or was.
+func (lb *LoadBalancer) serves(at InterfaceID, addr packet.Addr, port uint16) bool {
+	for _, l := range lb.Listeners {
+		is := func(t Target) bool { return t.is(at, addr, port) }
+		for _, f := range l.Forward {
+			if slices.ContainsFunc(f.Group.Targets, is) || slices.ContainsFunc(f.Group.Former, is) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// is reports whether t is what an interface serves at an address and port.
+func (t *Target) is(at InterfaceID, addr packet.Addr, port uint16) bool {
+	return t.Interface == at && t.Addr == addr && t.Port == port
+}
+
+// target chooses a target group for the flow by the listener's weights, and in it
+// a target among those that the node may use.
+func (d *decision) target(l *Listener, node InterfaceID, private bool) (*TargetGroup, *Target, drop.Reason) {
+	key := tupleKey(node, d.v.Proto, d.at)
+	g, hash := l.choose(nlb.Hash(d.w.salt, &key, d.v.Seq))
+	if g == nil {
+		return nil, nil, drop.NoTarget
+	}
+	switch {
+	case g.Sticky == StickyEndpoint && private:
+		hash = nlb.SourceHash(d.w.salt, d.v.Proto, d.at.Dst)
+	case g.Sticky != NotSticky:
+		hash = nlb.SourceHash(d.w.salt, d.v.Proto, d.at.Src)
+	}
+	zone := d.w.prog.Interfaces[node].Zone
+	n := 0
+	for i := range g.Targets {
+		if g.reaches(&g.Targets[i], zone, d.v.V6) {
+			n++
+		}
+	}
+	k, _ := nlb.Select(hash, n)
+	for i := range g.Targets {
+		t := &g.Targets[i]
+		if !g.reaches(t, zone, d.v.V6) {
+			continue
+		}
+		if k == 0 {
+			return g, t, drop.None
+		}
+		k--
+	}
+	return nil, nil, drop.NoTarget
+}
+
+// choose picks the target group of a new flow, each as often as its weight says
+// (F2.11); nil where all weights are 0. What is left of the hash is for the target.
+func (l *Listener) choose(hash uint64) (*TargetGroup, uint64) {
+	total := 0
+	for _, f := range l.Forward {
+		total += f.Weight
+	}
+	if total == 0 {
+		return nil, 0
+	}
+	k, rest := nlb.Select(hash, total)
+	i := 0
+	for ; k >= l.Forward[i].Weight; i++ {
+		k -= l.Forward[i].Weight
+	}
+	return l.Forward[i].Group, rest
+}
+
+// reaches reports whether a node in a zone sends new flows of a family to a target
+// (F2.19).
+func (g *TargetGroup) reaches(t *Target, zone ZoneID, v6 bool) bool {
+	return !t.Avoid && t.Interface != NoInterface && t.Addr.Is4() != v6 && (g.CrossZone || t.Zone == zone)
+}

@@ -1,0 +1,74 @@
+package dataplane
+
+import (
+	"github.com/plsim/plsim/dataplane/flow"
+	"github.com/plsim/plsim/dataplane/packet"
+)
+
+// deliver completes the path of a packet that reaches its receiver, in both
+// directions. What the two ends see as the other's is the hop next to them.
+func (d *decision) deliver() {
+	p := &d.path
+	p.ends[1] = d.at
+	first, last := p.hops[0].at, p.hops[p.hopCount-1].at
+	there, back := &p.legs[flow.Forward], &p.legs[flow.Reply]
+	there.out, there.rewrite = last, packet.NewRewrite(p.ends[0], p.ends[1])
+	back.out, back.rewrite = first, packet.NewRewrite(p.ends[1].Reversed(), p.ends[0].Reversed())
+	there.rewrite.SrcMAC, there.rewrite.DstMAC = d.seenFrom(p.hops[p.hopCount-2].at, last)
+	back.rewrite.SrcMAC, back.rewrite.DstMAC = d.seenFrom(p.hops[1].at, first)
+	ttl, mss := d.toll()
+	for i := range p.legs {
+		p.legs[i].rewrite.TTL, p.legs[i].rewrite.MSS = ttl, mss
+	}
+	d.trace.delivered(last, d.at)
+}
+
+// seenFrom returns the MAC addresses of a frame to an interface: a neighbour in
+// its subnet sends as itself, all else comes from the router.
+func (d *decision) seenFrom(from, to InterfaceID) (src, dst packet.MAC) {
+	a, b := &d.w.prog.Interfaces[from], &d.w.prog.Interfaces[to]
+	if a.Subnet == b.Subnet {
+		return a.MAC, b.MAC
+	}
+	return b.RouterMAC, b.MAC
+}
+
+// What a packet pays on its way. Endpoint and node lower the time to live by one
+// each, which captures show end to end as two (F1.38). The MSS is clamped to what
+// captures show for IPv4 (F1.32); for IPv6 to the same packet length.
+const (
+	endpointTTL  = 2
+	nodeTTL      = 1
+	endpointMSS4 = 8365
+	endpointMSS6 = endpointMSS4 - 20
+	// What a node says of itself (F2.52).
+	nodeMSS4 = 8361
+	nodeMSS6 = nodeMSS4 - 20
+)
+
+func (d *decision) toll() (ttl uint8, mss uint16) {
+	p := &d.path
+	own := d.w.prog.Interfaces[p.hops[0].at].Kind == Node || d.w.prog.Interfaces[p.hops[p.hopCount-1].at].Kind == Node
+	switch {
+	case p.private && d.v.V6:
+		return endpointTTL, endpointMSS6
+	case p.private:
+		return endpointTTL, endpointMSS4
+	case p.balanced.Valid():
+		return nodeTTL, 0
+	case own && d.v.V6:
+		return nodeTTL, nodeMSS6
+	case own:
+		return nodeTTL, nodeMSS4
+	default:
+		return 0, 0
+	}
+}
+
+// tupleKey is the key of a packet with the given addresses at an interface's device.
+func tupleKey(at InterfaceID, proto packet.Proto, t packet.Tuple) flow.Key {
+	return flow.Key{
+		Scope: flow.Scope(at), Proto: proto,
+		Src: t.Src, Dst: t.Dst, SrcPort: t.SrcPort, DstPort: t.DstPort,
+	}
+}

@@ -1,0 +1,93 @@
+package dataplane
+
+import (
+	"github.com/plsim/plsim/dataplane/drop"
+	"github.com/plsim/plsim/dataplane/filter"
+	"github.com/plsim/plsim/dataplane/flow"
+	"github.com/plsim/plsim/dataplane/packet"
+)
+
+// leave passes the security groups of the interface that sends.
+func (d *decision) leave(at InterfaceID) drop.Reason { return d.filter(d.hop(at), flow.Egress) }
+
+// enter passes the security groups of an interface that receives.
+func (d *decision) enter(at InterfaceID) drop.Reason { return d.filter(d.hop(at), flow.Ingress) }
+
+// filter asks the security groups of an interface: a tracked flow passes whatever
+// the rules say now (F3.4, F3.12), another one needs a rule and is tracked from
+// then on.
+func (d *decision) filter(h *hop, way flow.Way) drop.Reason {
+	nic := &d.w.prog.Interfaces[h.at]
+	if nic.Exempt {
+		d.trace.filtered(h.at, way, Exempt, filter.NoRule, drop.None)
+		return drop.None
+	}
+	own := d.at
+	if way == flow.Ingress {
+		own = d.at.Reversed()
+	}
+	key := tupleKey(h.at, d.v.Proto, own)
+	if ref, e := d.w.track.Lookup(d.now, &key); e != nil && !e.Reopens(d.v.Proto, d.v.Flags) {
+		h.track = ref
+		d.path.life, d.path.turned = e.Machine, e.Opened != way
+		d.trace.filtered(h.at, way, Tracked, e.Rule, drop.None)
+		return drop.None
+	}
+	if isICMPError(d.v) && d.related(h.at) {
+		d.trace.filtered(h.at, way, Related, filter.NoRule, drop.None)
+		return drop.None
+	}
+	rule, why := filter.NoRule, drop.None
+	if d.exempt(nic, own.Dst) {
+		d.trace.filtered(h.at, way, Exempt, rule, why)
+	} else {
+		rule, why = d.ask(h.at, way)
+	}
+	if why != drop.None || isICMPError(d.v) {
+		return why
+	}
+	if d.w.track.Full(d.now, key.Scope) {
+		d.w.sweep(d.now, reclaim)
+	}
+	ok := !d.w.track.Full(d.now, key.Scope)
+	if d.commit {
+		h.track, _, ok = d.w.track.Insert(d.now, key, way, rule)
+	}
+	if !ok {
+		d.passing = true // there may be room for the next one
+		d.trace.filtered(h.at, way, TableFull, rule, drop.TrackingTable)
+		return drop.TrackingTable // F3.16
+	}
+	return drop.None
+}
+
+// exempt reports whether what an instance exchanges with peer is never filtered:
+// the instance's own groups let it reach the resolver, too (F3.5).
+func (d *decision) exempt(nic *Interface, peer packet.Addr) bool {
+	to, ok := d.w.prog.VPCs[nic.VPC].Addrs[peer]
+	return ok && nic.Kind == Instance && d.w.prog.Interfaces[to].Exempt
+}
+
+// ask puts the packet to the rules of an interface's security groups.
+func (d *decision) ask(at InterfaceID, way flow.Way) (filter.RuleID, drop.Reason) {
+	nic := &d.w.prog.Interfaces[at]
+	rules, peer, refused := nic.Ingress, d.at.Src, drop.SecurityGroupIngress
+	if way == flow.Egress {
+		rules, peer, refused = nic.Egress, d.at.Dst, drop.SecurityGroupEgress
+	}
+	rule, ok := rules.Match(filter.Query{
+		Proto: d.v.Proto, Port: d.at.DstPort, Type: d.v.Type, Code: d.v.Code, Peer: peer,
+		NoGroups: d.nameless,
+	})
+	switch {
+	case !ok:
+		d.path.rejected = true
+		d.trace.filtered(at, way, NoRule, rule, refused)
+		return rule, refused
+	case rules == nil:
+		d.trace.filtered(at, way, Exempt, rule, drop.None)
+	default:
+		d.trace.filtered(at, way, Allowed, rule, drop.None)
+	}
+	return rule, drop.None
+}

@@ -1,0 +1,105 @@
+package dataplane
+
+import (
+	"github.com/plsim/plsim/dataplane/conntrack"
+	"github.com/plsim/plsim/dataplane/drop"
+	"github.com/plsim/plsim/dataplane/flow"
+	"github.com/plsim/plsim/dataplane/nlb"
+	"github.com/plsim/plsim/dataplane/packet"
+)
+
+// balanced finds the load balancer's flow that a packet belongs to. One that is
+// over is forgotten instead: the packet belongs to no flow, or opens a new one.
+func (d *decision) balanced(in InterfaceID) (flow.Ref, *nlb.Flow, flow.Dir) {
+	key := tupleKey(in, d.v.Proto, d.at)
+	ref, f, dir := d.w.flows.Lookup(&key)
+	if f == nil {
+		return ref, nil, dir
+	}
+	reopens := d.v.Proto == packet.TCP && conntrack.Opens(d.v.Proto, d.v.Flags) &&
+		f.State() != conntrack.Established && d.v.Seq != f.ISN
+	late := dir == flow.Reply && f.TooLate(d.now, &d.w.settings.Balancing) // F2.48
+	moves := dir == flow.Forward && !d.midway() && d.w.terminated(f, d.at.DstPort)
+	if !reopens && !late && !moves && !f.Expired(d.now, &d.w.settings.Balancing) {
+		return ref, f, dir
+	}
+	if d.commit {
+		d.w.forget(ref)
+	}
+	return flow.Ref{}, nil, dir
+}
+
+// resume finds the way of a packet of a flow that the load balancer knows,
+// whatever became of its target, its listener and its rules since (F2.14, F2.59,
+// F3.13): the way is the flow's own, in the packet's direction.
+func (d *decision) resume(ref flow.Ref, f *nlb.Flow, dir flow.Dir) drop.Reason {
+	p := &d.path
+	way := d.join(ref, f, dir)
+	p.listener, p.isn, p.spliced = f.Idle, f.ISN, f.Splice.Shifts()
+	there, back, _ := d.w.flows.Keys(ref)
+	p.ends = [2]packet.Tuple{keyTuple(&there), keyTuple(&back).Reversed()}
+	if dir == flow.Reply {
+		p.ends = [2]packet.Tuple{keyTuple(&back), keyTuple(&there).Reversed()}
+	}
+	over := d.w.terminated(f, there.DstPort)
+	d.passing = d.passing || over // what the target says is no precedent for the client
+	reaches := way[:]
+	if over && dir == flow.Forward {
+		reaches = way[:2]
+	}
+	if why := d.traverse(f, dir, reaches, [2]packet.Tuple{}); why != drop.None {
+		return why
+	}
+	if len(reaches) < len(way) {
+		return d.terminate(ref, f)
+	}
+	p.life, p.turned = f.Machine, dir == flow.Reply
+	d.deliver()
+	return drop.None
+}
+
+// join makes the path one of a flow that the load balancer knows, and returns its
+// interfaces in the packet's direction.
+func (d *decision) join(ref flow.Ref, f *nlb.Flow, dir flow.Dir) [maxHops]flow.Scope {
+	p := &d.path
+	p.balanced, p.private = ref, f.Private
+	front := f.Node
+	if f.Private {
+		front = f.Via
+		p.mtu, p.front = int32(d.w.prog.Interfaces[f.Via].MTU), InterfaceID(f.Via)
+	}
+	if dir == flow.Reply {
+		return [maxHops]flow.Scope{f.Target, f.Node, front, f.Client}
+	}
+	return [maxHops]flow.Scope{f.Client, front, f.Node, f.Target}
+}
+
+// traverse passes the first interfaces, or all, on the way of a flow that the load
+// balancer knows. quotes is what an ICMP error quotes before and after the
+// translation.
+func (d *decision) traverse(f *nlb.Flow, dir flow.Dir, way []flow.Scope, quotes [2]packet.Tuple) drop.Reason {
+	for i, id := range way {
+		d.at, d.quote = d.path.tuple(i), quotes[i/2]
+		h := d.hop(InterfaceID(id))
+		nic := &d.w.prog.Interfaces[h.at]
+		switch {
+		case nic.Kind == Absent, nic.Kind == Endpoint && !nic.Endpoint.Available:
+			d.trace.endpoint(h.at, NoInterface, drop.EndpointNotAvailable)
+			return drop.EndpointNotAvailable // F1.17; silence is our choice in F1.19
+		case nic.Kind == Node: // its groups were asked when the flow began (F3.11)
+		default:
+			d.nameless = i == maxHops-1 && dir == flow.Forward && d.w.nameless(f)
+			if why := d.filter(h, wayOf(i)); why != drop.None {
+				return why
+			}
+		}
+	}
+	return drop.None
+}
+
+// nameless reports whether a target's rules that name the load balancer's groups
+// do not apply to a flow: those of PrivateLink, while inbound rules are not
+// enforced on it (F2.67). The target's rules must name the node's addresses then.
+func (w *Walk) nameless(f *nlb.Flow) bool {
+	return f.Private && !w.prog.Balancers[w.prog.Interfaces[f.Node].Balancer].EnforceSG
+}

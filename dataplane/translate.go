@@ -1,0 +1,61 @@
+package dataplane
+
+import (
+	"github.com/plsim/plsim/dataplane/drop"
+	"github.com/plsim/plsim/dataplane/flow"
+	"github.com/plsim/plsim/dataplane/nlb"
+	"github.com/plsim/plsim/dataplane/packet"
+	"github.com/plsim/plsim/dataplane/snat"
+)
+
+// translate makes the packet one from the node to the target: the node's
+// address and a source port of its own, unless the client's is preserved (F2.24, F2.25).
+func (d *decision) translate(f *nlb.Flow, t *Target, preserve bool) drop.Reason {
+	at := InterfaceID(f.Node)
+	d.at.Dst, d.at.DstPort = t.Addr, t.Port
+	f.Pair = snat.Pair{Scope: f.Node, Target: t.Addr, TargetPort: t.Port, Proto: d.v.Proto}
+	if preserve {
+		d.trace.translated(at, d.at, drop.None)
+		return drop.None
+	}
+	for _, a := range d.w.prog.Interfaces[at].Addrs {
+		if a.Is4() == t.Addr.Is4() {
+			d.at.Src = a
+			break
+		}
+	}
+	f.Pair.Node = d.at.Src
+	chance := d.w.rnd.Uint64()
+	port, ok := d.w.ports.Take(f.Pair, chance)
+	if !ok {
+		d.w.sweep(d.now, reclaim)
+		port, ok = d.w.ports.Take(f.Pair, chance)
+	}
+	if !ok {
+		d.passing = true // there may be a port for the next one
+		d.trace.translated(at, d.at, drop.PortAllocation)
+		return drop.PortAllocation
+	}
+	if d.commit {
+		f.Port = port
+	} else {
+		d.w.ports.Release(f.Pair, port)
+	}
+	d.at.SrcPort = port
+	d.trace.translated(at, d.at, drop.None)
+	return drop.None
+}
+
+// remember enters the flow in the load balancer's table, under what the client
+// sends and what the target answers.
+func (d *decision) remember(f nlb.Flow, before packet.Tuple) {
+	f.LastSeen, f.ISN = d.now, d.v.Seq
+	there := tupleKey(InterfaceID(f.Client), d.v.Proto, before)
+	back := tupleKey(InterfaceID(f.Target), d.v.Proto, d.at.Reversed())
+	for _, k := range []*flow.Key{&there, &back} {
+		if ref, _, _ := d.w.flows.Lookup(k); ref.Valid() {
+			d.w.forget(ref)
+		}
+	}
+	d.path.balanced, _, _ = d.w.flows.InsertPair(there, back, f)
+}
