@@ -33,15 +33,15 @@ func (d *decision) translate(f *nlb.Flow, t *Target, preserve bool) drop.Reason 
 // takePort finds a source port for the flow at one of the node's addresses, which
 // are as likely as each other while all have ports left (F2.2).
 func (d *decision) takePort(f *nlb.Flow, sources []packet.Addr) (ok bool) {
-	take := d.w.ports.Take
-	if !d.commit {
-		take = d.w.ports.Next
+	take := d.w.ports.Next
+	if d.commit {
+		take = func(pair snat.Pair, chance uint64) (uint16, bool) { return d.w.ports.Take(d.now, pair, chance) }
 	}
 	first, chance := nlb.Select(d.w.rnd.Uint64(), len(sources))
 	try := func() bool {
 		for i := range sources {
 			f.Pair.Node = sources[(first+i)%len(sources)]
-			if f.Port, ok = take(d.now, f.Pair, chance); ok {
+			if f.Port, ok = take(f.Pair, chance); ok {
 				return true
 			}
 		}
