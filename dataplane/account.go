@@ -21,6 +21,10 @@ func (w *Walk) report(p *path) {
 		if c.Packets == 0 {
 			continue
 		}
+		growth := int64(p.growth())
+		if flow.Dir(dir) == flow.Reply {
+			growth = -growth
+		}
 		for i, h := range hops {
 			way, t := wayOf(i), p.tuple(i)
 			if flow.Dir(dir) == flow.Reply {
@@ -30,7 +34,11 @@ func (w *Walk) report(p *path) {
 			if p.rejected && i == len(hops)-1 {
 				action = flowlog.Reject
 			}
-			w.log.Add(flowlog.Key{Flow: tupleKey(h.at, p.proto, t), Way: way, Action: action}, *c)
+			seen := *c
+			if i/2 != dir {
+				seen.Bytes = uint64(int64(c.Bytes) + int64(c.Packets)*growth) // each side sees its own family
+			}
+			w.log.Add(flowlog.Key{Flow: tupleKey(h.at, p.protoAt(i), t), Way: way, Action: action}, seen)
 		}
 		*c = flowlog.Counter{}
 	}

@@ -32,7 +32,8 @@ import (
 //	former NAME INTERFACE:PORT…                      (targets that have left)
 //	close NAME [INTERFACE:PORT] [listener=PORT]      (flows end when it is loaded)
 //
-// An interface without groups is not filtered. Addresses are written in IPv4;
+// An interface without groups is not filtered; ADDR may be ADDR,ADDR of two
+// families. Addresses are written in IPv4;
 // in a lab of IPv6 each decimal of one becomes a group of the other, so that
 // 10.0.1.10 is fd00::10:0:1:10 and 10.0.1.0/24 is fd00::10:0:1:0/112.
 type lab struct {
@@ -257,7 +258,10 @@ var protocols = map[string]packet.Proto{"tcp": packet.TCP, "udp": packet.UDP, "i
 
 func (l *lab) nic(f []string, word func(int) string) error {
 	vpc, _, _ := strings.Cut(word(1), "/")
-	n := &dataplane.Interface{MTU: 9001, Addrs: []packet.Addr{l.addr(word(3))}}
+	n := &dataplane.Interface{MTU: 9001}
+	for a := range strings.SplitSeq(word(3), ",") {
+		n.Addrs = append(n.Addrs, l.addr(a))
+	}
 	at := slices.IndexFunc(l.prog.VPCs, func(v dataplane.VPC) bool { return v.ID == vpc })
 	sub := slices.IndexFunc(l.subnets, func(s string) bool { return strings.HasPrefix(s, word(2)+" ") })
 	if at < 0 || sub < 0 {
@@ -353,7 +357,9 @@ func (l *lab) rules(groups []string, way flow.Way) *filter.RuleSet {
 				r.Members = map[packet.Addr]struct{}{} // F3.6
 				for name, nic := range l.nics {
 					if slices.Contains(l.groups[name], r.peer) {
-						r.Members[nic.Addrs[0]] = struct{}{}
+						for _, a := range nic.Addrs {
+							r.Members[a] = struct{}{}
+						}
 					}
 				}
 			}
@@ -364,8 +370,10 @@ func (l *lab) rules(groups []string, way flow.Way) *filter.RuleSet {
 }
 
 // proto returns the protocol of a name, in the lab's family.
-func (l *lab) proto(name string) packet.Proto {
-	if name == "icmp" && l.v6 {
+func (l *lab) proto(name string) packet.Proto { return protoOf(name, l.v6) }
+
+func protoOf(name string, v6 bool) packet.Proto {
+	if name == "icmp" && v6 {
 		return packet.ICMPv6
 	}
 	return protocols[name]

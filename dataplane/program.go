@@ -67,6 +67,16 @@ type Interface struct {
 	Balancer uint16            // Kind Node: index in Program.Balancers
 }
 
+// addr returns the interface's primary address of a family, if it has one.
+func (n *Interface) addr(is4 bool) (packet.Addr, bool) {
+	for _, a := range n.Addrs {
+		if a.Is4() == is4 {
+			return a, true
+		}
+	}
+	return packet.Addr{}, false
+}
+
 // EndpointInterface is what is special about an interface of an endpoint.
 type EndpointInterface struct {
 	EndpointID string // vpce-…

@@ -8,22 +8,19 @@ import (
 	"github.com/plsim/plsim/dataplane/snat"
 )
 
-// translate makes the packet one from the node to the target: the node's
-// address and a source port of its own, unless the client's is preserved (F2.24, F2.25).
+// translate makes the packet one from the node to the target, of the target's
+// family: the node's address and a source port of its own, unless the client's is
+// preserved (F2.24, F2.25). A client of the other family cannot be (F2.27).
 func (d *decision) translate(f *nlb.Flow, t *Target, preserve bool) drop.Reason {
 	at := InterfaceID(f.Node)
+	preserve = preserve && d.at.Dst.Is4() == t.Addr.Is4()
 	d.at.Dst, d.at.DstPort = t.Addr, t.Port
 	f.Pair = snat.Pair{Scope: f.Node, Target: t.Addr, TargetPort: t.Port, Proto: d.v.Proto}
 	if preserve {
 		d.trace.translated(at, d.at, drop.None)
 		return drop.None
 	}
-	for _, a := range d.w.prog.Interfaces[at].Addrs {
-		if a.Is4() == t.Addr.Is4() {
-			d.at.Src = a
-			break
-		}
-	}
+	d.at.Src, _ = d.w.prog.Interfaces[at].addr(t.Addr.Is4())
 	f.Pair.Node = d.at.Src
 	chance := d.w.rnd.Uint64()
 	port, ok := d.w.ports.Take(f.Pair, chance)

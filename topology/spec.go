@@ -93,6 +93,7 @@ type TargetGroup struct {
 	Port                  int                `yaml:"port" doc:"Port on which targets receive traffic."`
 	Protocol              string             `yaml:"protocol" doc:"TCP, UDP or TCP_UDP."`
 	TargetType            string             `yaml:"target_type,omitempty" doc:"instance (default) or ip."`
+	IPAddressType         string             `yaml:"ip_address_type,omitempty" doc:"ipv4 or ipv6, where targets are reached; ipv6 needs dualstack load balancers (F2.22a). Default: that of its first target, where this is an address, else ipv4."`
 	PreserveClientIP      *bool              `yaml:"preserve_client_ip,omitempty" doc:"Whether targets see the client's address. Default true for instance targets and UDP; PrivateLink overrides it (F2.24, F2.25)."`
 	ProxyProtocolV2       bool               `yaml:"proxy_protocol_v2,omitempty" doc:"Whether a PROXY protocol version 2 header goes before each TCP stream to a target (F2.35). Default false."`
 	ProxyPlacement        string             `yaml:"proxy_protocol_v2_client_to_server_header_placement,omitempty" doc:"on_first_ack_with_payload (default): with the client's first payload; on_first_ack: with its first segment after the SYN (F2.40)."`
