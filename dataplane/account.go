@@ -26,6 +26,9 @@ func (w *Walk) report(p *path) {
 			growth = -growth
 		}
 		for i, h := range hops {
+			if w.prog.Interfaces[h.at].Kind == OnPremises {
+				continue // AWS logs nothing there
+			}
 			way, t := wayOf(i), p.tuple(i)
 			if flow.Dir(dir) == flow.Reply {
 				way, t = way^1, t.Reversed()
@@ -34,11 +37,15 @@ func (w *Walk) report(p *path) {
 			if p.rejected && i == len(hops)-1 {
 				action = flowlog.Reject
 			}
+			k := flowlog.Key{Flow: tupleKey(h.at, p.protoAt(i), t), Way: way, Action: action}
+			if way == flow.Egress {
+				k.Path = w.prog.way(h.at, t.Dst)
+			}
 			seen := *c
 			if i/2 != dir {
 				seen.Bytes = uint64(int64(c.Bytes) + int64(c.Packets)*growth) // each side sees its own family
 			}
-			w.log.Add(flowlog.Key{Flow: tupleKey(h.at, p.protoAt(i), t), Way: way, Action: action}, seen)
+			w.log.Add(k, seen)
 		}
 		*c = flowlog.Counter{}
 	}
@@ -110,4 +117,5 @@ func (w *Walk) sweep(now clock.Time, n int) {
 		return false
 	})
 	w.track.Sweep(now, n)
+	w.ports.Wake(now, n)
 }

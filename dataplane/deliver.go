@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/flow"
 	"github.com/plsim/plsim/dataplane/packet"
 )
@@ -22,6 +23,9 @@ func (d *decision) deliver() {
 	}
 	there.mtu, back.mtu = d.limit(first, last, p.turned, p.growth()), d.limit(last, first, !p.turned, -p.growth())
 	d.trace.delivered(last, d.at)
+	if !d.passing {
+		d.oneWay = d.returns() != drop.None
+	}
 }
 
 // limit returns how long a packet may be that grows on its way from one interface to

@@ -39,11 +39,12 @@ type Kind uint8
 
 // The kinds of interface.
 const (
-	Absent   Kind = iota // deleted, or never made
-	Instance             // an instance's eth0
-	Resolver             // the VPC resolver at base+2
-	Endpoint             // one zone's interface of an interface endpoint
-	Node                 // one zone's node of a load balancer
+	Absent     Kind = iota // deleted, or never made
+	Instance               // an instance's eth0
+	OnPremises             // a host's outside AWS
+	Resolver               // the VPC resolver at base+2
+	Endpoint               // one zone's interface of an interface endpoint
+	Node                   // one zone's node of a load balancer
 )
 
 // Interface is a network interface of the lab: a port of the fabric.
@@ -61,7 +62,11 @@ type Interface struct {
 	MTU       int           // bytes of IP packet: 9001, or 8500 at an endpoint (F1.31)
 
 	Ingress, Egress *filter.RuleSet // nil: everything allowed (F2.63)
-	Exempt          bool            // never filtered: the resolver (F3.5)
+	Exempt          bool            // never filtered: the resolver (F3.5, F3.22)
+	// What holds for all of the subnet: its network ACL, where nil allows
+	// everything, and the routes beside the VPC's own, longest prefix first.
+	ACLIngress, ACLEgress *filter.ACL
+	Routes                []Route
 
 	Endpoint EndpointInterface // Kind Endpoint
 	Balancer uint16            // Kind Node: index in Program.Balancers
@@ -87,7 +92,7 @@ type EndpointInterface struct {
 	Nodes []InterfaceID
 }
 
-// VPC finds the interface that has an address.
+// VPC finds the interface that has an address. A network on premises is one, too.
 type VPC struct {
 	ID       string // vpc-…
 	Addrs    map[packet.Addr]InterfaceID

@@ -31,6 +31,19 @@ func (v *View) converted() (name errorName, ok bool) {
 	return name, ok
 }
 
+// Named returns the protocol of a packet, and of ICMP the type and code, by their
+// names in a family.
+func (v *View) Named(is4 bool) (proto Proto, kind, code uint8) {
+	if v.Proto != ICMP && v.Proto != ICMPv6 || v.V6 != is4 {
+		return v.Proto, v.Type, v.Code
+	}
+	name, _ := v.converted()
+	if is4 {
+		return ICMP, name.kind, name.code
+	}
+	return ICMPv6, name.kind, name.code
+}
+
 // Convertible reports whether a packet means something in the other family: of ICMP
 // only some errors do.
 func (v *View) Convertible() bool {

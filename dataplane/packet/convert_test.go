@@ -190,6 +190,12 @@ func convertError(t *testing.T, from, to packet.Spec) {
 	if !v.Convertible() {
 		t.Fatalf("type %d code %d has no name in the other family", from.Type, from.Code)
 	}
+	if proto, kind, code := v.Named(!v.V6); proto != v.Proto || kind != v.Type || code != v.Code {
+		t.Errorf("its name in its own family is %d, %d, %d", proto, kind, code)
+	}
+	if proto, kind, code := v.Named(v.V6); proto != to.Proto || kind != to.Type || code != to.Code {
+		t.Errorf("its name in the other family is %d, %d, %d", proto, kind, code)
+	}
 	v.TranslateQuoted(quoted)
 	r := packet.NewRewrite(v.Tuple(), wanted.Tuple())
 	r.SrcMAC, r.DstMAC = to.SrcMAC, to.DstMAC
