@@ -23,7 +23,7 @@ import (
 //	vpc NAME CIDR
 //	subnet VPC/NAME ZONE CIDR
 //	instance VPC/NAME SUBNET ADDR [groups=G,G]       (or resolver, premises)
-//	node VPC/NAME SUBNET ADDR BALANCER [groups=G,G]
+//	node VPC/NAME SUBNET ADDR[,ADDR] BALANCER [groups=G,G]
 //	endpoint VPC/NAME SUBNET ADDR NODE,NODE [groups=G,G] [pending]
 //	allow GROUP in|out PROTO PORT PEER               (- for any; a peer is a CIDR or a group)
 //	acl SUBNET in|out NUMBER allow|deny PROTO PORTS CIDR  (- for any; FIRST-LAST; of ICMP the type)
