@@ -102,4 +102,5 @@ func (w *Walk) sweep(now clock.Time, n int) {
 		return false
 	})
 	w.track.Sweep(now, n)
+	w.ports.Wake(now, n)
 }
