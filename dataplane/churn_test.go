@@ -279,6 +279,11 @@ func (c *crowd) pass() {
 	}
 	if c.steps%5000 == 0 {
 		c.happen()
+	}
+	if c.steps%500_000 == 0 {
+		c.w.Records(c.l.describe, true) // or the log fills the memory
+	}
+	if c.steps%50_000 == 0 {
 		if err := c.tables.Count(c.w); err != nil {
 			c.t.Fatal(err)
 		}
