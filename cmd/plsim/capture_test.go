@@ -29,7 +29,7 @@ vpcs:
     instances:
       client:
         private_ip: 192.168.41.200
-        command: echo $$ >pid; exec tcpdump -i eth0 --immediate-mode -U -Z root -w "$SCENARIO_DIR/client.pcap" tcp
+        command: echo $$ >pid; exec tcpdump -i eth0 -s 65536 -B 65536 --immediate-mode -U -Z root -w "$SCENARIO_DIR/client.pcap" tcp
   provider:
     cidr_block: 172.31.0.0/16
     subnets: { a: { cidr_block: 172.31.16.0/20 } }
@@ -50,7 +50,7 @@ vpcs:
               cp "$SCENARIO_DIR/id.pub" /root/.ssh/authorized_keys && chmod 600 /root/.ssh/authorized_keys &&
               exec dropbear -F -E -p 22 -P "$HOME/dropbear.pid" -r "$HOME/host"' &
             echo $$ >pid
-            exec tcpdump -i eth0 --immediate-mode -U -Z root -w "$SCENARIO_DIR/server.pcap" tcp
+            exec tcpdump -i eth0 -s 65536 -B 65536 --immediate-mode -U -Z root -w "$SCENARIO_DIR/server.pcap" tcp
         command: sh "$HOME/serve"
         wait_for_port: 22
 load_balancers:
