@@ -81,6 +81,50 @@ func churn(t testing.TB, n int, seed uint64) {
 	}
 }
 
+// TestHeldConnections opens 60,000 connections to one target and keeps them: 55,000
+// stand, whoever began them, and the others fail and are counted (F2.30). Another
+// target has as many ports again.
+func TestHeldConnections(t *testing.T) {
+	l, f := newLab(t, false, churnLab), packet.NewFrame()
+	if err := l.edit("- targets web provider/web-1:8080 provider/web-2:8080 provider/web-3:8080\n+ targets web provider/web-1:8080"); err != nil {
+		t.Fatal(err)
+	}
+	w := dataplane.New(l.prog, dataplane.DefaultSettings())
+	open := func(client, endpoint string, i int) drop.Reason {
+		s := dial(l, client, endpoint, packet.TCP)
+		s.Src = netip.AddrPortFrom(s.Src.Addr(), uint16(1024+i))
+		s.Build(f)
+		_, why := w.Process(clock.Time(i), l.id(client), f)
+		return why
+	}
+	stand := map[string]int{}
+	for i := range 30_000 {
+		for client, endpoint := range map[string]string{"red/app": "red/ep", "blue/app": "blue/ep"} {
+			switch why := open(client, endpoint, i); why {
+			case drop.None:
+				stand[client]++
+			case drop.PortAllocation:
+			default:
+				t.Fatal(why)
+			}
+		}
+	}
+	node := l.id("provider/nlb")
+	if got := stand["red/app"] + stand["blue/app"]; got != 55_000 || w.Flows() != got {
+		t.Errorf("%d connections stand, in %d flows", got, w.Flows())
+	}
+	if got := w.Drops(node)[drop.PortAllocation]; got != 5_000 {
+		t.Errorf("%d failures are counted", got)
+	}
+	if err := l.edit("- targets web provider/web-1:8080\n+ targets web provider/web-1:8080/avoid provider/web-2:8080"); err != nil {
+		t.Fatal(err)
+	}
+	w.Load(l.prog)
+	if why := open("red/near", "red/ep", 0); why != drop.None {
+		t.Errorf("the other target has no port left: %v", why)
+	}
+}
+
 const churnLab = `
 vpc red 10.0.0.0/16
 vpc blue 10.0.0.0/16
