@@ -22,6 +22,9 @@ func (w *Walk) report(p *path) {
 			continue
 		}
 		for i, h := range hops {
+			if w.prog.Interfaces[h.at].Kind == OnPremises {
+				continue // AWS logs nothing there
+			}
 			way, t := wayOf(i), p.tuple(i)
 			if flow.Dir(dir) == flow.Reply {
 				way, t = way^1, t.Reversed()
@@ -30,7 +33,11 @@ func (w *Walk) report(p *path) {
 			if p.rejected && i == len(hops)-1 {
 				action = flowlog.Reject
 			}
-			w.log.Add(flowlog.Key{Flow: tupleKey(h.at, p.proto, t), Way: way, Action: action}, *c)
+			k := flowlog.Key{Flow: tupleKey(h.at, p.proto, t), Way: way, Action: action}
+			if way == flow.Egress {
+				k.Path = w.prog.way(h.at, t.Dst)
+			}
+			w.log.Add(k, *c)
 		}
 		*c = flowlog.Counter{}
 	}
@@ -102,4 +109,5 @@ func (w *Walk) sweep(now clock.Time, n int) {
 		return false
 	})
 	w.track.Sweep(now, n)
+	w.ports.Wake(now, n)
 }

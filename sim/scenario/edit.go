@@ -44,6 +44,12 @@ var edits = map[string]func(s *Step, lab *topology.Lab) (state string, err error
 		e := s.ModifyListener
 		return "", lab.ModifyListener(e.LoadBalancer, e.Port, e.DefaultAction)
 	},
+	"modify_target_group_attributes": func(s *Step, lab *topology.Lab) (string, error) {
+		return "", lab.ModifyTargetGroupAttributes(s.ModifyTargetGroup.TargetGroup, s.ModifyTargetGroup.Attributes)
+	},
+	"modify_load_balancer_attributes": func(s *Step, lab *topology.Lab) (string, error) {
+		return "", lab.ModifyLoadBalancerAttributes(s.ModifyLoadBalancer.LoadBalancer, s.ModifyLoadBalancer.Attributes)
+	},
 	"create_vpc_endpoint": func(s *Step, lab *topology.Lab) (string, error) {
 		return endpoint(lab, s.CreateVPCEndpoint.Name, lab.CreateVPCEndpoint(s.CreateVPCEndpoint))
 	},
@@ -132,7 +138,8 @@ func (c *checker) rehearse(path string, s *Step) {
 // checked reports whether an edit has checks of its own, which need no rehearsal.
 func (c *checker) checked(action string) bool {
 	switch action {
-	case "accept", "reject", "delete", "authorize", "revoke", "register", "deregister", "modify_listener":
+	case "accept", "reject", "delete", "authorize", "revoke", "register", "deregister", "modify_listener",
+		"modify_target_group_attributes", "modify_load_balancer_attributes":
 		return true
 	}
 	return false

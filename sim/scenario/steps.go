@@ -35,6 +35,9 @@ var expectable = map[string][]string{
 	"start_vpc_endpoint_service_private_dns_verification": {"state", "error"},
 	"change_resource_record_sets":                         {"error"},
 
+	"modify_target_group_attributes":  {"error"},
+	"modify_load_balancer_attributes": {"error"},
+
 	"wait":          nil,
 	"target_health": {"states", "reason_codes"},
 	"flow_logs":     {"records", "absent", "count"},
@@ -105,6 +108,10 @@ func (s *Step) Title() string {
 		return s.Deregister.TargetID + " leaves target group " + s.Deregister.TargetGroup
 	case "modify_listener":
 		return fmt.Sprintf("The listener of %s on port %d gets another action", s.ModifyListener.LoadBalancer, s.ModifyListener.Port)
+	case "modify_target_group_attributes":
+		return "Target group " + s.ModifyTargetGroup.TargetGroup + " gets other attributes"
+	case "modify_load_balancer_attributes":
+		return "Load balancer " + s.ModifyLoadBalancer.LoadBalancer + " gets other attributes"
 	case "create_vpc_endpoint":
 		return fmt.Sprintf("VPC %s gets endpoint %s", s.CreateVPCEndpoint.VPCID, s.CreateVPCEndpoint.Name)
 	case "modify_vpc_endpoint":
