@@ -15,7 +15,7 @@ import (
 var edges = map[string]string{
 	"bench":               "sim/emulate sim/scenario topology/netns",
 	"cmd/plsim":           "scenarios sim sim/emulate sim/report sim/scenario topology/netns",
-	"dataplane":           "dataplane/clock dataplane/conntrack dataplane/drop dataplane/filter dataplane/flow dataplane/flowlog dataplane/nlb dataplane/packet dataplane/ppv2 dataplane/snat",
+	"dataplane":           "dataplane/clock dataplane/conntrack dataplane/drop dataplane/filter dataplane/flow dataplane/flowlog dataplane/metrics dataplane/nlb dataplane/packet dataplane/ppv2 dataplane/snat",
 	"dataplane/clock":     "",
 	"dataplane/conntrack": "dataplane/clock dataplane/filter dataplane/flow dataplane/packet",
 	"dataplane/drop":      "",
@@ -23,6 +23,7 @@ var edges = map[string]string{
 	"dataplane/filter":    "dataplane/packet",
 	"dataplane/flow":      "dataplane/packet",
 	"dataplane/flowlog":   "dataplane/clock dataplane/flow dataplane/packet",
+	"dataplane/metrics":   "dataplane/clock dataplane/flow",
 	"dataplane/nlb":       "dataplane/clock dataplane/conntrack dataplane/flow dataplane/packet dataplane/snat",
 	"dataplane/packet":    "dataplane/drop",
 	"dataplane/ppv2":      "",

@@ -82,6 +82,7 @@ func (d *decision) ask(at InterfaceID, way flow.Way) (filter.RuleID, drop.Reason
 	switch {
 	case !ok:
 		d.path.rejected = true
+		d.blocks(at, way)
 		d.trace.filtered(at, way, NoRule, rule, refused)
 		return rule, refused
 	case rules == nil:

@@ -99,6 +99,8 @@ func (e *env) run(t *testing.T, d *datadriven.TestData) string {
 		fmt.Fprintln(&out, &e.tables)
 	case "drops":
 		e.drops(&out)
+	case "metrics":
+		e.metrics(t, &out)
 	case "flowlog":
 		e.flowlog(&out)
 	default:
