@@ -29,12 +29,13 @@ var edges = map[string]string{
 	"dataplane/ppv2":      "",
 	"dataplane/snat":      "dataplane/clock dataplane/flow dataplane/packet",
 	"scenarios":           "",
-	"sim":                 "dataplane/drop dataplane/flowlog sim/scenario topology",
-	"sim/emulate":         "dataplane dataplane/clock dataplane/drop dataplane/engine dataplane/flow dataplane/flowlog dataplane/packet dataplane/ppv2 dataplane/snat sim sim/explain sim/scenario topology topology/netns",
+	"sim":                 "dataplane/drop dataplane/flowlog sim/scenario topology topology/cloudwatch",
+	"sim/emulate":         "dataplane dataplane/clock dataplane/drop dataplane/engine dataplane/flow dataplane/flowlog dataplane/metrics dataplane/packet dataplane/ppv2 dataplane/snat sim sim/explain sim/scenario topology topology/cloudwatch topology/netns",
 	"sim/explain":         "dataplane dataplane/drop dataplane/flow dataplane/packet",
 	"sim/report":          "sim",
 	"sim/scenario":        "dataplane/drop dataplane/flowlog topology",
-	"topology":            "dataplane dataplane/clock dataplane/filter dataplane/flowlog dataplane/packet dataplane/ppv2 dataplane/snat",
+	"topology":            "dataplane dataplane/clock dataplane/filter dataplane/flowlog dataplane/metrics dataplane/packet dataplane/ppv2 dataplane/snat topology/cloudwatch",
+	"topology/cloudwatch": "dataplane/clock dataplane/metrics",
 	"topology/netns":      "dataplane/engine dataplane/packet",
 }
 

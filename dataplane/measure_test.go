@@ -16,9 +16,9 @@ import (
 
 // counters are the names of the counters in sheets.
 var counters = [metrics.NumCounters]string{
-	metrics.NewTCP: "new_tcp", metrics.NewTLS: "new_tls", metrics.NewUDP: "new_udp",
+	metrics.NewTCP: "new_tcp", metrics.NewUDP: "new_udp",
 	metrics.RejectedTCP: "rejected_tcp", metrics.RejectedUDP: "rejected_udp",
-	metrics.BytesTCP: "bytes_tcp", metrics.BytesTLS: "bytes_tls", metrics.BytesUDP: "bytes_udp", metrics.BytesOther: "bytes_other",
+	metrics.BytesTCP: "bytes_tcp", metrics.BytesUDP: "bytes_udp", metrics.BytesOther: "bytes_other",
 	metrics.Packets: "packets", metrics.PortErrors: "port_errors", metrics.FailOpen: "fail_open",
 	metrics.ClientResets: "client_resets", metrics.BalancerResets: "balancer_resets", metrics.TargetResets: "target_resets",
 	metrics.BlockedInICMP: "blocked_in_icmp", metrics.BlockedInTCP: "blocked_in_tcp", metrics.BlockedInUDP: "blocked_in_udp",
@@ -27,11 +27,11 @@ var counters = [metrics.NumCounters]string{
 }
 
 var gauges = [metrics.NumGauges]string{
-	metrics.ActiveTCP: "active_tcp", metrics.ActiveTLS: "active_tls", metrics.ActiveUDP: "active_udp",
+	metrics.ActiveTCP: "active_tcp", metrics.ActiveUDP: "active_udp",
 }
 
-// metrics prints what was counted so far: a line for each place and slot of ten
-// seconds. Of a gauge that is the lowest and the highest value, and the mean. Probes
+// metrics prints what has changed since it did so before: a line for each place and
+// slot of ten seconds. Of a gauge that is the lowest and the highest value, and the mean. Probes
 // must not have counted.
 func (e *env) metrics(t *testing.T, out io.Writer) {
 	all := e.walk.Metrics(e.now)
@@ -59,7 +59,11 @@ func (e *env) metrics(t *testing.T, out io.Writer) {
 			}
 		}
 		for _, n := range slices.Sorted(maps.Keys(lines)) {
-			fmt.Fprintf(out, "%s %v:%s\n", e.place(s.Place), time.Duration(n)*metrics.Interval, lines[n])
+			line := fmt.Sprintf("%s %v:%s\n", e.place(s.Place), time.Duration(n)*metrics.Interval, lines[n])
+			if !e.measured[line] {
+				e.measured[line] = true
+				fmt.Fprint(out, line)
+			}
 		}
 	}
 }

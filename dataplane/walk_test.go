@@ -60,6 +60,8 @@ type env struct {
 	lastAt dataplane.InterfaceID
 	ports  map[netip.AddrPort]string // random source ports by their stable names
 	tables dataplane.Tables
+
+	measured map[string]bool // lines of metrics that were printed
 }
 
 // run does one directive.
@@ -131,7 +133,7 @@ func (e *env) begin(t *testing.T, d *datadriven.TestData) {
 	e.walk, e.probed = dataplane.New(e.lab.prog, s), dataplane.New(e.lab.prog, s)
 	e.now, e.frame, e.last = 0, packet.NewFrame(), packet.NewFrame()
 	e.ports = map[netip.AddrPort]string{}
-	e.tables = dataplane.Tables{}
+	e.tables, e.measured = dataplane.Tables{}, map[string]bool{}
 }
 
 // count verifies the invariants of the tables.

@@ -41,13 +41,11 @@ type Counter uint8
 // The counters. Those of flows and bytes have one for each protocol of a listener.
 const (
 	NewTCP      Counter = iota // flows that got a target
-	NewTLS                     // connections that a TLS listener answered
 	NewUDP                     //
 	RejectedTCP                // flows that the load balancer itself refused
 	RejectedUDP                //
 
 	BytesTCP   // of IP packets of flows, both directions
-	BytesTLS   //
 	BytesUDP   //
 	BytesOther // of ICMP errors about flows
 	Packets    // the same packets, and those of health checks
@@ -77,7 +75,6 @@ type Gauge uint8
 // (F1.54, F2.69).
 const (
 	ActiveTCP Gauge = iota
-	ActiveTLS
 	ActiveUDP
 
 	NumGauges

@@ -22,11 +22,15 @@ type Track struct {
 	value  uint64
 	since  clock.Time // up to where levels are complete
 	begun  bool
+	first  clock.Time // when it began
 	levels []Level
 }
 
 // Value returns what the number is.
 func (t *Track) Value() uint64 { return t.value }
+
+// Began returns when the track began.
+func (t *Track) Began() clock.Time { return t.first }
 
 // Set says that the number is v from now on. A track begins with its first Set.
 // Time does not run backwards: an earlier moment counts as the last one.
@@ -34,7 +38,7 @@ func (t *Track) Set(now clock.Time, v uint64) {
 	t.advance(now)
 	before := t.value
 	if !t.begun {
-		before, t.begun = v, true
+		before, t.begun, t.first = v, true, t.since
 	}
 	t.value = v
 	if v == before && v == 0 {

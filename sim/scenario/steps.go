@@ -30,6 +30,7 @@ var expectable = map[string][]string{
 	"target_health":   {"states", "reason_codes"},
 	"flow_logs":       {"records", "absent", "count"},
 	"drops":           {"reasons"},
+	"metrics":         {"value", "datapoints"},
 }
 
 // actions are the keys of a step that do something, in the order of the struct.
@@ -55,7 +56,7 @@ func (s *Step) chosen() []string {
 
 // Action returns the key of the step's action: request, connections, resolve,
 // exchange, ping, exec, accept, reject, delete, authorize, revoke, register, deregister,
-// modify_listener, wait, target_health, flow_logs or drops. It is "" for a step without one, which Load refuses.
+// modify_listener, wait, target_health, flow_logs, drops or metrics. It is "" for a step without one, which Load refuses.
 func (s *Step) Action() string {
 	if keys := s.chosen(); len(keys) > 0 {
 		return keys[0]
@@ -108,6 +109,8 @@ func (s *Step) Title() string {
 			return "The packets dropped at " + s.Drops.Interface
 		}
 		return "The packets dropped"
+	case "metrics":
+		return "The metric " + s.Metrics.MetricName
 	}
 	return "Nothing"
 }
