@@ -22,7 +22,14 @@ func (w *Walk) report(p *path) {
 		if c.Packets == 0 {
 			continue
 		}
+		growth := int64(p.growth())
+		if flow.Dir(dir) == flow.Reply {
+			growth = -growth
+		}
 		for i, h := range hops {
+			if w.prog.Interfaces[h.at].Kind == OnPremises {
+				continue // AWS logs nothing there
+			}
 			way, t := wayOf(i), p.tuple(i)
 			if flow.Dir(dir) == flow.Reply {
 				way, t = way^1, t.Reversed()
@@ -31,7 +38,15 @@ func (w *Walk) report(p *path) {
 			if p.rejected && i == len(hops)-1 {
 				action = flowlog.Reject
 			}
-			w.log.Add(flowlog.Key{Flow: tupleKey(h.at, p.proto, t), Way: way, Action: action}, *c)
+			k := flowlog.Key{Flow: tupleKey(h.at, p.protoAt(i), t), Way: way, Action: action}
+			if way == flow.Egress {
+				k.Path = w.prog.way(h.at, t.Dst)
+			}
+			seen := *c
+			if i/2 != dir {
+				seen.Bytes = uint64(int64(c.Bytes) + int64(c.Packets)*growth) // each side sees its own family
+			}
+			w.log.Add(k, seen)
 		}
 		*c = flowlog.Counter{}
 		p.legs[dir].told = told{}

@@ -20,7 +20,9 @@ func (d *decision) balance(client, via, node InterfaceID) drop.Reason {
 	d.path.end = node
 	d.path.place = metrics.Place{Node: flow.Scope(node), Endpoint: flow.Scope(via)}
 	if !private {
-		d.hop(node)
+		if _, why := d.arrive(node); why != drop.None {
+			return why
+		}
 	}
 	if d.midway() && lb.serves(client, d.at.Src, d.at.SrcPort) {
 		d.passing = true
@@ -35,7 +37,7 @@ func (d *decision) balance(client, via, node InterfaceID) drop.Reason {
 	} else {
 		d.trace.filtered(node, flow.Ingress, NotEnforced, filter.NoRule, drop.None)
 	}
-	listener, why := d.listener(lb)
+	listener, why := d.listener(lb, private || d.at.Dst == nic.own(d.at.Dst)[0])
 	d.trace.listener(node, d.v.Proto, d.at, why)
 	if why != drop.None {
 		return why
@@ -46,7 +48,7 @@ func (d *decision) balance(client, via, node InterfaceID) drop.Reason {
 		return why
 	}
 	f := nlb.Flow{
-		Client: flow.Scope(client), Node: flow.Scope(node), Target: flow.Scope(target.Interface),
+		Client: flow.Scope(client), Node: flow.Scope(node), Target: flow.Scope(d.w.prog.home(node, target)),
 		Group: group.Number,
 		Via:   flow.Scope(via), Private: private, Idle: listener.IdleTimeout,
 	}
@@ -76,6 +78,9 @@ func (d *decision) reach(f *nlb.Flow, t *Target) drop.Reason {
 	}
 	d.path.measured = true // also what the target's groups refuse
 	d.begins(t)
+	if why := d.depart(InterfaceID(f.Node), InterfaceID(f.Target)); why != drop.None {
+		return why
+	}
 	d.nameless = d.w.nameless(f)
 	if why := d.enter(InterfaceID(f.Target)); why != drop.None {
 		return why

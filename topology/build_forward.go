@@ -72,17 +72,19 @@ func (l *Lab) forwardTo(problems *Problems, path string, lb *balancer, listener 
 		problems.add(path, "a %s listener cannot forward to target group %s, whose protocol is %s; it needs %s", listener.Protocol, p.name, p.Protocol, strings.Join(needs, " or "))
 	case lb.network != nil && p.network != nil && p.network != lb.network:
 		problems.add(path, "target group %s is in VPC %s, but load balancer %s is in VPC %s", p.name, p.network.Name, lb.name, lb.network.Name)
+	case p.family == ipv6 && lb.blocks < 2:
+		problems.add(path, "target group %s has ip_address_type ipv6, and load balancer %s is not dualstack: set its ip_address_type", p.name, lb.name)
 	}
 	return p
 }
 
 // stickiness completes and checks a target group's stickiness (F2.18).
-func (b *builder) stickiness(path string, p *pool) {
-	if p.Stickiness == nil {
+func (b *builder) stickiness(path string, s *Stickiness) {
+	if s == nil {
 		return
 	}
-	b.choice(at(path, "type"), &p.Stickiness.Type, "a type of stickiness of a network load balancer", "source_ip")
-	b.choice(at(path, "source"), &p.Stickiness.Source, "a source", "client", "endpoint")
+	b.choice(at(path, "type"), &s.Type, "a type of stickiness of a network load balancer", "source_ip")
+	b.choice(at(path, "source"), &s.Source, "a source", "client", "endpoint")
 }
 
 // sticky returns what the choice among the group's targets depends on.

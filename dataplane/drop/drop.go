@@ -37,13 +37,18 @@ const (
 	RouterOnly      // packet to the VPC router's own address
 
 	// The network.
-	NoRoute       // destination outside the VPC
-	NoSuchAddress // inside the VPC, but no interface has it
-	MTU           // larger than the interface MTU of 9001
-	TTL           // time to live used up
+	NoRoute         // destination outside the VPC, and no route leads there
+	Blackhole       // the route leads to what is gone, or has no way to the address
+	NotTransitive   // beyond the VPC at the other end of a peering connection
+	NoSuchAddress   // inside the VPC, but no interface has it
+	ForeignResolver // the resolver of another VPC
+	MTU             // larger than the interface MTU of 9001
+	TTL             // time to live used up
 
 	// Filters.
 	SecurityGroupEgress
+	NetworkACLEgress  // refused where the packet leaves a subnet (F3.19)
+	NetworkACLIngress // refused where it enters one
 	SecurityGroupIngress
 	TrackingTable // the interface tracks as many flows as it can (F3.16)
 
@@ -56,6 +61,7 @@ const (
 	// The load balancer.
 	NoListener                // no listener for protocol and port: silence (F2.10)
 	LoadBalancerICMP          // ICMP other than type 3 to a node (F2.10)
+	ICMPFamily                // an ICMP error that the other address family has no word for
 	LoadBalancerSecurityGroup // refused by the load balancer's groups (F2.65)
 	TargetUnhealthy           // the flow's target turned unhealthy: answered with RST (F2.55)
 	NoTarget                  // no registered target in reach of this zone (F2.19)
