@@ -130,9 +130,6 @@ func TestHostCounts(t *testing.T) {
 	if err := l.Accept("api"); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Settle("api"); err != nil {
-		t.Fatal(err)
-	}
 	l.Observe(sec(60))
 	b := map[string]string{"AvailabilityZone": "us-east-1b", "LoadBalancer": "api"}
 	for _, c := range []struct {
