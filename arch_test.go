@@ -22,7 +22,7 @@ var edges = map[string]string{
 	"dataplane/engine":    "dataplane dataplane/clock dataplane/drop dataplane/packet",
 	"dataplane/filter":    "dataplane/packet",
 	"dataplane/flow":      "dataplane/packet",
-	"dataplane/flowlog":   "dataplane/clock dataplane/flow dataplane/packet",
+	"dataplane/flowlog":   "dataplane/clock dataplane/drop dataplane/flow dataplane/packet",
 	"dataplane/metrics":   "dataplane/clock dataplane/flow",
 	"dataplane/nlb":       "dataplane/clock dataplane/conntrack dataplane/flow dataplane/packet dataplane/snat",
 	"dataplane/packet":    "dataplane/drop",

@@ -15,12 +15,14 @@ import (
 type names struct {
 	instances, securityGroups []string // VPC/NAME
 	endpoints, targetGroups   []string
+	flowLogs                  []string
 }
 
 func namesOf(spec *topology.Spec) *names {
 	n := &names{
 		endpoints:    slices.Sorted(maps.Keys(spec.VPCEndpoints)),
 		targetGroups: slices.Sorted(maps.Keys(spec.TargetGroups)),
+		flowLogs:     slices.Sorted(maps.Keys(spec.FlowLogs)),
 	}
 	for _, vpc := range slices.Sorted(maps.Keys(spec.VPCs)) {
 		if spec.VPCs[vpc] == nil {

@@ -62,7 +62,7 @@ type Step struct {
 	Wait *Duration `yaml:"wait,omitempty" doc:"Let this much of the lab's time pass."`
 
 	TargetHealth *TargetHealth `yaml:"target_health,omitempty" doc:"Read the health of a target group's targets."`
-	FlowLogs     *FlowLogs     `yaml:"flow_logs,omitempty" doc:"Read the VPC flow log of an interface."`
+	FlowLogs     *FlowLogs     `yaml:"flow_logs,omitempty" doc:"Read the VPC flow logs of an interface, or a flow log."`
 	Drops        *Drops        `yaml:"drops,omitempty" doc:"Read the counters of dropped packets."`
 
 	Metrics *Metrics `yaml:"metrics,omitempty" doc:"Read a metric of CloudWatch, up to now (F1.54, F1.55, F2.69)."`
@@ -164,7 +164,8 @@ type LoadBalancerEdit struct {
 
 // FlowLogs reads records.
 type FlowLogs struct {
-	Interface string `yaml:"interface" doc:"eni-… of the interface, mostly written as a ${…} reference."`
+	Interface string `yaml:"interface,omitempty" doc:"eni-… of the interface, mostly written as a ${…} reference. Default: every interface of the flow log."`
+	FlowLog   string `yaml:"flow_log,omitempty" doc:"Flow log, by name, whose records those are, in its format and with those of silence. Default: what any flow log has of the interface."`
 }
 
 // Drops reads drop counters.
