@@ -31,11 +31,15 @@ type Walk struct {
 	chance *rand.PCG // what rnd draws from
 	salt   flow.Seed // of the load balancers' flow hash
 
+	fragments []*fragments // by InterfaceID; nil: it has sent none
+	number    uint32       // how many packets came in fragments so far
+
 	drops  [][drop.NumReasons]uint64 // by InterfaceID
 	log    *flowlog.Aggregator
 	logged clock.Time // when all paths last handed over their counts
 
 	view     packet.View        // the packet at hand,
+	piece    uint32             // the number of which it is a fragment,
 	decision decision           // its decision and
 	header   [ppv2.MaxSize]byte // its PROXY protocol header: here so that none is allocated anew
 }
@@ -98,6 +102,7 @@ func (w *Walk) Load(prog *Program) {
 	w.prog = prog
 	if n := len(prog.Interfaces) - len(w.drops); n > 0 {
 		w.drops = append(w.drops, make([][drop.NumReasons]uint64, n)...)
+		w.fragments = append(w.fragments, make([]*fragments, n)...)
 	}
 	if len(prog.Closures) > 0 {
 		w.close(prog.Closures)
@@ -121,6 +126,11 @@ func (w *Walk) Process(now clock.Time, in InterfaceID, f *packet.Frame) (out Int
 	}
 	if v.Kind != packet.KindIP {
 		return w.resolve(in, v)
+	}
+	if v.Fragment {
+		if why = w.gather(now, in, v, true); why != drop.None {
+			return w.discard(in, why)
+		}
 	}
 	key := flow.KeyOf(flow.Scope(in), v)
 	ref, p, dir := w.paths.Lookup(&key)
@@ -166,13 +176,16 @@ func (w *Walk) follow(now clock.Time, in InterfaceID, p *path, dir flow.Dir, v *
 	if p.verdict != drop.None {
 		return w.refuse(in, p, v)
 	}
-	if why := p.carries(v, dir); why != drop.None {
+	if why := w.carries(p, v, dir); why != drop.None {
 		return w.discard(p.front, why)
 	}
 	if !p.settled || v.Flags&(packet.SYN|packet.FIN|packet.RST) != 0 {
 		w.observe(p, dir, v)
 	}
 	v.Apply(&leg.rewrite)
+	if v.Fragment && p.passesNode() {
+		v.Renumber(w.piece) // else two clients' pieces could be taken for one packet's
+	}
 	if p.spliced {
 		w.splice(p, dir, v)
 	}
@@ -196,7 +209,7 @@ func (w *Walk) refuse(in InterfaceID, p *path, v *packet.View) (InterfaceID, dro
 // answered reports whether a packet that is dropped for a reason is answered
 // with a reset.
 func answered(why drop.Reason, v *packet.View) bool {
-	return (why == drop.UnknownFlow || why == drop.TargetUnhealthy) && v.Flags&packet.RST == 0
+	return (why == drop.UnknownFlow || why == drop.TargetUnhealthy) && v.Flags&packet.RST == 0 && !v.Fragment
 }
 
 // discard counts a packet that dies at an interface.
