@@ -6,6 +6,7 @@ import (
 	"github.com/plsim/plsim/dataplane/clock"
 	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/flow"
+	"github.com/plsim/plsim/dataplane/metrics"
 	"github.com/plsim/plsim/dataplane/packet"
 )
 
@@ -38,6 +39,7 @@ type decision struct {
 // for those that follow. It returns why where the packet is not even one that the
 // interface may send.
 func (w *Walk) decide(now clock.Time, in InterfaceID, v *packet.View, stale flow.Ref) (*path, drop.Reason) {
+	w.meter.Advance(now)
 	w.retire(stale)
 	d := &w.decision
 	d.begin(w, now, in, v, nil)
@@ -46,6 +48,7 @@ func (w *Walk) decide(now clock.Time, in InterfaceID, v *packet.View, stale flow
 		return nil, why
 	}
 	d.path.verdict = d.run(in)
+	d.rejects(d.path.verdict)
 	d.path.muted = d.muted(d.path.verdict)
 	return w.install(d), drop.None
 }
@@ -56,6 +59,10 @@ func (d *decision) begin(w *Walk, now clock.Time, in InterfaceID, v *packet.View
 	d.path = path{
 		epoch: w.prog.Epoch, proto: v.Proto, isn: v.Seq, last: now,
 		mtu: int32(w.prog.Interfaces[in].MTU), front: in, end: in,
+		place: metrics.Nowhere, bytes: bytesOf(v.Proto),
+	}
+	if w.prog.Interfaces[in].Kind == Node {
+		d.path.place.Node = flow.Scope(in)
 	}
 	d.path.ends = [2]packet.Tuple{d.at, d.at}
 	if isICMPError(v) {
@@ -78,10 +85,21 @@ func (d *decision) sender(in InterfaceID) drop.Reason {
 	case d.v.DstMAC == nic.RouterMAC:
 		return drop.None
 	}
-	if mac, ok := d.w.neighbor(nic, d.at.Dst); !ok || mac != d.v.DstMAC {
+	if mac, ok := d.w.neighbor(nic, d.at.Dst); (!ok || mac != d.v.DstMAC) && !d.bereaved(in) {
 		return drop.DestinationMAC
 	}
 	return drop.None
+}
+
+// bereaved reports whether the packet belongs to a flow whose endpoint's interface
+// has been deleted, of which a RST shall tell (F1.19).
+func (d *decision) bereaved(in InterfaceID) bool {
+	if !d.w.prog.ResetRevoked {
+		return false
+	}
+	key := tupleKey(in, d.v.Proto, d.at)
+	_, f, _ := d.w.flows.Lookup(&key)
+	return f != nil && f.Private && d.w.prog.Interfaces[f.Via].Kind == Absent
 }
 
 // run takes the packet from the interface that sent it to the one that gets it.
@@ -106,6 +124,9 @@ func (d *decision) run(in InterfaceID) drop.Reason {
 	case kind == Node && !d.called(to):
 		return d.balance(in, NoInterface, to)
 	default:
+		if kind == Node {
+			d.path.place.Node = flow.Scope(to)
+		}
 		if why := d.enter(to); why != drop.None {
 			return why
 		}

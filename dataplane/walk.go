@@ -9,6 +9,7 @@ import (
 	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/flow"
 	"github.com/plsim/plsim/dataplane/flowlog"
+	"github.com/plsim/plsim/dataplane/metrics"
 	"github.com/plsim/plsim/dataplane/nlb"
 	"github.com/plsim/plsim/dataplane/packet"
 	"github.com/plsim/plsim/dataplane/ppv2"
@@ -35,6 +36,8 @@ type Walk struct {
 	number    uint32       // how many packets came in fragments so far
 
 	drops  [][drop.NumReasons]uint64 // by InterfaceID
+	meter  *metrics.Meter
+	died   []uint64 // by InterfaceID: what of drops the meter knows
 	log    *flowlog.Aggregator
 	logged clock.Time // when all paths last handed over their counts
 
@@ -88,6 +91,7 @@ func New(prog *Program, s Settings) *Walk {
 		bound:    make(map[InterfaceID]InterfaceID),
 		rnd:      rnd,
 		chance:   chance,
+		meter:    metrics.NewMeter(),
 		log:      flowlog.NewAggregator(s.LogWindow, s.LogEpoch),
 	}
 	w.track = conntrack.NewTable(seed(), s.Tracking, s.TrackedFlows, w.lives)
@@ -103,6 +107,7 @@ func (w *Walk) Load(prog *Program) {
 	if n := len(prog.Interfaces) - len(w.drops); n > 0 {
 		w.drops = append(w.drops, make([][drop.NumReasons]uint64, n)...)
 		w.fragments = append(w.fragments, make([]*fragments, n)...)
+		w.died = append(w.died, make([]uint64, n)...)
 	}
 	if len(prog.Closures) > 0 {
 		w.close(prog.Closures)
@@ -177,6 +182,7 @@ func (w *Walk) follow(now clock.Time, in InterfaceID, p *path, dir flow.Dir, v *
 		return w.refuse(in, p, v)
 	}
 	if why := w.carries(p, v, dir); why != drop.None {
+		leg.told.add(v) // no load balancer processes it
 		return w.discard(p.front, why)
 	}
 	if !p.settled || v.Flags&(packet.SYN|packet.FIN|packet.RST) != 0 {
@@ -196,12 +202,15 @@ func (w *Walk) follow(now clock.Time, in InterfaceID, p *path, dir flow.Dir, v *
 // refuse drops a packet that has no way, and answers where AWS does: a segment
 // of a flow that the load balancer does not know, or has forgotten, is reset,
 // whichever side sent it (F2.10, F2.45), and so is one to a target that turned
-// unhealthy (F2.55). All else is silence (F2.62).
+// unhealthy (F2.55), and by a setting one whose endpoint is gone (F1.19). All else is
+// silence (F2.62).
 func (w *Walk) refuse(in InterfaceID, p *path, v *packet.View) (InterfaceID, drop.Reason) {
 	w.discard(p.end, p.verdict)
 	if p.muted || !answered(p.verdict, v) {
 		return NoInterface, p.verdict
 	}
+	w.meter.Advance(p.last)
+	w.meter.Add(p.place, metrics.BalancerResets, 1)
 	v.AnswerReset()
 	return in, p.verdict
 }
@@ -209,7 +218,12 @@ func (w *Walk) refuse(in InterfaceID, p *path, v *packet.View) (InterfaceID, dro
 // answered reports whether a packet that is dropped for a reason is answered
 // with a reset.
 func answered(why drop.Reason, v *packet.View) bool {
-	return (why == drop.UnknownFlow || why == drop.TargetUnhealthy) && v.Flags&packet.RST == 0 && !v.Fragment
+	switch why {
+	case drop.UnknownFlow, drop.TargetUnhealthy, drop.EndpointRevoked:
+		return v.Flags&packet.RST == 0 && !v.Fragment
+	default:
+		return false
+	}
 }
 
 // discard counts a packet that dies at an interface.

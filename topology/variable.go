@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -17,13 +18,14 @@ type variable struct {
 
 // Variable resolves the text inside ${…}: KIND.NAME.ATTRIBUTE, with .ZONE after
 // an attribute that each zone has one of. The kinds are vpc_endpoint,
-// load_balancer, endpoint_service, instance (NAME may be VPC/NAME) and vpc. The
+// load_balancer, target_group, endpoint_service, instance (NAME may be VPC/NAME) and vpc. The
 // error says what there is.
 func (l *Lab) Variable(ref string) (string, error) {
 	words := strings.Split(ref, ".")
 	kinds := map[string]func(name string) (variable, error){
 		"vpc_endpoint":     l.endpointVariable,
 		"load_balancer":    l.balancerVariable,
+		"target_group":     l.poolVariable,
 		"endpoint_service": l.offerVariable,
 		"instance":         l.hostVariable,
 		"vpc":              l.networkVariable,
@@ -41,6 +43,9 @@ func (l *Lab) Variable(ref string) (string, error) {
 		return fail(err)
 	}
 	attribute, zone := words[2], words[3:]
+	if whole := strings.Join(words[2:], "."); v.values[whole] != "" {
+		return v.values[whole], nil
+	}
 	if zones, ok := v.zonal[attribute]; ok {
 		known := slices.Sorted(maps.Keys(zones))
 		if len(zone) != 1 {
@@ -74,7 +79,7 @@ func (l *Lab) endpointVariable(name string) (variable, error) {
 		return variable{}, err
 	}
 	return variable{
-		values: map[string]string{"id": e.ID, "dns_name": e.DNSName(), "private_dns_name": e.offer.PrivateDNSName},
+		values: map[string]string{"id": e.ID, "dns_name": e.DNSName(), "private_dns_name": cmp.Or(e.private, e.offer.PrivateDNSName)},
 		zonal:  zonal(e.NICs, e.ZonalDNSName),
 	}, nil
 }
@@ -85,9 +90,19 @@ func (l *Lab) balancerVariable(name string) (variable, error) {
 		return variable{}, err
 	}
 	return variable{
-		values: map[string]string{"id": lb.ID, "dns_name": lb.dnsName},
+		values: map[string]string{"id": lb.ID, "dns_name": lb.dnsName, "arn": l.arnOf(lb), "arn_suffix": lb.arnSuffix()},
 		zonal:  zonal(lb.nodes, lb.zonalDNSName),
 	}, nil
+}
+
+func (l *Lab) poolVariable(name string) (variable, error) {
+	p, err := find("target group", l.find.pools, name)
+	if err != nil {
+		return variable{}, err
+	}
+	return variable{values: map[string]string{
+		"arn": l.elasticLoadBalancing(p.network, p.arnSuffix()), "arn_suffix": p.arnSuffix(),
+	}}, nil
 }
 
 // zonal returns what each of the interfaces has of its own.
@@ -113,7 +128,15 @@ func (l *Lab) offerVariable(name string) (variable, error) {
 	if err != nil {
 		return variable{}, err
 	}
-	return variable{values: map[string]string{"id": o.ID, "service_name": o.serviceName, "private_dns_name": o.PrivateDNSName}}, nil
+	v := variable{values: map[string]string{
+		"id": o.ID, "service_name": o.serviceName, "private_dns_name": o.PrivateDNSName,
+		"base_endpoint_dns_name": o.hostName(l.Region),
+	}}
+	if p := o.PrivateDNSProof; p != nil {
+		v.values["private_dns_name_configuration.name"] = p.Name
+		v.values["private_dns_name_configuration.value"] = p.Value
+	}
+	return v, nil
 }
 
 func (l *Lab) hostVariable(name string) (variable, error) {
