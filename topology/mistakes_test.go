@@ -194,6 +194,11 @@ var mistakes = []struct {
 		`load_balancers.api.secondary_ips_auto_assigned_per_subnet: 8 is out of range: AWS takes 0 to 7`}},
 	{"listener protocol", "{ port: 80, protocol: TCP,", "{ port: 80, protocol: tcp,", []string{
 		`load_balancers.api.listeners[0].protocol: "tcp" is not a protocol here; did you mean TCP?`}},
+	{"QUIC", "{ port: 80, protocol: TCP,", "{ port: 80, protocol: QUIC,", []string{ // F2.13
+		`load_balancers.api.listeners[0].protocol: QUIC is left out of plsim: it is routed by connection ID, and whether it works behind PrivateLink is not known; choose from TCP, UDP, TCP_UDP`}},
+	{"public target", "targets: [web-1, web-2, web-3]", "target_type: ip, targets: [8.8.8.8, 10.9.0.1]", []string{ // F2.22a
+		`target_groups.web.targets[0].target_id: 8.8.8.8 is a public address, which cannot be a target: AWS takes those of the VPC, and of 10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12 and 192.168.0.0/16`,
+		`target_groups.web.targets[1].target_id: 10.9.0.1 is in no subnet of VPC provider, and a lab has no other way there`}},
 	{"listener port", "{ port: 80, protocol: TCP,", "{ port: 70000, protocol: TCP,", []string{
 		`load_balancers.api.listeners[0].port: 70000 is not a port: give one from 1 to 65535`}},
 	{"listener twice", "{ target_group_arn: web } }\n", "{ target_group_arn: web } }\n      - { port: 80, protocol: TCP, default_action: { target_group_arn: web } }\n", []string{
@@ -202,6 +207,10 @@ var mistakes = []struct {
 		`load_balancers.api.listeners[1].port: port 80 already has a UDP listener: for TCP and UDP on one port use one TCP_UDP listener`}},
 	{"listener timeout", "{ port: 80, protocol: TCP,", "{ port: 80, protocol: TCP, tcp_idle_timeout_seconds: 30,", []string{ // F2.44
 		`load_balancers.api.listeners[0].tcp_idle_timeout_seconds: 30 is out of range: AWS takes 60 to 6000 seconds`}},
+	{"draining of unhealthy targets", "port: 8080, protocol: TCP,", "port: 8080, protocol: TCP, target_health_state: { unhealthy_draining_interval: 60 },", []string{ // F2.55
+		`target_groups.web.target_health_state.unhealthy_draining_interval: is for connections that live on: set enable_unhealthy_connection_termination: false, or remove it`}},
+	{"draining of unhealthy targets for too long", "port: 8080, protocol: TCP,", "port: 8080, protocol: TCP, target_health_state: { enable_unhealthy_connection_termination: false, unhealthy_draining_interval: 360001 },", []string{ // F2.55
+		`target_groups.web.target_health_state.unhealthy_draining_interval: 360001 is out of range: AWS takes 0 to 360000 seconds`}},
 	{"deregistration delay", "port: 8080, protocol: TCP,", "port: 8080, protocol: TCP, deregistration_delay: 3601,", []string{ // F2.59
 		`target_groups.web.deregistration_delay: 3601 is out of range: AWS takes 0 to 3600 seconds`}},
 	{"numbers that are settings", "\ntarget_groups:", "\npropagation_delay: -1\nsource_ports: 55001\ntermination_delay: 3601\ntarget_groups:", []string{

@@ -68,6 +68,8 @@ type Step struct {
 	FlowLogs     *FlowLogs      `yaml:"flow_logs,omitempty" doc:"Read the VPC flow log of an interface."`
 	Drops        *Drops         `yaml:"drops,omitempty" doc:"Read the counters of dropped packets."`
 
+	Metrics *Metrics `yaml:"metrics,omitempty" doc:"Read a metric of CloudWatch, up to now (F1.54, F1.55, F2.69)."`
+
 	Expect *Expect `yaml:"expect,omitempty" doc:"What must hold. Default: the action succeeds."`
 }
 
@@ -195,12 +197,15 @@ type Expect struct {
 
 	State *Matcher `yaml:"state,omitempty" doc:"State of the endpoint, service, private DNS name or target, in the API's spelling. accept, reject, delete, create_vpc_endpoint, modify_vpc_endpoint, delete_vpc_endpoint_service, start_vpc_endpoint_service_private_dns_verification, deregister."`
 
-	States      map[string]*Matcher `yaml:"states,omitempty" doc:"State of each target: initial, healthy, unhealthy or unused (F2.54). A target is its target_id, with :PORT where that is not the group's. target_health."`
+	States      map[string]*Matcher `yaml:"states,omitempty" doc:"State of each target: initial, healthy, unhealthy, unhealthy.draining, draining or unused (F2.54). A target is its target_id, with :PORT where that is not the group's. target_health."`
 	ReasonCodes map[string]*Matcher `yaml:"reason_codes,omitempty" doc:"Reason code of each target, such as Target.FailedHealthChecks; empty where it is healthy (F2.54). target_health."`
 
 	Records []map[string]*Matcher `yaml:"records,omitempty" doc:"Flow log records that must be there, by field name. flow_logs."`
 	Absent  []map[string]*Matcher `yaml:"absent,omitempty" doc:"Flow log records that must not. flow_logs."`
 	Count   *Matcher              `yaml:"count,omitempty" doc:"How many records there are. flow_logs."`
+
+	Value      *Matcher `yaml:"value,omitempty" doc:"The statistic. metrics."`
+	Datapoints *Matcher `yaml:"datapoints,omitempty" doc:"In how many periods there was anything to report; 0 where nothing is reported. metrics."`
 
 	Reasons map[string]*Matcher `yaml:"reasons,omitempty" doc:"Packets dropped, by reason. drops."`
 }
