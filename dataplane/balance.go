@@ -35,7 +35,7 @@ func (d *decision) balance(client, via, node InterfaceID) drop.Reason {
 	} else {
 		d.trace.filtered(node, flow.Ingress, NotEnforced, filter.NoRule, drop.None)
 	}
-	listener, why := d.listener(lb)
+	listener, why := d.listener(lb, private || d.at.Dst == nic.own(d.at.Dst)[0])
 	d.trace.listener(node, d.v.Proto, d.at, why)
 	if why != drop.None {
 		return why

@@ -23,7 +23,7 @@ import (
 //	vpc NAME CIDR
 //	subnet VPC/NAME ZONE CIDR
 //	instance VPC/NAME SUBNET ADDR [groups=G,G]       (or resolver, premises)
-//	node VPC/NAME SUBNET ADDR BALANCER [groups=G,G]
+//	node VPC/NAME SUBNET ADDR[,ADDR] BALANCER [groups=G,G]
 //	endpoint VPC/NAME SUBNET ADDR NODE,NODE [groups=G,G] [pending]
 //	allow GROUP in|out PROTO PORT PEER               (- for any; a peer is a CIDR or a group)
 //	acl SUBNET in|out NUMBER allow|deny PROTO PORTS CIDR  (- for any; FIRST-LAST; of ICMP the type)
@@ -275,7 +275,10 @@ var protocols = map[string]packet.Proto{"tcp": packet.TCP, "udp": packet.UDP, "i
 
 func (l *lab) nic(f []string, word func(int) string) error {
 	vpc, _, _ := strings.Cut(word(1), "/")
-	n := &dataplane.Interface{MTU: 9001, Addrs: []packet.Addr{l.addr(word(3))}}
+	n := &dataplane.Interface{MTU: 9001}
+	for a := range strings.SplitSeq(word(3), ",") {
+		n.Addrs = append(n.Addrs, l.addr(a))
+	}
 	at := l.vpc(vpc)
 	sub := slices.IndexFunc(l.subnets, func(s string) bool { return strings.HasPrefix(s, word(2)+" ") })
 	if at < 0 || sub < 0 {
@@ -432,7 +435,9 @@ func (l *lab) rules(groups []string, way flow.Way) *filter.RuleSet {
 				r.Members = map[packet.Addr]struct{}{} // F3.6
 				for name, nic := range l.nics {
 					if slices.Contains(l.groups[name], r.peer) {
-						r.Members[nic.Addrs[0]] = struct{}{}
+						for _, a := range nic.Addrs {
+							r.Members[a] = struct{}{}
+						}
 					}
 				}
 			}

@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"slices"
 	"time"
 
 	"github.com/plsim/plsim/dataplane/filter"
@@ -58,7 +59,7 @@ type Interface struct {
 	MAC       packet.MAC
 	RouterMAC packet.MAC    // the VPC router as this subnet sees it
 	Routers   []packet.Addr // the router's addresses in this subnet, one a family
-	Addrs     []packet.Addr // the primary of each family first
+	Addrs     []packet.Addr // IPv4 before IPv6, the primary of each family first
 	MTU       int           // bytes of IP packet: 9001, or 8500 at an endpoint (F1.31)
 
 	Ingress, Egress *filter.RuleSet // nil: everything allowed (F2.63)
@@ -70,6 +71,19 @@ type Interface struct {
 
 	Endpoint EndpointInterface // Kind Endpoint
 	Balancer uint16            // Kind Node: index in Program.Balancers
+}
+
+// own returns the interface's addresses of the same family as another address, the
+// primary first.
+func (i *Interface) own(like packet.Addr) []packet.Addr {
+	v6 := slices.IndexFunc(i.Addrs, func(a packet.Addr) bool { return !a.Is4() })
+	if v6 < 0 {
+		v6 = len(i.Addrs)
+	}
+	if like.Is4() {
+		return i.Addrs[:v6]
+	}
+	return i.Addrs[v6:]
 }
 
 // EndpointInterface is what is special about an interface of an endpoint.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -99,7 +100,7 @@ func (e *env) checkMACs(t *testing.T, d *datadriven.TestData, p sent, to datapla
 	want := nic.RouterMAC
 	src, _ := netip.AddrFromSlice(got.NetworkLayer().NetworkFlow().Src().Raw())
 	for id, n := range e.lab.prog.Interfaces {
-		if n.Kind != dataplane.Absent && dataplane.InterfaceID(id) != to && n.VPC == nic.VPC && n.Subnet == nic.Subnet && n.Addrs[0].IP() == src.Unmap() {
+		if n.Kind != dataplane.Absent && dataplane.InterfaceID(id) != to && n.VPC == nic.VPC && n.Subnet == nic.Subnet && slices.Contains(n.Addrs, packet.AddrFrom(src)) {
 			want = n.MAC
 		}
 	}
@@ -217,7 +218,7 @@ func kind(p gopacket.Packet) string {
 func (e *env) node(t *testing.T, a netip.Addr, port uint16) string {
 	ap := netip.AddrPortFrom(a, port)
 	for _, n := range e.lab.prog.Interfaces {
-		if n.Kind != dataplane.Node || n.Addrs[0].IP() != a || e.ports[ap] != "" {
+		if n.Kind != dataplane.Node || !slices.Contains(n.Addrs, packet.AddrFrom(a)) || e.ports[ap] != "" {
 			continue
 		}
 		listens := false

@@ -19,6 +19,12 @@ import (
 // with a numeric port: no name is ever resolved here. While the connection is
 // being made no thread is taken up.
 func (n *Namespace) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	return n.DialFrom(ctx, netip.Addr{}, network, address)
+}
+
+// DialFrom is Dial from one of eth0's addresses, which must be of the
+// destination's family. Where it is not valid the system chooses.
+func (n *Namespace) DialFrom(ctx context.Context, from netip.Addr, network, address string) (net.Conn, error) {
 	if _, err := netip.ParseAddrPort(address); err != nil {
 		return nil, &net.AddrError{Err: "not a literal address with a port", Addr: address}
 	}
@@ -40,6 +46,12 @@ func (n *Namespace) Dial(ctx context.Context, network, address string) (net.Conn
 				v.leave()
 				return n.setWindow(network, c)
 			},
+		}
+		if from.IsValid() {
+			d.LocalAddr = &net.TCPAddr{IP: from.AsSlice()}
+			if strings.HasPrefix(network, "udp") {
+				d.LocalAddr = &net.UDPAddr{IP: from.AsSlice()}
+			}
 		}
 		conn, err = d.DialContext(ctx, network, address)
 		return err
