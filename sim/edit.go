@@ -44,6 +44,23 @@ func (p *player) edit(s *scenario.Step, e *scenario.Expect) (outcome, error) {
 			}
 			return lab.RevokeEgress(s.Revoke.SecurityGroup, s.Revoke.Egress)
 		}
+	case s.CreateNetworkACLEntry != nil:
+		change = func(lab *topology.Lab) error {
+			entry, outbound := s.CreateNetworkACLEntry.Entry()
+			return lab.CreateNetworkACLEntry(s.CreateNetworkACLEntry.NetworkACL, outbound, entry)
+		}
+	case s.ReplaceNetworkACLEntry != nil:
+		change = func(lab *topology.Lab) error {
+			entry, outbound := s.ReplaceNetworkACLEntry.Entry()
+			return lab.ReplaceNetworkACLEntry(s.ReplaceNetworkACLEntry.NetworkACL, outbound, entry)
+		}
+	case s.DeleteNetworkACLEntry != nil:
+		change = func(lab *topology.Lab) error {
+			e := s.DeleteNetworkACLEntry
+			return lab.DeleteNetworkACLEntry(e.NetworkACL, e.Egress, e.RuleNo)
+		}
+	case s.DeletePeering != nil:
+		change = func(lab *topology.Lab) error { return lab.DeletePeeringConnection(*s.DeletePeering) }
 	case s.Register != nil:
 		change = func(lab *topology.Lab) error {
 			return lab.RegisterTarget(s.Register.TargetGroup, &topology.Target{TargetID: s.Register.TargetID, Port: s.Register.Port})

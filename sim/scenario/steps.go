@@ -12,20 +12,24 @@ import (
 // expectable names, for each action, the keys of expect that say something about
 // it.
 var expectable = map[string][]string{
-	"request":         {"error", "status", "body", "json", "headers"},
-	"connections":     {"error", "succeeded", "failed", "targets"},
-	"resolve":         {"error", "addresses"},
-	"exchange":        {"error", "body"},
-	"ping":            {"error"},
-	"exec":            {"exit_code", "stdout", "stderr"},
-	"accept":          {"state"},
-	"reject":          {"state"},
-	"delete":          {"state"},
-	"authorize":       nil,
-	"revoke":          nil,
-	"register":        nil,
-	"deregister":      {"state"},
-	"modify_listener": nil,
+	"request":                       {"error", "status", "body", "json", "headers"},
+	"connections":                   {"error", "succeeded", "failed", "targets"},
+	"resolve":                       {"error", "addresses"},
+	"exchange":                      {"error", "body"},
+	"ping":                          {"error"},
+	"exec":                          {"exit_code", "stdout", "stderr"},
+	"accept":                        {"state"},
+	"reject":                        {"state"},
+	"delete":                        {"state"},
+	"authorize":                     nil,
+	"revoke":                        nil,
+	"create_network_acl_entry":      nil,
+	"replace_network_acl_entry":     nil,
+	"delete_network_acl_entry":      nil,
+	"delete_vpc_peering_connection": nil,
+	"register":                      nil,
+	"deregister":                    {"state"},
+	"modify_listener":               nil,
 
 	"modify_target_group_attributes":  nil,
 	"modify_load_balancer_attributes": nil,
@@ -58,7 +62,8 @@ func (s *Step) chosen() []string {
 }
 
 // Action returns the key of the step's action: request, connections, resolve,
-// exchange, ping, exec, accept, reject, delete, authorize, revoke, register, deregister,
+// exchange, ping, exec, accept, reject, delete, authorize, revoke, create_network_acl_entry,
+// replace_network_acl_entry, delete_network_acl_entry, delete_vpc_peering_connection, register, deregister,
 // modify_listener, modify_target_group_attributes, modify_load_balancer_attributes, wait, target_health, flow_logs or drops. It is "" for a step without one, which Load refuses.
 func (s *Step) Action() string {
 	if keys := s.chosen(); len(keys) > 0 {
@@ -95,6 +100,14 @@ func (s *Step) Title() string {
 		return "Security group " + s.Authorize.SecurityGroup + " gets a rule"
 	case "revoke":
 		return "Security group " + s.Revoke.SecurityGroup + " loses a rule"
+	case "create_network_acl_entry":
+		return "Network ACL " + s.CreateNetworkACLEntry.NetworkACL + " gets a rule"
+	case "replace_network_acl_entry":
+		return "Network ACL " + s.ReplaceNetworkACLEntry.NetworkACL + " gets another rule"
+	case "delete_network_acl_entry":
+		return fmt.Sprintf("Network ACL %s loses rule %d", s.DeleteNetworkACLEntry.NetworkACL, s.DeleteNetworkACLEntry.RuleNo)
+	case "delete_vpc_peering_connection":
+		return "Peering connection " + *s.DeletePeering + " is deleted"
 	case "register":
 		return s.Register.TargetID + " joins target group " + s.Register.TargetGroup
 	case "deregister":
