@@ -32,10 +32,12 @@ import (
 //	listener BALANCER PROTO PORT TARGETS[*WEIGHT],… [idle=350s]
 //	targets NAME [cross_zone] [preserve] [proxy[=early|wide]] [sticky=client|endpoint] [INTERFACE:PORT[/avoid][/reset]…]
 //	former NAME INTERFACE:PORT…                      (targets that have left)
+//	reset_revoked                                    (flows of endpoints that are gone)
 //	close NAME [INTERFACE:PORT] [listener=PORT]      (flows end when it is loaded)
 //
 // An interface without groups is not filtered, nor is a subnet without acl lines: with
-// one, it has a network ACL that denies all else in both directions. Addresses are written in IPv4;
+// one, it has a network ACL that denies all else in both directions. ADDR may be
+// ADDR,ADDR of two families. Addresses are written in IPv4;
 // in a lab of IPv6 each decimal of one becomes a group of the other, so that
 // 10.0.1.10 is fd00::10:0:1:10 and 10.0.1.0/24 is fd00::10:0:1:0/112.
 type lab struct {
@@ -129,7 +131,7 @@ func (l *lab) compile() error {
 	l.acls = map[string]*[2][]filter.Entry{}
 	l.routes = map[string][]dataplane.Route{}
 	// Names may be used before their lines: what is named by index comes first.
-	for _, kinds := range []string{"vpc subnet balancer targets", "instance resolver node endpoint premises allow listener acl route"} {
+	for _, kinds := range []string{"reset_revoked vpc subnet balancer targets", "instance resolver node endpoint premises allow listener acl route"} {
 		for _, s := range l.text {
 			f := strings.Fields(s)
 			if !slices.Contains(strings.Fields(kinds), f[0]) {
@@ -211,6 +213,8 @@ func (l *lab) line(f []string) error {
 		l.prog.VPCs = append(l.prog.VPCs, dataplane.VPC{
 			ID: word(1), Addrs: map[packet.Addr]dataplane.InterfaceID{}, Prefixes: []filter.Prefix{l.prefix(word(2))},
 		})
+	case "reset_revoked":
+		l.prog.ResetRevoked = true
 	case "subnet":
 		l.subnets = append(l.subnets, strings.Join(f[1:], " "))
 	case "balancer":
@@ -448,8 +452,10 @@ func (l *lab) rules(groups []string, way flow.Way) *filter.RuleSet {
 }
 
 // proto returns the protocol of a name, in the lab's family.
-func (l *lab) proto(name string) packet.Proto {
-	if name == "icmp" && l.v6 {
+func (l *lab) proto(name string) packet.Proto { return protoOf(name, l.v6) }
+
+func protoOf(name string, v6 bool) packet.Proto {
+	if name == "icmp" && v6 {
 		return packet.ICMPv6
 	}
 	return protocols[name]

@@ -202,16 +202,25 @@ func (a *acl) opens(d direction) bool {
 }
 
 // CreateNetworkACLEntry adds an entry to a network ACL. The error is of type
-// [Problems], with paths relative to the entry, where the entry is at fault.
+// [Problems], with paths relative to the entry, where the entry is at fault, and a
+// *[Refusal] where there is one with its number.
 func (l *Lab) CreateNetworkACLEntry(name string, outbound bool, e *NetworkACLEntry) error {
 	a, entry, err := l.entry(name, e)
 	if err != nil {
 		return err
 	}
-	return a.create(directionOf(outbound), entry).err()
+	d := directionOf(outbound)
+	if _, taken := a.find(d, entry.Number); taken {
+		return &Refusal{
+			"NetworkAclEntryAlreadyExists: The specified rule number already exists in this network ACL",
+			fmt.Sprintf("network ACL %s has an %s rule %d; replace_network_acl_entry changes it", a, d, entry.Number),
+		}
+	}
+	return a.create(d, entry).err()
 }
 
-// ReplaceNetworkACLEntry puts an entry in the place of the one with its number.
+// ReplaceNetworkACLEntry puts an entry in the place of the one with its number. The
+// error is a *[Refusal] where there is none.
 func (l *Lab) ReplaceNetworkACLEntry(name string, outbound bool, e *NetworkACLEntry) error {
 	a, entry, err := l.entry(name, e)
 	if err != nil {
@@ -227,7 +236,8 @@ func (l *Lab) ReplaceNetworkACLEntry(name string, outbound bool, e *NetworkACLEn
 	return nil
 }
 
-// DeleteNetworkACLEntry removes the entry with a number.
+// DeleteNetworkACLEntry removes the entry with a number. The error is a *[Refusal]
+// where there is none.
 func (l *Lab) DeleteNetworkACLEntry(name string, outbound bool, number int) error {
 	a, err := l.find.acls.find("", name)
 	if err != nil {
@@ -255,6 +265,9 @@ func (l *Lab) entry(name string, e *NetworkACLEntry) (*acl, filter.Entry, error)
 	if err != nil {
 		return nil, filter.Entry{}, err
 	}
+	if e == nil {
+		return nil, filter.Entry{}, fmt.Errorf("no rule is given for network ACL %s", name)
+	}
 	own := *e // Its canonical form is ours alone.
 	entry, problems := own.compile()
 	problems.sort()
@@ -274,8 +287,11 @@ func (a *acl) lacks(d direction, number int) error {
 	for _, e := range a.entries[d] {
 		has = append(has, fmt.Sprint(e.Number))
 	}
+	why := fmt.Sprintf("network ACL %s has no %s rule %d", a, d, number)
 	if len(has) == 0 {
-		return fmt.Errorf("network ACL %s has no %s rule %d, nor any other", a, d, number)
+		why += ", nor any other"
+	} else {
+		why += "; it has " + list(has)
 	}
-	return fmt.Errorf("network ACL %s has no %s rule %d; it has %s", a, d, number, list(has))
+	return &Refusal{"InvalidNetworkAclEntry.NotFound: The specified network ACL entry does not exist", why}
 }

@@ -132,23 +132,22 @@ func (p *peering) far(n *Network) *Network {
 }
 
 // DeletePeeringConnection ends a VPC peering connection. The routes over it stay, and
-// lead nowhere; rules that name groups over it match nobody there.
+// lead nowhere; rules that name groups over it match nobody there. The error is a
+// *[Refusal] where it was deleted before.
 func (l *Lab) DeletePeeringConnection(name string) error {
 	p, err := find("VPC peering connection", l.find.peerings, name)
 	if err != nil {
 		return err
 	}
 	if p.deleted {
-		return &goneError{"VPC peering connection " + name}
+		return &Refusal{
+			"InvalidStateTransition: Invalid state transition for " + p.ID + ", attempted to transition from deleted to deleting",
+			"peering connection " + name + " is deleted already",
+		}
 	}
 	p.deleted = true
 	return nil
 }
-
-// goneError says that what an edit names was deleted before.
-type goneError struct{ what string }
-
-func (e *goneError) Error() string { return e.what + " is deleted already" }
 
 // addTables resolves the route tables, and says which subnet has which.
 func (b *builder) addTables() {

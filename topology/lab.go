@@ -29,8 +29,11 @@ type Lab struct {
 	Endpoints []*Endpoint
 	// NICs are the network interfaces by their dataplane.InterfaceID.
 	NICs []*NIC
+	// Events are what endpoint services and their consumers were notified of.
+	Events []Event
 
 	spec      *Spec
+	ids       *ids
 	subnets   []*subnet // by number
 	balancers []*balancer
 	offers    []*offer
@@ -38,6 +41,7 @@ type Lab struct {
 	peerings  []*peering
 	tunnels   []*tunnel
 	rules     []dataplane.RuleInfo // every rule that ever was, so that a RuleID never changes its meaning
+	texts     map[string][]string  // public TXT records, by name
 	epoch     uint32
 
 	now      clock.Time          // as Advance has it
@@ -123,7 +127,8 @@ type NIC struct {
 	Host      *Host          // Kind Instance
 	Endpoint  *Endpoint      // Kind Endpoint
 
-	subnet   uint16 // number within the lab
+	ready    clock.Time // Kind Endpoint: from when on it carries what its endpoint may
+	subnet   uint16     // number within the lab
 	groups   []*group
 	open     bool // no groups at all: everything allowed (F2.63)
 	balancer *balancer
@@ -175,6 +180,8 @@ type Endpoint struct {
 	groups  []*group
 	blocks  int // how many families it has addresses of
 	dnsName string
+	private string     // the private name that it has, "" without private DNS
+	settles clock.Time // when it is available, while State is Pending
 }
 
 // DNSName returns the regional name (F1.22).
@@ -199,6 +206,11 @@ type subnet struct {
 	routerMAC packet.MAC
 }
 
+// has reports whether the subnet has a block of a family.
+func (s *subnet) has(f *family) bool {
+	return slices.ContainsFunc(s.blocks, func(b *block) bool { return b.family == f })
+}
+
 func (s *subnet) String() string { return s.network.Name + "/" + s.name }
 
 // group is a security group of the lab.
@@ -218,6 +230,7 @@ type pool struct {
 	name    string
 	path    string
 	network *Network
+	family  *family // in which its targets are reached
 	number  uint16
 	members []member
 	leavers []leaver // that are not registered again
@@ -225,10 +238,11 @@ type pool struct {
 
 // member is a registered target: an instance, or an address.
 type member struct {
-	host *Host
-	addr netip.Addr
-	port uint16
-	zone Zone
+	host   *Host
+	addr   netip.Addr
+	family *family
+	port   uint16
+	zone   Zone
 
 	health *health    // of a registered target
 	known  clock.Time // from when on load balancers give it flows
@@ -242,7 +256,7 @@ func (m *member) same(o member) bool {
 // address returns where the target is.
 func (m *member) address() netip.Addr {
 	if m.host != nil {
-		return m.host.NIC.Addr()
+		return m.host.NIC.addr(m.family)
 	}
 	return m.addr
 }
@@ -273,12 +287,15 @@ type balancer struct {
 	endings []ending  // of flows to target groups whose weight became 0
 	nodes   []*NIC
 	offer   *offer // the endpoint service that it stands behind, if any
+	offered []Zone // that the service has of it since it was last updated (F1.49)
 	dnsName string
 }
 
-// offer is an endpoint service of the lab.
+// offer is an endpoint service of the lab. An edit replaces its EndpointService,
+// which the spec keeps as the file has it.
 type offer struct {
 	*EndpointService
+	State       ServiceState
 	name        string
 	path        string
 	account     string
@@ -286,17 +303,28 @@ type offer struct {
 	serviceName string
 }
 
-// zoned reports whether the service is offered in the place with an AZ ID.
-func (o *offer) zoned(id string) bool {
-	for _, b := range o.balancers {
-		for _, s := range b.zones {
-			if s.zone.ID == id {
-				return true
-			}
+// zoned reports whether the service is offered in a zone.
+func (o *offer) zoned(z Zone) bool {
+	return slices.ContainsFunc(o.balancers, func(lb *balancer) bool { return lb.serves(z) })
+}
+
+// serves reports whether the endpoint service has the load balancer's node in a zone.
+func (lb *balancer) serves(z Zone) bool {
+	return slices.ContainsFunc(lb.offered, func(o Zone) bool { return o.ID == z.ID })
+}
+
+// update makes a service take on the zones that its load balancers have now (F1.49).
+func (o *offer) update() {
+	for _, lb := range o.balancers {
+		lb.offered = nil
+		for _, s := range lb.zones {
+			lb.offered = append(lb.offered, s.zone)
 		}
 	}
-	return false
 }
+
+// hostName returns the DNS name above those of the service's endpoints (F1.21).
+func (o *offer) hostName(region string) string { return o.ID + "." + region + ".vpce.amazonaws.com" }
 
 // Instance finds an instance by VPC/NAME, or by NAME where it is unique.
 func (l *Lab) Instance(name string) (*Host, error) { return l.find.hosts.find("", name) }

@@ -178,8 +178,16 @@ var mistakes = []struct {
 		`target_groups.web.vpc_id: is missing: consumer and provider could be meant`}},
 	{"target group's name", "\n  web: { vpc_id: provider", "\n  a_b: { vpc_id: provider, port: 1, protocol: TCP }\n  web: { vpc_id: provider", []string{
 		`target_groups.a_b: "a_b" is not a name for a target group: AWS takes 1 to 32 letters, digits and -, no - at either end`}},
-	{"IPv6 target out of reach", "protocol: TCP, targets: [web-1, web-2, web-3]", `protocol: TCP, target_type: ip, targets: [10.0.1.4, "2001:db8::4"]`, []string{
-		`target_groups.web.targets[1].target_id: 2001:db8::4 is in no subnet of VPC provider, and a lab has no other way there`}},
+	{"IPv6 target out of reach", "protocol: TCP, targets: [web-1, web-2, web-3]", `protocol: TCP, target_type: ip, targets: ["2001:db8::4"]`, []string{
+		`load_balancers.api.listeners[0].default_action.target_group_arn: target group web has ip_address_type ipv6, and load balancer api is not dualstack: set its ip_address_type`,
+		`target_groups.web.targets[0].target_id: 2001:db8::4 is in no subnet of VPC provider, and a lab has no other way there`}},
+	{"targets of two families", "protocol: TCP, targets: [web-1, web-2, web-3]", `protocol: TCP, target_type: ip, targets: [10.0.1.4, "2001:db8::4"]`, []string{ // F2.22a
+		`target_groups.web.targets[1].target_id: 2001:db8::4 is not IPv4, and the target group's ip_address_type is ipv4: a group holds IPv4 targets or IPv6 targets, not both`}},
+	{"instances without IPv6", "protocol: TCP, targets: [web-1, web-2, web-3]", `protocol: TCP, ip_address_type: ipv6, targets: [web-1]`, []string{ // F2.22a
+		`load_balancers.api.listeners[0].default_action.target_group_arn: target group web has ip_address_type ipv6, and load balancer api is not dualstack: set its ip_address_type`,
+		`target_groups.web.targets[0].target_id: instance web-1 has no IPv6 address, and the target group's ip_address_type is ipv6`}},
+	{"address type of a target group", "protocol: TCP, targets: [web-1, web-2, web-3]", `protocol: TCP, ip_address_type: dualstack, targets: [web-1]`, []string{
+		`target_groups.web.ip_address_type: "dualstack" is not an address type of a target group; choose from ipv4, ipv6`}},
 	{"target group's VPC", "web: { vpc_id: provider, port", "web: { vpc_id: provder, port", []string{
 		`target_groups.web.vpc_id: there is no VPC "provder"; did you mean provider?`}},
 	{"secondary addresses", "    listeners:\n", "    secondary_ips_auto_assigned_per_subnet: 8\n    listeners:\n", []string{ // F2.2
@@ -194,6 +202,10 @@ var mistakes = []struct {
 		`load_balancers.api.listeners[1].port: port 80 already has a UDP listener: for TCP and UDP on one port use one TCP_UDP listener`}},
 	{"listener timeout", "{ port: 80, protocol: TCP,", "{ port: 80, protocol: TCP, tcp_idle_timeout_seconds: 30,", []string{ // F2.44
 		`load_balancers.api.listeners[0].tcp_idle_timeout_seconds: 30 is out of range: AWS takes 60 to 6000 seconds`}},
+	{"draining of unhealthy targets", "port: 8080, protocol: TCP,", "port: 8080, protocol: TCP, target_health_state: { unhealthy_draining_interval: 60 },", []string{ // F2.55
+		`target_groups.web.target_health_state.unhealthy_draining_interval: is for connections that live on: set enable_unhealthy_connection_termination: false, or remove it`}},
+	{"draining of unhealthy targets for too long", "port: 8080, protocol: TCP,", "port: 8080, protocol: TCP, target_health_state: { enable_unhealthy_connection_termination: false, unhealthy_draining_interval: 360001 },", []string{ // F2.55
+		`target_groups.web.target_health_state.unhealthy_draining_interval: 360001 is out of range: AWS takes 0 to 360000 seconds`}},
 	{"deregistration delay", "port: 8080, protocol: TCP,", "port: 8080, protocol: TCP, deregistration_delay: 3601,", []string{ // F2.59
 		`target_groups.web.deregistration_delay: 3601 is out of range: AWS takes 0 to 3600 seconds`}},
 	{"numbers that are settings", "\ntarget_groups:", "\npropagation_delay: -1\nsource_ports: 55001\ntermination_delay: 3601\ntarget_groups:", []string{
@@ -244,7 +256,7 @@ var mistakes = []struct {
 	{"principal syntax", `["arn:aws:iam::222222222222:root"]`, `["arn:aws:iam::222222222222:root", "222222222222"]`, []string{ // F1.14
 		`endpoint_services.api.allowed_principals[1]: "222222222222" is an account number: write arn:aws:iam::222222222222:root`}},
 	{"principal not allowed", `["arn:aws:iam::222222222222:root"]`, `["arn:aws:iam::333333333333:root"]`, []string{
-		`vpc_endpoints.api.service_name: AWS would say that the service com.amazonaws.vpce.us-east-1.SERVICE does not exist: arn:aws:iam::222222222222:root is not among the allowed_principals of endpoint service api; add it there`}},
+		`vpc_endpoints.api.service_name: arn:aws:iam::222222222222:root is not among the allowed_principals of endpoint service api, so to AWS the service does not exist; add it there`}},
 	{"principal of another account", "    vpc_id: consumer\n", "    vpc_id: consumer\n    principal: \"arn:aws:iam::111111111111:root\"\n", []string{
 		`vpc_endpoints.api.principal: arn:aws:iam::111111111111:root is of account 111111111111, but VPC consumer belongs to 222222222222: who creates an endpoint is of the account that owns the VPC`}},
 	{"private name in capitals", "api.example.com", "API.example.com", []string{ // F1.26

@@ -161,7 +161,7 @@ func TestPeeredGroup(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"both": "VPC peering connection both is deleted already",
+		"both": "InvalidStateTransition: Invalid state transition for " + l.find.peerings["both"].ID + ", attempted to transition from deleted to deleting (peering connection both is deleted already)",
 		"bot":  `there is no VPC peering connection "bot"; did you mean both?`,
 	} {
 		if err := l.DeletePeeringConnection(name); err == nil || err.Error() != want {
@@ -191,11 +191,11 @@ func TestNetworkACLEntries(t *testing.T) {
 	}{
 		{func() error { return l.CreateNetworkACLEntry("hub/strict", false, entry(105, "allow")) }, "", "105 true"},
 		{func() error { return l.CreateNetworkACLEntry("strict", false, entry(50, "deny")) }, "", "50 false"},
-		{func() error { return l.CreateNetworkACLEntry("strict", false, entry(50, "allow")) }, "rule_no: network ACL hub/strict already has an ingress rule 50", "50 false"},
+		{func() error { return l.CreateNetworkACLEntry("strict", false, entry(50, "allow")) }, "NetworkAclEntryAlreadyExists: The specified rule number already exists in this network ACL (network ACL hub/strict has an ingress rule 50; replace_network_acl_entry changes it)", "50 false"},
 		{func() error { return l.ReplaceNetworkACLEntry("strict", false, entry(50, "allow")) }, "", "50 true"},
-		{func() error { return l.ReplaceNetworkACLEntry("strict", true, entry(50, "allow")) }, "network ACL hub/strict has no egress rule 50, nor any other", "50 true"},
+		{func() error { return l.ReplaceNetworkACLEntry("strict", true, entry(50, "allow")) }, "InvalidNetworkAclEntry.NotFound: The specified network ACL entry does not exist (network ACL hub/strict has no egress rule 50, nor any other)", "50 true"},
 		{func() error { return l.DeleteNetworkACLEntry("strict", false, 50) }, "", "105 true"},
-		{func() error { return l.DeleteNetworkACLEntry("strict", false, 50) }, "network ACL hub/strict has no ingress rule 50; it has 100, 105, 110 and 120", "105 true"},
+		{func() error { return l.DeleteNetworkACLEntry("strict", false, 50) }, "InvalidNetworkAclEntry.NotFound: The specified network ACL entry does not exist (network ACL hub/strict has no ingress rule 50; it has 100, 105, 110 and 120)", "105 true"},
 		{func() error { return l.DeleteNetworkACLEntry("strit", false, 50) }, `there is no network ACL "strit"; did you mean strict?`, "105 true"},
 		{func() error { return l.CreateNetworkACLEntry("strict", false, entry(0, "")) }, "action: is missing: write allow or deny\nrule_no: is missing: give a number from 1 to 32766", "105 true"},
 		{func() error { return l.CheckNetworkACLEntry("strict", entry(50, "allow")) }, "", "105 true"},

@@ -144,6 +144,8 @@ endpoint_services:
     supported_ip_address_types: [ipv4, ipv6]
 vpc_endpoints:
   api: { vpc_id: consumer, service_name: api, subnet_ids: [default] }
+on_premises:
+  office: { cidr_block: 192.168.0.0/24 }
 `
 
 // Every reference in the guide's table stands for something, and the table has
@@ -157,7 +159,7 @@ func TestDocumentedReferences(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows := regexp.MustCompile("(?m)^\\| `\\$\\{(\\w+)\\.([\\w/]+)\\.(\\w+)[^`]*}` ").FindAllStringSubmatch(string(text), -1)
+	rows := regexp.MustCompile("(?m)^\\| `\\$\\{(\\w+)\\.([\\w/]+)\\.(\\w+(?:\\.(?:name|value)\\b)?)[^`]*}` ").FindAllStringSubmatch(string(text), -1)
 	described := map[string][]string{} // attributes, by kind and name
 	for _, m := range rows {
 		ref := strings.Trim(m[0], "| `")
@@ -166,8 +168,8 @@ func TestDocumentedReferences(t *testing.T) {
 		}
 		described[m[1]+"."+m[2]] = append(described[m[1]+"."+m[2]], m[3])
 	}
-	if len(described) != 5 {
-		t.Fatalf("the table has references of %d kinds, want 5", len(described))
+	if len(described) != 6 {
+		t.Fatalf("the table has references of %d kinds, want 6", len(described))
 	}
 	for part, attributes := range described {
 		_, err := loaded.Lab.Variable(part + ".?")

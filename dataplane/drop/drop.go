@@ -54,6 +54,7 @@ const (
 
 	// The interface endpoint.
 	EndpointNotAvailable // pendingAcceptance, pending, rejected, deleted (F1.9)
+	EndpointRevoked      // the flow's endpoint was rejected or deleted: answered with RST by a setting (F1.19)
 	EndpointPing         // endpoints do not answer ping (F1.35)
 	EndpointMTU          // over 8500 bytes, no ICMP is sent (F1.31)
 	EndpointNoZone       // no load balancer node in the endpoint interface's zone (F1.46)
@@ -61,6 +62,7 @@ const (
 	// The load balancer.
 	NoListener                // no listener for protocol and port: silence (F2.10)
 	LoadBalancerICMP          // ICMP other than type 3 to a node (F2.10)
+	ICMPFamily                // an ICMP error that the other address family has no word for
 	LoadBalancerSecurityGroup // refused by the load balancer's groups (F2.65)
 	TargetUnhealthy           // the flow's target turned unhealthy: answered with RST (F2.55)
 	NoTarget                  // no registered target in reach of this zone (F2.19)

@@ -46,12 +46,14 @@ var entries = [NumReasons]entry{
 	TrackingTable:        {"tracking_table", "An interface on the way tracks as many flows as it can; new ones are dropped."},
 
 	EndpointNotAvailable: {"endpoint_not_available", "The interface endpoint is not in the state available: it waits for acceptance, or was rejected or deleted."},
+	EndpointRevoked:      {"endpoint_revoked", "The flow's interface endpoint was rejected or deleted, and revoked_flows says that a RST tells of it."},
 	EndpointPing:         {"endpoint_ping", "Interface endpoints do not answer ping."},
 	EndpointMTU:          {"endpoint_mtu", "The packet exceeds the 8500 bytes that an interface endpoint carries; no ICMP message is sent."},
 	EndpointNoZone:       {"endpoint_no_zone", "The service's load balancer has no node in the zone of this endpoint interface."},
 
 	NoListener:                {"no_listener", "The load balancer has no listener for this protocol and port."},
 	LoadBalancerICMP:          {"load_balancer_icmp", "Load balancer nodes take no ICMP but destination unreachable; through an endpoint none that speaks of a packet's size."},
+	ICMPFamily:                {"icmp_family", "The ICMP error is about a flow between IPv4 and IPv6, and the other family has no word for what it says."},
 	LoadBalancerSecurityGroup: {"load_balancer_security_group", "No inbound rule of the load balancer's security groups allows the packet."},
 	TargetUnhealthy:           {"target_unhealthy", "The flow's target has turned unhealthy, so the load balancer ends the flow; it answers with RST."},
 	NoTarget:                  {"no_target", "No registered target is within reach of this zone's load balancer node."},

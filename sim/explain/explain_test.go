@@ -60,12 +60,7 @@ vpc_endpoints:
 `
 
 func TestWay(t *testing.T) {
-	accept := func(l *topology.Lab) error {
-		if err := l.Accept("web"); err != nil {
-			return err
-		}
-		return l.Settle("web")
-	}
+	accept := func(l *topology.Lab) error { return l.Accept("web") }
 	healthy := func(l *topology.Lab) error {
 		for _, c := range l.Checks() {
 			l.Checked(c, true)
@@ -153,6 +148,19 @@ a first packet would arrive now, but its answer is dropped as no_route: The dest
 			want: `wary/here: egress allowed by all to 0.0.0.0/0 of wary/default (vpcs.wary.security_groups.default.egress[0])
 wary/here: the route 10.9.0.0/16 by peering connection both (pcx-both) leads to a VPC that the address is not in
 dropped as not_transitive: The destination lies beyond the VPC at the other end of the peering connection, which leads to that VPC alone.`,
+		}, {
+			// F2.29.
+			name: "a target that calls itself", edit: healthy, from: "web", to: "load_balancer.web.private_ip.us-east-1a", port: 80,
+			want: `provider/web: egress allowed by all to 0.0.0.0/0 of provider/web (vpcs.provider.security_groups.web.egress[0])
+provider/web: the address is that of load_balancer.web.us-east-1a
+load_balancer.web.us-east-1a: ingress is not filtered
+load_balancer.web.us-east-1a: the listener for TCP port 80 gets the packet
+load_balancer.web.us-east-1a: the flow hash chose target provider/web
+load_balancer.web.us-east-1a: translated to 10.0.0.4:40000 > 10.0.0.4:8080
+load_balancer.web.us-east-1a: egress is not filtered
+provider/web: ingress allowed by tcp 8080 from 10.0.0.0/16 of provider/web (vpcs.provider.security_groups.web.ingress[0])
+provider/web: gets the packet as 10.0.0.4:40000 > 10.0.0.4:8080
+a first packet would arrive now, and its receiver would drop it: the target is the client, whose address its target group preserves, and no host takes a packet from its own address (F2.29)`,
 		}, {
 			name: "nowhere", from: "app", to: "10.9.9.9", port: 80,
 			want: `consumer/app: egress allowed by all to 0.0.0.0/0 of consumer/app (vpcs.consumer.security_groups.app.egress[0])

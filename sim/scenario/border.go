@@ -15,7 +15,7 @@ func (c *checker) entryEdit(path string, e *EntryEdit) {
 		}
 		return
 	}
-	entry, outbound := e.Entry()
+	entry, outbound := e.entry()
 	if c.lab == nil {
 		return
 	}
