@@ -61,6 +61,8 @@ type env struct {
 	lastAt dataplane.InterfaceID
 	ports  map[netip.AddrPort]string // random source ports by their stable names
 	tables dataplane.Tables
+
+	measured map[string]bool // lines of metrics that were printed
 }
 
 // run does one directive.
@@ -100,6 +102,8 @@ func (e *env) run(t *testing.T, d *datadriven.TestData) string {
 		fmt.Fprintln(&out, &e.tables)
 	case "drops":
 		e.drops(&out)
+	case "metrics":
+		e.metrics(t, &out)
 	case "flowlog":
 		e.flowlog(&out)
 	default:
@@ -130,7 +134,7 @@ func (e *env) begin(t *testing.T, d *datadriven.TestData) {
 	e.walk, e.probed = dataplane.New(e.lab.prog, s), dataplane.New(e.lab.prog, s)
 	e.now, e.frame, e.last = 0, packet.NewFrame(), packet.NewFrame()
 	e.ports = map[netip.AddrPort]string{}
-	e.tables = dataplane.Tables{}
+	e.tables, e.measured = dataplane.Tables{}, map[string]bool{}
 }
 
 // count verifies the invariants of the tables.
