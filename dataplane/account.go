@@ -22,6 +22,9 @@ func (w *Walk) report(p *path) {
 			continue
 		}
 		for i, h := range hops {
+			if j := i ^ 1; j < len(hops) && hops[j].at == h.at {
+				continue // a node that answers itself does not leave for itself
+			}
 			way, t := wayOf(i), p.tuple(i)
 			if flow.Dir(dir) == flow.Reply {
 				way, t = way^1, t.Reversed()

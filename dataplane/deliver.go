@@ -27,7 +27,7 @@ func (d *decision) deliver() {
 // its subnet sends as itself, all else comes from the router.
 func (d *decision) seenFrom(from, to InterfaceID) (src, dst packet.MAC) {
 	a, b := &d.w.prog.Interfaces[from], &d.w.prog.Interfaces[to]
-	if a.Subnet == b.Subnet {
+	if a.Subnet == b.Subnet && from != to {
 		return a.MAC, b.MAC
 	}
 	return b.RouterMAC, b.MAC
@@ -54,12 +54,12 @@ func (d *decision) toll() (ttl uint8, mss uint16) {
 		return endpointTTL, endpointMSS6
 	case p.private:
 		return endpointTTL, endpointMSS4
-	case p.balanced.Valid():
-		return nodeTTL, 0
 	case own && d.v.V6:
 		return nodeTTL, nodeMSS6
 	case own:
 		return nodeTTL, nodeMSS4
+	case p.balanced.Valid():
+		return nodeTTL, 0
 	default:
 		return 0, 0
 	}

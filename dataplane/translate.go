@@ -1,6 +1,8 @@
 package dataplane
 
 import (
+	"slices"
+
 	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/flow"
 	"github.com/plsim/plsim/dataplane/nlb"
@@ -18,12 +20,7 @@ func (d *decision) translate(f *nlb.Flow, t *Target, preserve bool) drop.Reason 
 		d.trace.translated(at, d.at, drop.None)
 		return drop.None
 	}
-	for _, a := range d.w.prog.Interfaces[at].Addrs {
-		if a.Is4() == t.Addr.Is4() {
-			d.at.Src = a
-			break
-		}
-	}
+	d.at.Src = d.w.addrOf(at, t.Addr.Is4())
 	f.Pair.Node = d.at.Src
 	chance := d.w.rnd.Uint64()
 	port, ok := d.w.ports.Take(f.Pair, chance)
@@ -58,4 +55,10 @@ func (d *decision) remember(f nlb.Flow, before packet.Tuple) {
 		}
 	}
 	d.path.balanced, _, _ = d.w.flows.InsertPair(there, back, f)
+}
+
+// addrOf returns an interface's primary address of a family, which it must have.
+func (w *Walk) addrOf(id InterfaceID, v4 bool) packet.Addr {
+	addrs := w.prog.Interfaces[id].Addrs
+	return addrs[max(slices.IndexFunc(addrs, func(a packet.Addr) bool { return a.Is4() == v4 }), 0)]
 }
