@@ -15,7 +15,7 @@ UNPRIVILEGED := ./dataplane/... ./topology ./sim/scenario/...
 LINT_VERSION := v2.15.0
 LINT         := bin/golangci-lint-$(LINT_VERSION)
 
-.PHONY: all build quickstart test priv race fuzz bench bench-live lint check schema clean
+.PHONY: all build quickstart conformance test priv race fuzz bench bench-live lint check schema clean
 all: build
 
 build: ## ./plsim
@@ -23,6 +23,9 @@ build: ## ./plsim
 
 quickstart: build ## a request over PrivateLink, end to end
 	$(SUDO) ./plsim run scenarios/quickstart.yaml
+
+conformance: build ## one behaviour of AWS after the other
+	$(SUDO) ./plsim run scenarios/conformance
 
 test: ## every test; those that need privilege say so and skip where there is none
 	$(GO) test ./...

@@ -26,7 +26,7 @@ var edges = map[string]string{
 	"dataplane/nlb":       "dataplane/clock dataplane/conntrack dataplane/flow dataplane/packet dataplane/snat",
 	"dataplane/packet":    "dataplane/drop",
 	"dataplane/ppv2":      "",
-	"dataplane/snat":      "dataplane/flow dataplane/packet",
+	"dataplane/snat":      "dataplane/clock dataplane/flow dataplane/packet",
 	"scenarios":           "",
 	"sim":                 "dataplane/drop dataplane/flowlog sim/scenario topology",
 	"sim/emulate":         "dataplane dataplane/clock dataplane/drop dataplane/engine dataplane/flow dataplane/flowlog dataplane/packet dataplane/ppv2 dataplane/snat sim sim/explain sim/scenario topology topology/netns",

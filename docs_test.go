@@ -86,12 +86,14 @@ func commands(text string) []string {
 // elsewhere are documented commands that no test runs word for word.
 var elsewhere = map[string]string{
 	"git clone https://github.com/plsim/plsim": "a checkout is where tests start",
-	"cd plsim":   "likewise",
-	"make":       "the target build",
-	"make priv":  ".ci/run sets what it sets, for make test",
-	"make fuzz":  "the seeds of every fuzz test run with make test",
-	"make bench": ".ci/run runs each benchmark once",
-	"make check": "its parts are run one by one",
+	"cd plsim":                        "likewise",
+	"make":                            "the target build",
+	"make priv":                       ".ci/run sets what it sets, for make test",
+	"make fuzz":                       "the seeds of every fuzz test run with make test",
+	"make bench":                      ".ci/run runs each benchmark once",
+	"plsim run conformance":           "make conformance, from the binary",
+	"plsim run scenarios/conformance": "make conformance",
+	"make check":                      "its parts are run one by one",
 }
 
 // TestCommands wants each command line of the documents to be run somewhere: by

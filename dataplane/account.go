@@ -105,4 +105,5 @@ func (w *Walk) sweep(now clock.Time, n int) {
 		return false
 	})
 	w.track.Sweep(now, n)
+	w.ports.Wake(now, n)
 }

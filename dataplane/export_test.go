@@ -12,16 +12,21 @@ import (
 type Tables struct {
 	Paths, Tracked, Flows int
 	Ports                 int // source ports in use
+	Resting               int // and those that rest (F2.34)
 
 	pairs map[snat.Pair]bool
 }
 
 func (t *Tables) String() string {
-	return fmt.Sprintf("paths=%d tracked=%d flows=%d ports=%d", t.Paths, t.Tracked, t.Flows, t.Ports)
+	resting := ""
+	if t.Resting > 0 {
+		resting = fmt.Sprintf(" resting=%d", t.Resting)
+	}
+	return fmt.Sprintf("paths=%d tracked=%d flows=%d ports=%d%s", t.Paths, t.Tracked, t.Flows, t.Ports, resting)
 }
 
 // Empty reports whether the walk has forgotten everything.
-func (t *Tables) Empty() bool { return t.Paths+t.Tracked+t.Flows+t.Ports == 0 }
+func (t *Tables) Empty() bool { return t.Paths+t.Tracked+t.Flows+t.Ports+t.Resting == 0 }
 
 // Count counts the state of w. It fails where a source port does not belong to
 // exactly one flow.
@@ -29,7 +34,8 @@ func (t *Tables) Count(w *Walk) error {
 	if t.pairs == nil {
 		t.pairs = map[snat.Pair]bool{}
 	}
-	t.Paths, t.Tracked, t.Flows, t.Ports = w.paths.Len(), w.track.Len(), w.flows.Len(), 0
+	t.Paths, t.Tracked, t.Flows = w.paths.Len(), w.track.Len(), w.flows.Len()
+	t.Ports, t.Resting = 0, 0
 	type held struct {
 		pair snat.Pair
 		port uint16
@@ -57,6 +63,7 @@ func (t *Tables) Count(w *Walk) error {
 	for pair := range t.pairs {
 		n := w.ports.InUse(pair)
 		t.Ports += n
+		t.Resting += w.ports.Resting(pair)
 		if n != flows[pair] {
 			return fmt.Errorf("%d ports in use of %v, and %d flows hold one", n, pair, flows[pair])
 		}

@@ -27,9 +27,20 @@ func (w *Walk) close(closures []Closure) {
 	}
 }
 
-// forget drops a load balancer's flow and frees its source port.
+// forget drops a load balancer's flow and gives back its source port.
 func (w *Walk) forget(ref flow.Ref) {
-	if f := w.flows.At(ref); f != nil && f.Port != 0 {
+	f := w.flows.At(ref)
+	if f == nil {
+		return
+	}
+	if p := w.paths.At(f.Owner); p != nil {
+		w.writeBack(p)
+	}
+	switch {
+	case f.Port == 0: // the client's own
+	case f.Lingers():
+		w.ports.Rest(f.Pair, f.Port, f.LastSeen.Add(w.settings.Balancing.Rest))
+	default:
 		w.ports.Release(f.Pair, f.Port)
 	}
 	w.flows.Delete(ref)

@@ -22,23 +22,21 @@ func (d *decision) translate(f *nlb.Flow, t *Target, preserve bool) drop.Reason 
 	}
 	d.at.Src = d.w.addrOf(at, t.Addr.Is4())
 	f.Pair.Node = d.at.Src
-	chance := d.w.rnd.Uint64()
-	port, ok := d.w.ports.Take(f.Pair, chance)
+	take, chance := d.w.ports.Take, d.w.rnd.Uint64()
+	if !d.commit {
+		take = d.w.ports.Next
+	}
+	port, ok := take(d.now, f.Pair, chance)
 	if !ok {
 		d.w.sweep(d.now, reclaim)
-		port, ok = d.w.ports.Take(f.Pair, chance)
+		port, ok = take(d.now, f.Pair, chance)
 	}
 	if !ok {
 		d.passing = true // there may be a port for the next one
 		d.trace.translated(at, d.at, drop.PortAllocation)
 		return drop.PortAllocation
 	}
-	if d.commit {
-		f.Port = port
-	} else {
-		d.w.ports.Release(f.Pair, port)
-	}
-	d.at.SrcPort = port
+	f.Port, d.at.SrcPort = port, port
 	d.trace.translated(at, d.at, drop.None)
 	return drop.None
 }

@@ -40,8 +40,30 @@ type Result struct {
 	Steps []StepResult `json:"steps"`
 }
 
-// ResultSchemaVersion is raised when the JSON form of a Result changes its meaning.
+// ResultSchemaVersion is raised when the JSON form of a Result or a Summary changes
+// its meaning.
 const ResultSchemaVersion = 1
+
+// Summary is what became of several scenarios. Its JSON form is part of plsim's
+// contract with users.
+type Summary struct {
+	SchemaVersion int           `json:"schema_version"`
+	Verdict       Verdict       `json:"verdict"` // Pass if all passed
+	Duration      time.Duration `json:"duration_ns"`
+	Scenarios     []*Result     `json:"scenarios"`
+}
+
+// Add adds what became of a scenario.
+func (s *Summary) Add(r *Result) {
+	if len(s.Scenarios) == 0 {
+		s.SchemaVersion, s.Verdict = ResultSchemaVersion, Pass
+	}
+	if r.Verdict != Pass {
+		s.Verdict = Fail
+	}
+	s.Duration += r.Duration
+	s.Scenarios = append(s.Scenarios, r)
+}
 
 // StepResult is what became of one step.
 type StepResult struct {

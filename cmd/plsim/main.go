@@ -81,6 +81,12 @@ func run(args []string, stdout, stderr io.Writer) (code int) {
 // complain prints an error for people. The mistakes of a scenario begin with
 // their place, so that editors and shells can jump there.
 func complain(stderr io.Writer, err error) {
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, err := range several.Unwrap() {
+			complain(stderr, err)
+		}
+		return
+	}
 	var mistakes scenario.Mistakes
 	if errors.As(err, &mistakes) {
 		fmt.Fprintf(stderr, "%splsim: %s in the scenario\n", mistakes.Excerpt(), sim.Count(len(mistakes), "mistake"))

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,13 +8,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/signal"
-	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
-	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/emulate"
 	"github.com/plsim/plsim/sim/report"
 	"github.com/plsim/plsim/sim/scenario"
@@ -32,22 +29,23 @@ type runFlags struct {
 func runCommand() *cobra.Command {
 	f := runFlags{output: "text"}
 	cmd := &cobra.Command{
-		Use:   "run FILE",
+		Use:   "run FILE...",
 		Short: "Build a scenario's lab, play its story and check every line of it",
 		Long: `Run builds the lab of a scenario, plays its steps and compares what is seen with
 what is expected. FILE is a path, - for standard input, or the name of a scenario
-that comes with plsim, such as quickstart.
+that comes with plsim, such as quickstart; a directory stands for every scenario
+below it. Several are played one after the other, and summed up.
 
 It needs root, or a host that allows user namespaces and has /dev/net/tun open to
 everyone. Nothing is left on the host, however the run ends.`,
-		Example:           "  sudo plsim run scenarios/quickstart.yaml\n  sudo plsim run quickstart -o json",
-		Args:              oneScenario,
+		Example:           "  sudo plsim run scenarios/quickstart.yaml\n  sudo plsim run quickstart -o json\n  sudo plsim run conformance",
+		Args:              someScenarios,
 		ValidArgsFunction: completeScenario,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !cmd.Flags().Changed("seed") {
 				f.seed = seed(rand.Uint64())
 			}
-			return runScenario(cmd, args[0], f)
+			return runScenarios(cmd, args, f)
 		},
 	}
 	cmd.Flags().VarP(&f.output, "output", "o", "how to print the result on standard output")
@@ -100,12 +98,11 @@ func (s *scale) Set(text string) error {
 	return nil
 }
 
-func runScenario(cmd *cobra.Command, file string, f runFlags) error {
-	stdout, stderr := cmd.OutOrStdout(), cmd.ErrOrStderr()
+func runScenarios(cmd *cobra.Command, args []string, f runFlags) error {
 	// A wrong scenario is said to be wrong also where it could not run. Standard
 	// input can be read only once, so it has to wait until the sandbox stands.
-	if !netns.Inside() && file != "-" {
-		if _, err := load(file); err != nil {
+	if !netns.Inside() && !slices.Contains(args, "-") {
+		if _, err := loadAll(args); err != nil {
 			return err
 		}
 	}
@@ -121,34 +118,19 @@ func runScenario(cmd *cobra.Command, file string, f runFlags) error {
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 
-	loaded, err := load(file)
+	all, err := loadAll(args)
 	if err != nil {
 		return err
 	}
-	if err := missingPrograms(loaded.Scenario.Requires); err != nil {
-		return &codeError{exitHost, err}
+	r := newRunner(f, cmd.OutOrStdout(), cmd.ErrOrStderr())
+	if len(all) > 1 {
+		return r.runAll(ctx, all)
 	}
-	f.scale = cmp.Or(f.scale, scale(loaded.Scenario.TimeScale), 1)
-	res, err := play(ctx, loaded, file, f, stdout, stderr)
-	if ctx.Err() != nil {
-		err = errInterrupted
-	}
-	res.File, res.Mode, res.Seed, res.TimeScale = file, "emulate", uint64(f.seed), int(f.scale)
-	if err != nil {
-		res.Verdict, res.Error = sim.Fail, err.Error()
-	}
+	res, err := r.run(ctx, all[0])
 	if f.output == "json" {
-		err = errors.Join(err, report.JSON(stdout, res))
+		return errors.Join(err, report.JSON(r.stdout, res))
 	}
-	switch {
-	case errors.Is(err, errInterrupted):
-		return &codeError{exitInterrupted, errInterrupted}
-	case err != nil:
-		return &codeError{codeOf(err), err}
-	case res.Verdict != sim.Pass:
-		return silent(exitFailed)
-	}
-	return nil
+	return err
 }
 
 var errInterrupted = errors.New("interrupted; everything is cleaned up")
@@ -161,37 +143,16 @@ func silent(code int) error {
 	return &codeError{code: code}
 }
 
-// play builds the lab and plays the story. The result holds what was played, also
-// beside an error.
-func play(ctx context.Context, l *scenario.Loaded, file string, f runFlags, stdout, stderr io.Writer) (*sim.Result, error) {
-	out := stdout
-	if f.output == "json" {
-		out = stderr // progress; the result alone goes to standard output
-	}
-	text := report.NewText(out, isTerminal(out) && os.Getenv("NO_COLOR") == "")
-	text.Begin(l.Scenario.Name, file, len(l.Scenario.Steps), uint64(f.seed), int(f.scale))
-
-	opts := emulate.Options{Seed: uint64(f.seed), TimeScale: int(f.scale)}
-	if dir, err := filepath.Abs(filepath.Dir(file)); err == nil && file != "-" {
-		opts.ScenarioDir = dir
-	}
-	w, err := emulate.Start(ctx, l.Lab, opts)
-	if err != nil {
-		res := &sim.Result{SchemaVersion: sim.ResultSchemaVersion, Scenario: l.Scenario.Name, Steps: []sim.StepResult{}}
-		return res, errors.Join(err, w.Close())
-	}
-	res, err := sim.Play(ctx, l.Scenario, l.Lab, w, text.Step)
-	if err = errors.Join(err, w.Close()); err == nil {
-		text.End(res)
-	}
-	return res, err
-}
-
 // codeOf tells what kind of failure an error is.
 func codeOf(err error) int {
+	var coded *codeError
 	var program *netns.ProgramError
 	var start *emulate.StartError
 	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &coded):
+		return coded.code
 	case errors.As(err, &program):
 		return exitHost // the program is not installed here
 	case errors.As(err, &start):

@@ -65,6 +65,7 @@ const (
 	syn
 	ack // an acknowledgement after the other side's SYN
 	fin
+	rst
 )
 
 // State returns where the connection is.
@@ -79,6 +80,9 @@ func (m Machine) Turned() Machine {
 
 // Answered reports whether the side that was called has sent anything.
 func (m *Machine) Answered() bool { return m.marks[flow.Reply] != 0 }
+
+// Reset reports whether a RST ended the connection: neither side remembers it.
+func (m *Machine) Reset() bool { return (m.marks[0]|m.marks[1])&rst != 0 }
 
 // Reopens reports whether a packet asks for a new connection in the place of
 // this one, which has closed.
@@ -145,16 +149,19 @@ func (m *Machine) tcp(dir flow.Dir, flags packet.Flags) {
 	if flags&packet.FIN != 0 {
 		*own |= fin
 	}
-	m.state = m.handshake(flags&packet.RST != 0)
+	if flags&packet.RST != 0 {
+		*own |= rst
+	}
+	m.state = m.handshake()
 }
 
 // handshake is the state of a TCP connection by what both sides have sent. It
 // holds for simultaneous opening and closing too (RFC 9293 section 3.5, 3.6).
-func (m *Machine) handshake(reset bool) State {
+func (m *Machine) handshake() State {
 	both := m.marks[flow.Forward] & m.marks[flow.Reply]
 	either := m.marks[flow.Forward] | m.marks[flow.Reply]
 	switch {
-	case reset || both&fin != 0:
+	case either&rst != 0 || both&fin != 0:
 		return Closed
 	case either&fin != 0:
 		return Closing

@@ -57,11 +57,18 @@ type Timeouts struct {
 	// AWS does not publish these (F2.49): they are settings.
 	Closing time.Duration // TCP half closed
 	Closed  time.Duration // TCP after both FINs or a RST
+
+	// Rest is how long after a TCP connection's last packet its source port is
+	// better not used again (F2.34).
+	Rest time.Duration
 }
 
 // DefaultTimeouts returns AWS's values where they are known.
 func DefaultTimeouts() Timeouts {
-	return Timeouts{Answer: 30 * time.Second, Endpoint: 350 * time.Second, Closing: 120 * time.Second, Closed: 10 * time.Second}
+	return Timeouts{
+		Answer: 30 * time.Second, Endpoint: 350 * time.Second, Closing: 120 * time.Second, Closed: 10 * time.Second,
+		Rest: 60 * time.Second, // TIME_WAIT of Linux
+	}
 }
 
 // Flow is a flow that has a target. In its [Table] it has two keys: the client's
@@ -98,6 +105,13 @@ func (t *Timeouts) For(s conntrack.State, proto packet.Proto, idle time.Duration
 		}
 	}
 	return idle
+}
+
+// Lingers reports whether the target may remember the flow's connection after its
+// end: it was established, and nobody reset it. The side that closes first stays
+// in TIME_WAIT.
+func (f *Flow) Lingers() bool {
+	return f.Pair.Proto == packet.TCP && f.State() > conntrack.New && !f.Reset()
 }
 
 // Expired reports whether the flow is forgotten. Nobody is told; the next

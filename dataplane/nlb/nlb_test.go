@@ -195,7 +195,7 @@ func TestDefaults(t *testing.T) {
 		UDPIdle != 120*time.Second || DefaultTimeouts().Answer != 30*time.Second {
 		t.Error("not AWS's values (F2.44, F2.48)")
 	}
-	if d := DefaultTimeouts(); d.Closing != 120*time.Second || d.Closed != 10*time.Second {
+	if d := DefaultTimeouts(); d.Closing != 120*time.Second || d.Closed != 10*time.Second || d.Rest != 60*time.Second {
 		t.Error("not the values that FIDELITY.md gives (F2.34, F2.49)")
 	}
 }

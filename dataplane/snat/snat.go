@@ -5,6 +5,7 @@ package snat
 import (
 	"math/bits"
 
+	"github.com/plsim/plsim/dataplane/clock"
 	"github.com/plsim/plsim/dataplane/flow"
 	"github.com/plsim/plsim/dataplane/packet"
 )
@@ -38,19 +39,33 @@ const (
 	maxSpare   = 16
 )
 
-// Pool knows which source ports are in use between which pairs. It has one owner.
+// Pool knows which source ports are in use between which pairs, and which rest:
+// their connection is over, but its target may still hold it in TIME_WAIT and
+// would take a new one's SYN for a part of it (F2.34). A Pool has one owner.
 type Pool struct {
 	limit int
 	pairs map[Pair]*portSet
 	spare []*portSet // empty, for the next pair
+
+	resting []Pair // those with resting ports, which Wake visits in turn
+	turn    int    // whose it is
 }
 
-// portSet is the state of one pair: a bit for each port in use, and how many there
-// are in each block of bits, so that the search for a free one is short.
+// portSet is the state of one pair: a bit for each port that is in use or rests,
+// and how many there are in each block of bits, so that the search for another one
+// is short.
 type portSet struct {
-	inUse int
-	count [numBlocks]uint16
-	words [numBlocks][blockWords]uint64
+	inUse   int
+	resting []rest // in the order in which they came to rest
+	listed  bool   // in Pool.resting
+	count   [numBlocks]uint16
+	words   [numBlocks][blockWords]uint64
+}
+
+// rest is a port that nobody uses, and until when it rests.
+type rest struct {
+	until clock.Time
+	index uint16 // of the port, from FirstPort
 }
 
 // NewPool returns a pool that lets at most limit ports of a pair be in use at
@@ -74,44 +89,113 @@ func (p *Pool) InUse(pair Pair) int {
 	return 0
 }
 
+// Resting returns how many ports of the pair rest.
+func (p *Pool) Resting(pair Pair) int {
+	if u := p.pairs[pair]; u != nil {
+		return len(u.resting)
+	}
+	return 0
+}
+
 // Take returns a port that is not in use for the pair, chosen by the random
-// number rnd; every free port is as likely as any other (F2.32). It reports
-// false if the limit is reached.
-func (p *Pool) Take(pair Pair, rnd uint64) (uint16, bool) {
+// number rnd. Every free port is as likely as any other (F2.32); where none is
+// free, it is the one that has rested longest. It reports false if the limit is
+// reached, to which resting ports do not count.
+func (p *Pool) Take(now clock.Time, pair Pair, rnd uint64) (port uint16, ok bool) {
 	u := p.pairs[pair]
 	if u == nil {
 		u = p.fresh()
 		p.pairs[pair] = u
 	}
-	if u.inUse >= p.limit {
+	i, ok := u.choose(now, p.limit, rnd)
+	if !ok {
 		return 0, false
 	}
-	nth, _ := bits.Mul64(rnd, uint64(total-u.inUse))
-	i := u.free(int(nth))
-	u.count[i/blockPorts]++
+	if w, bit := u.word(i); *w&bit != 0 {
+		u.resting = u.resting[1:] // it was the first
+	} else {
+		*w |= bit
+		u.count[i/blockPorts]++
+	}
 	u.inUse++
-	*u.word(i) |= 1 << (i % 64)
 	return uint16(FirstPort + i), true
 }
 
-// Release gives a port back. A port that is not in use for the pair is ignored.
+// Next returns the port that Take would, and does not take it.
+func (p *Pool) Next(now clock.Time, pair Pair, rnd uint64) (port uint16, ok bool) {
+	u := p.pairs[pair]
+	if u == nil {
+		u = new(portSet)
+	}
+	i, ok := u.choose(now, p.limit, rnd)
+	return uint16(FirstPort + i), ok
+}
+
+// Release gives back a port that is in use. One that is free is ignored.
 func (p *Pool) Release(pair Pair, port uint16) {
+	if u, i := p.used(pair, port); u != nil {
+		u.inUse--
+		u.free(i)
+		p.drop(pair, u)
+	}
+}
+
+// Rest gives back a port that is in use, and that should not be used again until
+// some time. One that is free is ignored.
+func (p *Pool) Rest(pair Pair, port uint16, until clock.Time) {
+	u, i := p.used(pair, port)
+	if u == nil {
+		return
+	}
+	u.inUse--
+	u.resting = append(u.resting, rest{until, uint16(i)})
+	if !u.listed {
+		u.listed = true
+		p.resting = append(p.resting, pair)
+	}
+}
+
+// Wake frees ports that have rested long enough. It takes up to n steps, and goes
+// on where it stopped when it is called again.
+func (p *Pool) Wake(now clock.Time, n int) {
+	for ; n > 0 && len(p.resting) > 0; n-- {
+		p.turn %= len(p.resting)
+		pair := p.resting[p.turn]
+		u := p.pairs[pair]
+		switch {
+		case u.wake(now):
+		case len(u.resting) > 0:
+			p.turn++
+		default:
+			last := len(p.resting) - 1
+			p.resting[p.turn] = p.resting[last]
+			p.resting = p.resting[:last]
+			u.listed = false
+			p.drop(pair, u)
+		}
+	}
+}
+
+// used finds the state of a pair whose port is not free.
+func (p *Pool) used(pair Pair, port uint16) (*portSet, int) {
 	u := p.pairs[pair]
 	if u == nil || port < FirstPort || port > LastPort {
-		return
+		return nil, 0
 	}
 	i := int(port) - FirstPort
-	w, bit := u.word(i), uint64(1)<<(i%64)
-	if *w&bit == 0 {
-		return
+	if w, bit := u.word(i); *w&bit == 0 {
+		return nil, 0
 	}
-	*w &^= bit
-	u.count[i/blockPorts]--
-	u.inUse--
-	if u.inUse > 0 {
+	return u, i
+}
+
+// drop forgets a pair of which there is nothing to know.
+func (p *Pool) drop(pair Pair, u *portSet) {
+	if u.inUse > 0 || u.listed {
 		return
 	}
 	delete(p.pairs, pair)
+	u.resting = nil
 	if len(p.spare) < maxSpare {
 		p.spare = append(p.spare, u)
 	}
@@ -129,13 +213,46 @@ func (p *Pool) fresh() *portSet {
 	return u
 }
 
-func (u *portSet) word(i int) *uint64 {
-	return &u.words[i/blockPorts][i%blockPorts/64]
+// word returns where the bit of a port is.
+func (u *portSet) word(i int) (w *uint64, bit uint64) {
+	return &u.words[i/blockPorts][i%blockPorts/64], 1 << (i % 64)
 }
 
-// free returns the index of the nth port that is not in use, from 0. There must
-// be more than nth of them. It takes at most 16+62+63 steps.
-func (u *portSet) free(nth int) int {
+// free clears the bit of a port.
+func (u *portSet) free(i int) {
+	w, bit := u.word(i)
+	*w &^= bit
+	u.count[i/blockPorts]--
+}
+
+// wake frees the port that has rested longest, if it has rested long enough.
+func (u *portSet) wake(now clock.Time) bool {
+	if len(u.resting) == 0 || now < u.resting[0].until {
+		return false
+	}
+	u.free(int(u.resting[0].index))
+	u.resting = u.resting[1:]
+	return true
+}
+
+// choose returns the port to use next; false if the limit is reached.
+func (u *portSet) choose(now clock.Time, limit int, rnd uint64) (int, bool) {
+	if u.inUse >= limit {
+		return 0, false
+	}
+	// Two at a time: more than one take adds, so that what rests does not pile up.
+	_ = u.wake(now) && u.wake(now)
+	free := total - u.inUse - len(u.resting)
+	if free == 0 {
+		return int(u.resting[0].index), true
+	}
+	nth, _ := bits.Mul64(rnd, uint64(free))
+	return u.nth(int(nth)), true
+}
+
+// nth returns the index of the nth free port, from 0. There must be more than nth
+// of them. It takes at most 16+62+63 steps.
+func (u *portSet) nth(nth int) int {
 	b := 0
 	for ; nth >= blockPorts-int(u.count[b]); b++ {
 		nth -= blockPorts - int(u.count[b])

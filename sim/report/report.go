@@ -91,6 +91,25 @@ func (t *Text) End(r *sim.Result) {
 		t.paint(code, word), r.Scenario, passed, sim.Count(len(r.Steps), "step"), rounded(r.Duration))
 }
 
+// Summary prints the verdict on several scenarios, and which of them failed.
+func (t *Text) Summary(s *sim.Summary) {
+	word, code, passed := "PASS", "32", 0
+	for _, r := range s.Scenarios {
+		if r.Verdict == sim.Pass {
+			passed++
+		}
+	}
+	if s.Verdict != sim.Pass {
+		word, code = "FAIL", "31"
+	}
+	fmt.Fprintf(t.w, "\n%s %d of %s, %s\n", t.paint(code, word), passed, sim.Count(len(s.Scenarios), "scenario"), rounded(s.Duration))
+	for _, r := range s.Scenarios {
+		if r.Verdict != sim.Pass {
+			fmt.Fprintf(t.w, "%s %s (%s)%s\n", t.paint("31", "✗"), r.Scenario, r.File, prefixed(": ", r.Error))
+		}
+	}
+}
+
 func (t *Text) paint(code, s string) string {
 	if !t.colour {
 		return s
@@ -98,8 +117,8 @@ func (t *Text) paint(code, s string) string {
 	return "\x1b[" + code + "m" + s + "\x1b[0m"
 }
 
-// JSON prints a result as one JSON document.
-func JSON(w io.Writer, r *sim.Result) error {
+// JSON prints a *sim.Result or a *sim.Summary as one JSON document.
+func JSON[R *sim.Result | *sim.Summary](w io.Writer, r R) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	return enc.Encode(r)
