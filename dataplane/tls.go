@@ -114,24 +114,35 @@ func (w *Walk) Call(now clock.Time, node InterfaceID, from, to netip.AddrPort) (
 	return made, drop.None
 }
 
-// HangUp gives back the source port of a call that is over.
-func (w *Walk) HangUp(node InterfaceID, c Call) {
+// HangUp gives back the source port of a call that is over, to rest first: its
+// target may be in TIME_WAIT.
+func (w *Walk) HangUp(now clock.Time, node InterfaceID, c Call) {
 	key := tupleKey(node, packet.TCP, tupleOf(c.Source, c.Target))
 	if made := w.calls[key]; made != nil {
-		w.ports.Release(made.Pair, made.Port)
+		w.ports.Rest(made.Pair, made.Port, now.Add(w.settings.Balancing.Rest))
 		delete(w.calls, key)
 	}
 }
 
-// Rest returns how long a client's connection to a TLS listener may stay idle
-// until the load balancer forgets it; ok is false where it has (F2.44). Every packet of
-// the client and to it counts, keepalives included (F2.46).
-func (w *Walk) Rest(now clock.Time, node InterfaceID, from, to netip.AddrPort) (rest time.Duration, ok bool) {
+// Pulse is how alive a client's connection to a TLS listener is.
+type Pulse struct {
+	Left  time.Duration // until the load balancer forgets it (F2.44); 0 if it has
+	Heard clock.Time    // when the last packet passed, of the client's connection or the target's
+}
+
+// Pulse returns how alive a client's connection to a TLS listener is. Every packet
+// of the client and to it restarts its timer, keepalives included (F2.46).
+func (w *Walk) Pulse(now clock.Time, node InterfaceID, from, to netip.AddrPort, c Call) Pulse {
 	_, f := w.caller(now, node, from, to)
 	if f == nil {
-		return 0, false
+		return Pulse{}
 	}
-	return w.settings.Balancing.For(f.State(), packet.TCP, f.Idle) - now.Sub(f.LastSeen), true
+	p := Pulse{Left: w.settings.Balancing.For(f.State(), packet.TCP, f.Idle) - now.Sub(f.LastSeen), Heard: f.LastSeen}
+	key := tupleKey(node, packet.TCP, tupleOf(c.Source, c.Target))
+	if _, path, _ := w.paths.Lookup(&key); path != nil {
+		p.Heard = max(p.Heard, path.last)
+	}
+	return p
 }
 
 // caller finds the flow of a client that a node's server knows by the addresses

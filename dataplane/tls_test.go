@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/datadriven"
 
@@ -22,7 +23,7 @@ type callKey struct {
 //
 //	NODE CLIENT:PORT to PORT              asks for a target, and sends it a SYN
 //	NODE CLIENT:PORT to PORT hang_up      gives its source port back
-//	NODE CLIENT:PORT to PORT rest         how long the client may stay idle
+//	NODE CLIENT:PORT to PORT left         how long the client may stay idle
 //
 // CLIENT is the address by which the node knows the client.
 func (e *env) call(t *testing.T, d *datadriven.TestData, out *strings.Builder) {
@@ -36,11 +37,11 @@ func (e *env) call(t *testing.T, d *datadriven.TestData, out *strings.Builder) {
 		}
 		switch f[len(f)-1] {
 		case "hang_up":
-			e.walk.HangUp(k.node, e.calls[k])
-			e.probed.HangUp(k.node, e.calls[k])
-		case "rest":
-			rest, ok := e.walk.Rest(e.now, k.node, k.from, k.to)
-			fmt.Fprintf(out, "rest %v %v\n", rest, ok)
+			e.walk.HangUp(e.now, k.node, e.calls[k])
+			e.probed.HangUp(e.now, k.node, e.calls[k])
+		case "left":
+			p := e.walk.Pulse(e.now, k.node, k.from, k.to, e.calls[k])
+			fmt.Fprintf(out, "left %v, heard %v\n", p.Left, time.Duration(p.Heard))
 		default:
 			c, why := e.walk.Call(e.now, k.node, k.from, k.to)
 			if again, because := e.probed.Call(e.now, k.node, k.from, k.to); again.Source != c.Source || because != why {

@@ -13,6 +13,7 @@ var fits = map[string][]string{
 	"TCP":     {"TCP", "TCP_UDP"},
 	"UDP":     {"UDP", "TCP_UDP"},
 	"TCP_UDP": {"TCP_UDP"},
+	"TLS":     {"TCP", "TLS"},
 }
 
 // maxWeight bounds the weights of target groups (F2.11).
@@ -70,6 +71,8 @@ func (l *Lab) forwardTo(problems *Problems, path string, lb *balancer, listener 
 		return nil
 	case needs != nil && fits[p.Protocol] != nil && !slices.Contains(needs, p.Protocol):
 		problems.add(path, "a %s listener cannot forward to target group %s, whose protocol is %s; it needs %s", listener.Protocol, p.name, p.Protocol, strings.Join(needs, " or "))
+	case listener.Protocol == "TLS" && p.Stickiness != nil && p.Stickiness.Enabled: // F2.18
+		problems.add(path, "target group %s has stickiness, which TLS listeners do not know: remove it, or use another target group", p.name)
 	case lb.network != nil && p.network != nil && p.network != lb.network:
 		problems.add(path, "target group %s is in VPC %s, but load balancer %s is in VPC %s", p.name, p.network.Name, lb.name, lb.network.Name)
 	}

@@ -19,6 +19,17 @@ import (
 // with a numeric port: no name is ever resolved here. While the connection is
 // being made no thread is taken up.
 func (n *Namespace) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	return n.dial(ctx, network, nil, address)
+}
+
+// DialFrom is Dial for TCP from an address and port of the namespace's own, which
+// other connections may use at the same time. It fails with EADDRINUSE or
+// EADDRNOTAVAIL where the kernel cannot use that port towards this address now.
+func (n *Namespace) DialFrom(ctx context.Context, from, to netip.AddrPort) (net.Conn, error) {
+	return n.dial(ctx, "tcp", net.TCPAddrFromAddrPort(from), to.String())
+}
+
+func (n *Namespace) dial(ctx context.Context, network string, from net.Addr, address string) (net.Conn, error) {
 	if _, err := netip.ParseAddrPort(address); err != nil {
 		return nil, &net.AddrError{Err: "not a literal address with a port", Addr: address}
 	}
@@ -31,6 +42,7 @@ func (n *Namespace) Dial(ctx context.Context, network, address string) (net.Conn
 		defer v.leave()
 		d := net.Dialer{
 			KeepAlive: -1,
+			LocalAddr: from,
 			// The socket exists and belongs to the namespace: what remains
 			// may happen on any thread.
 			Control: func(network, _ string, c syscall.RawConn) error {
@@ -38,7 +50,7 @@ func (n *Namespace) Dial(ctx context.Context, network, address string) (net.Conn
 					return unix.EADDRNOTAVAIL
 				}
 				v.leave()
-				return n.setWindow(network, c)
+				return errors.Join(n.setWindow(network, c), share(from, c))
 			},
 		}
 		conn, err = d.DialContext(ctx, network, address)
@@ -48,6 +60,18 @@ func (n *Namespace) Dial(ctx context.Context, network, address string) (net.Conn
 		return nil, err // already a *net.OpError that names both ends
 	}
 	return conn, nil
+}
+
+// share lets a socket that is bound to a port be one of several.
+func share(from net.Addr, c syscall.RawConn) error {
+	if from == nil {
+		return nil
+	}
+	var failed error
+	err := c.Control(func(fd uintptr) {
+		failed = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+	})
+	return errors.Join(err, failed)
 }
 
 // setWindow gives a TCP socket the namespace's receive window, from its SYN on.
