@@ -25,6 +25,9 @@ func (w *Walk) report(p *path) {
 			if j := i ^ 1; j < len(hops) && hops[j].at == h.at {
 				continue // a node that answers itself does not leave for itself
 			}
+			if w.prog.Interfaces[h.at].Kind == OnPremises {
+				continue // AWS logs nothing there
+			}
 			way, t := wayOf(i), p.tuple(i)
 			if flow.Dir(dir) == flow.Reply {
 				way, t = way^1, t.Reversed()
@@ -33,7 +36,11 @@ func (w *Walk) report(p *path) {
 			if p.rejected && i == len(hops)-1 {
 				action = flowlog.Reject
 			}
-			w.log.Add(flowlog.Key{Flow: tupleKey(h.at, p.proto, t), Way: way, Action: action}, *c)
+			k := flowlog.Key{Flow: tupleKey(h.at, p.proto, t), Way: way, Action: action}
+			if way == flow.Egress {
+				k.Path = w.prog.way(h.at, t.Dst)
+			}
+			w.log.Add(k, *c)
 		}
 		*c = flowlog.Counter{}
 	}

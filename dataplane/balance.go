@@ -18,7 +18,9 @@ func (d *decision) balance(client, via, node InterfaceID) drop.Reason {
 	private := via != NoInterface
 	d.path.end = node
 	if !private {
-		d.hop(node)
+		if _, why := d.arrive(node); why != drop.None {
+			return why
+		}
 	}
 	if d.midway() && lb.serves(client, d.at.Src, d.at.SrcPort) {
 		d.passing = true
@@ -33,7 +35,7 @@ func (d *decision) balance(client, via, node InterfaceID) drop.Reason {
 	} else {
 		d.trace.filtered(node, flow.Ingress, NotEnforced, filter.NoRule, drop.None)
 	}
-	listener, why := d.listener(lb)
+	listener, why := d.listener(lb, private || d.at.Dst == nic.own(d.at.Dst)[0])
 	d.trace.listener(node, d.v.Proto, d.at, why)
 	if why != drop.None {
 		return why
@@ -48,7 +50,7 @@ func (d *decision) balance(client, via, node InterfaceID) drop.Reason {
 		return why
 	}
 	f := nlb.Flow{
-		Client: flow.Scope(client), Node: flow.Scope(node), Target: flow.Scope(target.Interface),
+		Client: flow.Scope(client), Node: flow.Scope(node), Target: flow.Scope(d.w.prog.home(node, target)),
 		Group: group.Number,
 		Via:   flow.Scope(via), Private: private, Idle: listener.IdleTimeout,
 	}
@@ -74,6 +76,9 @@ func (d *decision) reach(f *nlb.Flow) drop.Reason {
 	if _, why := d.ask(InterfaceID(f.Node), flow.Egress); why != drop.None {
 		d.w.forget(d.path.balanced) // the node has no flow that it may not send
 		d.path.balanced = flow.Ref{}
+		return why
+	}
+	if why := d.depart(InterfaceID(f.Node), InterfaceID(f.Target)); why != drop.None {
 		return why
 	}
 	d.nameless = d.w.nameless(f)

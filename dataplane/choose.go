@@ -10,14 +10,15 @@ import (
 )
 
 // listener finds the listener for the packet and judges whether the packet may
-// open a flow there.
-func (d *decision) listener(lb *LoadBalancer) (*Listener, drop.Reason) {
+// open a flow there. Listeners are at a node's primary addresses: the secondary
+// ones are towards its targets (F2.2).
+func (d *decision) listener(lb *LoadBalancer, primary bool) (*Listener, drop.Reason) {
 	if d.v.Proto != packet.TCP && d.v.Proto != packet.UDP {
 		return nil, drop.LoadBalancerICMP
 	}
 	l := lb.Listeners[ListenerKey{d.v.Proto, d.at.DstPort}]
 	switch {
-	case l == nil:
+	case l == nil || !primary:
 		return nil, drop.NoListener
 	case d.midway():
 		d.passing = true // a SYN on the same ports is a new matter

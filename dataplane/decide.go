@@ -29,6 +29,9 @@ type decision struct {
 	// passing holds for this packet only: nothing answers it, its answer needs
 	// no state, or the next one like it may fare better.
 	passing bool
+	// oneWay says that what answers the packet has no way back: it is decided by
+	// itself when it comes.
+	oneWay bool
 }
 
 // decide finds the way of a packet for which no path serves, and leaves the path
@@ -43,6 +46,7 @@ func (w *Walk) decide(now clock.Time, in InterfaceID, v *packet.View, stale flow
 		return nil, why
 	}
 	d.path.verdict = d.run(in)
+	d.path.muted = d.muted(d.path.verdict)
 	return w.install(d), drop.None
 }
 
@@ -92,12 +96,13 @@ func (d *decision) run(in InterfaceID) drop.Reason {
 	if ref, f, dir := d.complains(in); f != nil {
 		return d.relay(ref, f, dir)
 	}
-	if why := d.leave(in); why != drop.None {
+	to, route, lost := d.w.prog.find(in, d.at.Dst)
+	if why := d.leave(in, to); why != drop.None {
 		return why
 	}
-	to, why := d.route(in)
-	if why != drop.None {
-		return why
+	d.trace.routed(in, to, route, lost)
+	if lost != drop.None {
+		return lost
 	}
 	if call != nil {
 		if call.as.Port != 0 {
@@ -134,21 +139,4 @@ func (d *decision) hop(at InterfaceID) *hop {
 	d.path.hopCount++
 	d.path.end = at
 	return h
-}
-
-// route finds the interface that has the destination address.
-func (d *decision) route(in InterfaceID) (InterfaceID, drop.Reason) {
-	vpc := &d.w.prog.VPCs[d.w.prog.Interfaces[in].VPC]
-	if to, ok := vpc.Addrs[d.at.Dst]; ok {
-		d.trace.routed(in, to, drop.None)
-		return to, drop.None
-	}
-	why := drop.NoRoute
-	for _, p := range vpc.Prefixes {
-		if p.Contains(d.at.Dst) {
-			why = drop.NoSuchAddress
-		}
-	}
-	d.trace.routed(in, NoInterface, why)
-	return NoInterface, why
 }

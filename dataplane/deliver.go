@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/flow"
 	"github.com/plsim/plsim/dataplane/packet"
 )
@@ -21,6 +22,9 @@ func (d *decision) deliver() {
 		p.legs[i].rewrite.TTL, p.legs[i].rewrite.MSS = ttl, mss
 	}
 	d.trace.delivered(last, d.at)
+	if !d.passing {
+		d.oneWay = d.returns() != drop.None
+	}
 }
 
 // seenFrom returns the MAC addresses of a frame to an interface: a neighbour in

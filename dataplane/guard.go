@@ -7,11 +7,32 @@ import (
 	"github.com/plsim/plsim/dataplane/packet"
 )
 
-// leave passes the security groups of the interface that sends.
-func (d *decision) leave(at InterfaceID) drop.Reason { return d.filter(d.hop(at), flow.Egress) }
+// leave passes the security groups of the interface that sends, and the network ACL
+// of its subnet (F3.23).
+func (d *decision) leave(at, to InterfaceID) drop.Reason {
+	if why := d.filter(d.hop(at), flow.Egress); why != drop.None {
+		return why
+	}
+	return d.edge(at, to, flow.Egress)
+}
 
-// enter passes the security groups of an interface that receives.
-func (d *decision) enter(at InterfaceID) drop.Reason { return d.filter(d.hop(at), flow.Ingress) }
+// enter passes the network ACL of the subnet of an interface that receives, and its
+// security groups (F3.23).
+func (d *decision) enter(at InterfaceID) drop.Reason {
+	h, why := d.arrive(at)
+	if why != drop.None {
+		return why
+	}
+	return d.filter(h, flow.Ingress)
+}
+
+// arrive adds an interface that receives to the path, if the network ACL of its
+// subnet lets the packet in.
+func (d *decision) arrive(at InterfaceID) (*hop, drop.Reason) {
+	from := d.path.hops[d.path.hopCount-1].at
+	h := d.hop(at)
+	return h, d.edge(at, from, flow.Ingress)
+}
 
 // filter asks the security groups of an interface: a tracked flow passes whatever
 // the rules say now (F3.4, F3.12), another one needs a rule and is tracked from
@@ -71,14 +92,13 @@ func (d *decision) exempt(nic *Interface, peer packet.Addr) bool {
 // ask puts the packet to the rules of an interface's security groups.
 func (d *decision) ask(at InterfaceID, way flow.Way) (filter.RuleID, drop.Reason) {
 	nic := &d.w.prog.Interfaces[at]
-	rules, peer, refused := nic.Ingress, d.at.Src, drop.SecurityGroupIngress
+	rules, refused := nic.Ingress, drop.SecurityGroupIngress
 	if way == flow.Egress {
-		rules, peer, refused = nic.Egress, d.at.Dst, drop.SecurityGroupEgress
+		rules, refused = nic.Egress, drop.SecurityGroupEgress
 	}
-	rule, ok := rules.Match(filter.Query{
-		Proto: d.v.Proto, Port: d.at.DstPort, Type: d.v.Type, Code: d.v.Code, Peer: peer,
-		NoGroups: d.nameless,
-	})
+	q := d.query(way)
+	q.NoGroups = d.nameless
+	rule, ok := rules.Match(q)
 	switch {
 	case !ok:
 		d.path.rejected = true
@@ -90,4 +110,13 @@ func (d *decision) ask(at InterfaceID, way flow.Way) (filter.RuleID, drop.Reason
 		d.trace.filtered(at, way, Allowed, rule, drop.None)
 	}
 	return rule, drop.None
+}
+
+// query is what rules are asked about the packet, which passes them one way.
+func (d *decision) query(way flow.Way) filter.Query {
+	peer := d.at.Src
+	if way == flow.Egress {
+		peer = d.at.Dst
+	}
+	return filter.Query{Proto: d.v.Proto, Port: d.at.DstPort, Type: d.v.Type, Code: d.v.Code, Peer: peer}
 }

@@ -23,17 +23,20 @@ import (
 //
 //	vpc NAME CIDR
 //	subnet VPC/NAME ZONE CIDR
-//	instance VPC/NAME SUBNET ADDR [groups=G,G]       (or resolver)
-//	node VPC/NAME SUBNET ADDR BALANCER [groups=G,G]
+//	instance VPC/NAME SUBNET ADDR [groups=G,G]       (or resolver, premises)
+//	node VPC/NAME SUBNET ADDR[,ADDR] BALANCER [groups=G,G]
 //	endpoint VPC/NAME SUBNET ADDR NODE,NODE [groups=G,G] [pending]
 //	allow GROUP in|out PROTO PORT PEER               (- for any; a peer is a CIDR or a group)
+//	acl SUBNET in|out NUMBER allow|deny PROTO PORTS CIDR  (- for any; FIRST-LAST; of ICMP the type)
+//	route SUBNET CIDR peering|gateway [VPC,VPC]      (without a VPC it leads nowhere)
 //	balancer NAME [enforce]
 //	listener BALANCER PROTO PORT TARGETS[*WEIGHT],… [idle=350s]
 //	targets NAME [cross_zone] [preserve] [tls] [proxy[=early|wide]] [sticky=client|endpoint] [INTERFACE:PORT[/avoid][/reset]…]
 //	former NAME INTERFACE:PORT…                      (targets that have left)
 //	close NAME [INTERFACE:PORT] [listener=PORT]      (flows end when it is loaded)
 //
-// An interface without groups is not filtered. Addresses are written in IPv4;
+// An interface without groups is not filtered, nor is a subnet without acl lines: with
+// one, it has a network ACL that denies all else in both directions. Addresses are written in IPv4;
 // in a lab of IPv6 each decimal of one becomes a group of the other, so that
 // 10.0.1.10 is fd00::10:0:1:10 and 10.0.1.0/24 is fd00::10:0:1:0/112.
 type lab struct {
@@ -49,6 +52,8 @@ type lab struct {
 	sets           map[string]*[2][]rule // by group, then by way
 	groups         map[string][]string   // by interface
 	targets        map[string]*dataplane.TargetGroup
+	acls           map[string]*[2][]filter.Entry // by subnet, then by way
+	routes         map[string][]dataplane.Route  // by subnet
 }
 
 // rule is a rule whose peer is not known before all interfaces are.
@@ -122,8 +127,10 @@ func (l *lab) compile() error {
 	l.sets = map[string]*[2][]rule{}
 	l.groups = map[string][]string{}
 	l.targets = map[string]*dataplane.TargetGroup{}
+	l.acls = map[string]*[2][]filter.Entry{}
+	l.routes = map[string][]dataplane.Route{}
 	// Names may be used before their lines: what is named by index comes first.
-	for _, kinds := range []string{"vpc subnet balancer targets", "instance resolver node endpoint allow listener"} {
+	for _, kinds := range []string{"vpc subnet balancer targets", "instance resolver node endpoint premises allow listener acl route"} {
 		for _, s := range l.text {
 			f := strings.Fields(s)
 			if !slices.Contains(strings.Fields(kinds), f[0]) {
@@ -153,6 +160,7 @@ func (l *lab) link() error {
 		if groups := l.groups[name]; groups != nil {
 			nic.Ingress, nic.Egress = l.rules(groups, flow.Ingress), l.rules(groups, flow.Egress)
 		}
+		l.borders(nic)
 		l.prog.Interfaces[l.id(name)] = *nic
 	}
 	for _, s := range l.text {
@@ -222,6 +230,16 @@ func (l *lab) line(f []string) error {
 		}
 	case "allow":
 		return l.allow(word(1), word(2), word(3), word(4), word(5))
+	case "acl":
+		return l.acl(word(1), word(2), word(3), word(4), word(5), word(6), word(7))
+	case "route":
+		r := dataplane.Route{Prefix: l.prefix(word(2)), Path: paths[word(3)], Text: word(2)}
+		for vpc := range strings.SplitSeq(word(4), ",") {
+			if at := l.vpc(vpc); at >= 0 {
+				r.To = append(r.To, dataplane.VPCID(at))
+			}
+		}
+		l.routes[word(1)] = append(l.routes[word(1)], r)
 	case "listener":
 		lb := l.balancer(word(1))
 		listener := &dataplane.Listener{TLS: word(2) == "tls", IdleTimeout: 350 * time.Second} // F2.44
@@ -258,8 +276,11 @@ var protocols = map[string]packet.Proto{"tcp": packet.TCP, "tls": packet.TCP, "u
 
 func (l *lab) nic(f []string, word func(int) string) error {
 	vpc, _, _ := strings.Cut(word(1), "/")
-	n := &dataplane.Interface{MTU: 9001, Addrs: []packet.Addr{l.addr(word(3))}}
-	at := slices.IndexFunc(l.prog.VPCs, func(v dataplane.VPC) bool { return v.ID == vpc })
+	n := &dataplane.Interface{MTU: 9001}
+	for a := range strings.SplitSeq(word(3), ",") {
+		n.Addrs = append(n.Addrs, l.addr(a))
+	}
+	at := l.vpc(vpc)
 	sub := slices.IndexFunc(l.subnets, func(s string) bool { return strings.HasPrefix(s, word(2)+" ") })
 	if at < 0 || sub < 0 {
 		return fmt.Errorf("no VPC %s or no subnet %s", vpc, word(2))
@@ -280,6 +301,8 @@ func (l *lab) nic(f []string, word func(int) string) error {
 	switch f[0] {
 	case "instance":
 		n.Kind = dataplane.Instance
+	case "premises":
+		n.Kind = dataplane.OnPremises
 	case "resolver":
 		n.Kind, n.Exempt = dataplane.Resolver, true
 	case "node":
@@ -309,6 +332,66 @@ func (l *lab) balancer(name string) int {
 	return slices.IndexFunc(l.prog.Balancers, func(b dataplane.LoadBalancer) bool { return b.ID == name })
 }
 
+func (l *lab) vpc(name string) int {
+	return slices.IndexFunc(l.prog.VPCs, func(v dataplane.VPC) bool { return v.ID == name })
+}
+
+var paths = map[string]flowlog.Path{"peering": flowlog.Peering, "gateway": flowlog.PrivateGateway}
+
+var ways = map[string]flow.Way{"in": flow.Ingress, "out": flow.Egress}
+
+// acl adds an entry to the network ACL of a subnet.
+func (l *lab) acl(subnet, way, num, action, proto, ports, cidr string) error {
+	w, ok := ways[way]
+	if !ok || number(num) == 0 || action != "allow" && action != "deny" {
+		return fmt.Errorf("not an entry of a network ACL")
+	}
+	e := filter.Entry{Number: number(num), Allow: action == "allow"}
+	e.Traffic = filter.Rule{Proto: filter.AnyProto, To: 65535, Prefix: l.prefix(cidr)}
+	if proto != "-" {
+		e.Traffic.Proto = int(l.proto(proto))
+	}
+	first, last, ranged := strings.Cut(ports, "-")
+	switch {
+	case ports == "-" && proto == "icmp":
+		e.Traffic.From, e.Traffic.To = -1, -1
+	case ports == "-":
+	case proto == "icmp":
+		e.Traffic.From, e.Traffic.To = l.icmpType(ports), -1
+	case ranged:
+		e.Traffic.From, e.Traffic.To = number(first), number(last)
+	default:
+		e.Traffic.From, e.Traffic.To = number(ports), number(ports)
+	}
+	if l.acls[subnet] == nil {
+		l.acls[subnet] = new([2][]filter.Entry)
+	}
+	l.acls[subnet][w] = append(l.acls[subnet][w], e)
+	return nil
+}
+
+// icmpType reads echo or answer.
+func (l *lab) icmpType(name string) int {
+	return map[string]int{"echo": pick(l.v6, 128, 8), "answer": pick(l.v6, 129, 0)}[name]
+}
+
+// borders gives an interface what its subnet has: a network ACL and routes.
+func (l *lab) borders(nic *dataplane.Interface) {
+	subnet, _, _ := strings.Cut(l.subnets[nic.Subnet], " ")
+	nic.Routes = slices.SortedStableFunc(slices.Values(l.routes[subnet]), func(a, b dataplane.Route) int {
+		return int(b.Prefix.Bits) - int(a.Prefix.Bits)
+	})
+	acl := l.acls[subnet]
+	if acl == nil {
+		return
+	}
+	for _, entries := range acl {
+		slices.SortFunc(entries, func(a, b filter.Entry) int { return a.Number - b.Number })
+	}
+	nic.ACLIngress = filter.NewACL("acl-"+subnet, subnet, slices.Clone(acl[flow.Ingress]))
+	nic.ACLEgress = filter.NewACL("acl-"+subnet, subnet, slices.Clone(acl[flow.Egress]))
+}
+
 func (l *lab) allow(group, way, proto, port, peer string) error {
 	r := rule{peer: peer}
 	info := dataplane.RuleInfo{Group: group, Text: strings.Join([]string{way, proto, port, peer}, " ")}
@@ -331,7 +414,6 @@ func (l *lab) allow(group, way, proto, port, peer string) error {
 	if l.sets[group] == nil {
 		l.sets[group] = new([2][]rule)
 	}
-	ways := map[string]flow.Way{"in": flow.Ingress, "out": flow.Egress}
 	w, ok := ways[way]
 	if !ok {
 		return fmt.Errorf("neither in nor out: %q", way)
@@ -354,7 +436,9 @@ func (l *lab) rules(groups []string, way flow.Way) *filter.RuleSet {
 				r.Members = map[packet.Addr]struct{}{} // F3.6
 				for name, nic := range l.nics {
 					if slices.Contains(l.groups[name], r.peer) {
-						r.Members[nic.Addrs[0]] = struct{}{}
+						for _, a := range nic.Addrs {
+							r.Members[a] = struct{}{}
+						}
 					}
 				}
 			}

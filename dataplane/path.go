@@ -23,7 +23,8 @@ type path struct {
 	epoch    uint32
 	isn      uint32            // sequence number of the packet that was decided on
 	verdict  drop.Reason       // None: forward
-	rejected bool              // the last hop's security groups are the reason
+	rejected bool              // the last hop's security groups are the reason, or its network ACL
+	muted    bool              // the reset that would answer does not arrive
 	private  bool              // crosses an endpoint
 	settled  bool              // only a SYN, FIN or RST can change state
 	turned   bool              // Forward is the direction of the flow's answers
@@ -128,7 +129,7 @@ func (w *Walk) install(d *decision) *path {
 	}
 	there := tupleKey(p.hops[0].at, p.proto, p.ends[0])
 	var ref flow.Ref
-	if p.verdict != drop.None {
+	if p.verdict != drop.None || d.oneWay {
 		// What refuses one direction says nothing of the other.
 		ref, p, _ = w.paths.Insert(there, *p)
 	} else {
@@ -138,10 +139,12 @@ func (w *Walk) install(d *decision) *path {
 	}
 	for i := range p.hops[:p.hopCount] {
 		if e := w.track.At(p.last, p.hops[i].track); e != nil {
-			e.Owner = ref
+			if p.verdict == drop.None || !w.lives(e.Owner) {
+				e.Owner = ref
+			}
 		}
 	}
-	if f := w.flows.At(p.balanced); f != nil {
+	if f := w.flows.At(p.balanced); f != nil && (p.verdict == drop.None || !w.lives(f.Owner)) {
 		f.Owner = ref
 	}
 	return p

@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"slices"
 	"time"
 
 	"github.com/plsim/plsim/dataplane/filter"
@@ -39,11 +40,12 @@ type Kind uint8
 
 // The kinds of interface.
 const (
-	Absent   Kind = iota // deleted, or never made
-	Instance             // an instance's eth0
-	Resolver             // the VPC resolver at base+2
-	Endpoint             // one zone's interface of an interface endpoint
-	Node                 // one zone's node of a load balancer
+	Absent     Kind = iota // deleted, or never made
+	Instance               // an instance's eth0
+	OnPremises             // a host's outside AWS
+	Resolver               // the VPC resolver at base+2
+	Endpoint               // one zone's interface of an interface endpoint
+	Node                   // one zone's node of a load balancer
 )
 
 // Interface is a network interface of the lab: a port of the fabric.
@@ -57,14 +59,31 @@ type Interface struct {
 	MAC       packet.MAC
 	RouterMAC packet.MAC    // the VPC router as this subnet sees it
 	Routers   []packet.Addr // the router's addresses in this subnet, one a family
-	Addrs     []packet.Addr // the primary of each family first
+	Addrs     []packet.Addr // IPv4 before IPv6, the primary of each family first
 	MTU       int           // bytes of IP packet: 9001, or 8500 at an endpoint (F1.31)
 
 	Ingress, Egress *filter.RuleSet // nil: everything allowed (F2.63)
-	Exempt          bool            // never filtered: the resolver (F3.5)
+	Exempt          bool            // never filtered: the resolver (F3.5, F3.22)
+	// What holds for all of the subnet: its network ACL, where nil allows
+	// everything, and the routes beside the VPC's own, longest prefix first.
+	ACLIngress, ACLEgress *filter.ACL
+	Routes                []Route
 
 	Endpoint EndpointInterface // Kind Endpoint
 	Balancer uint16            // Kind Node: index in Program.Balancers
+}
+
+// own returns the interface's addresses of the same family as another address, the
+// primary first.
+func (i *Interface) own(like packet.Addr) []packet.Addr {
+	v6 := slices.IndexFunc(i.Addrs, func(a packet.Addr) bool { return !a.Is4() })
+	if v6 < 0 {
+		v6 = len(i.Addrs)
+	}
+	if like.Is4() {
+		return i.Addrs[:v6]
+	}
+	return i.Addrs[v6:]
 }
 
 // EndpointInterface is what is special about an interface of an endpoint.
@@ -77,7 +96,7 @@ type EndpointInterface struct {
 	Nodes []InterfaceID
 }
 
-// VPC finds the interface that has an address.
+// VPC finds the interface that has an address. A network on premises is one, too.
 type VPC struct {
 	ID       string // vpc-…
 	Addrs    map[packet.Addr]InterfaceID

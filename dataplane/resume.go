@@ -82,6 +82,11 @@ func (d *decision) traverse(f *nlb.Flow, dir flow.Dir, way []flow.Scope, quotes 
 		d.at, d.quote = d.path.tuple(i), quotes[i/2]
 		h := d.hop(InterfaceID(id))
 		nic := &d.w.prog.Interfaces[h.at]
+		if wayOf(i) == flow.Ingress {
+			if why := d.edge(h.at, InterfaceID(way[i-1]), flow.Ingress); why != drop.None {
+				return why
+			}
+		}
 		switch {
 		case nic.Kind == Absent, nic.Kind == Endpoint && !nic.Endpoint.Available:
 			d.trace.endpoint(h.at, NoInterface, drop.EndpointNotAvailable)
@@ -90,6 +95,11 @@ func (d *decision) traverse(f *nlb.Flow, dir flow.Dir, way []flow.Scope, quotes 
 		default:
 			d.nameless = i == maxHops-1 && dir == flow.Forward && d.w.nameless(f)
 			if why := d.filter(h, wayOf(i)); why != drop.None {
+				return why
+			}
+		}
+		if wayOf(i) == flow.Egress {
+			if why := d.depart(h.at, InterfaceID(way[i+1])); why != drop.None {
 				return why
 			}
 		}

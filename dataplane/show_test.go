@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -20,6 +22,7 @@ import (
 	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/filter"
 	"github.com/plsim/plsim/dataplane/flow"
+	"github.com/plsim/plsim/dataplane/flowlog"
 	"github.com/plsim/plsim/dataplane/packet"
 )
 
@@ -97,7 +100,7 @@ func (e *env) checkMACs(t *testing.T, d *datadriven.TestData, p sent, to datapla
 	want := nic.RouterMAC
 	src, _ := netip.AddrFromSlice(got.NetworkLayer().NetworkFlow().Src().Raw())
 	for id, n := range e.lab.prog.Interfaces {
-		if n.Kind != dataplane.Absent && dataplane.InterfaceID(id) != to && n.VPC == nic.VPC && n.Subnet == nic.Subnet && n.Addrs[0].IP() == src.Unmap() {
+		if n.Kind != dataplane.Absent && dataplane.InterfaceID(id) != to && n.VPC == nic.VPC && n.Subnet == nic.Subnet && slices.Contains(n.Addrs, packet.AddrFrom(src)) {
 			want = n.MAC
 		}
 	}
@@ -215,7 +218,7 @@ func kind(p gopacket.Packet) string {
 func (e *env) node(t *testing.T, a netip.Addr, port uint16) string {
 	ap := netip.AddrPortFrom(a, port)
 	for _, n := range e.lab.prog.Interfaces {
-		if n.Kind != dataplane.Node || n.Addrs[0].IP() != a || e.ports[ap] != "" {
+		if n.Kind != dataplane.Node || !slices.Contains(n.Addrs, packet.AddrFrom(a)) || e.ports[ap] != "" {
 			continue
 		}
 		listens := false
@@ -248,7 +251,7 @@ var results = map[dataplane.FilterResult]string{
 // trace prints the decisions of a probe.
 func (e *env) trace(out *strings.Builder, tr *dataplane.Trace) {
 	for _, s := range tr.Steps {
-		fmt.Fprintf(out, "  %s", e.lab.name(s.Interface))
+		fmt.Fprintf(out, "  %s%s", pick(s.Answer, "answer: ", ""), e.lab.name(s.Interface))
 		switch s.Stage {
 		case dataplane.StageFilter:
 			fmt.Fprintf(out, " %v: %s", s.Way, results[s.Result])
@@ -256,8 +259,13 @@ func (e *env) trace(out *strings.Builder, tr *dataplane.Trace) {
 				r := e.lab.prog.Rules[s.Rule]
 				fmt.Fprintf(out, " by %s %s", r.Group, r.Text)
 			}
+		case dataplane.StageEdge:
+			fmt.Fprintf(out, " %v at the subnet's edge: entry %s", s.Way, pick(s.Number == filter.LastNumber, "*", strconv.Itoa(s.Number)))
 		case dataplane.StageRoute:
 			fmt.Fprintf(out, " route to %s", e.lab.name(s.To))
+			if s.Route != nil {
+				fmt.Fprintf(out, " by %s", s.Route.Text)
+			}
 		case dataplane.StageEndpoint:
 			fmt.Fprintf(out, " endpoint on %s", e.lab.name(s.To))
 		case dataplane.StageListener:
@@ -366,7 +374,11 @@ func (e *env) flowlog(out *strings.Builder) {
 		if r.Way == flow.Egress {
 			way = "out"
 		}
-		fmt.Fprintf(out, "%s %s %v %s %s > %s packets=%d bytes=%d flags=%d\n", r.Interface.ID, way, r.Action, proto,
+		fmt.Fprintf(out, "%s %s %v %s %s > %s packets=%d bytes=%d flags=%d", r.Interface.ID, way, r.Action, proto,
 			e.side(r.Src.IP(), r.SrcPort), e.side(r.Dst.IP(), r.DstPort), r.Packets, bytes, r.Flags)
+		if r.Path > flowlog.WithinVPC {
+			fmt.Fprintf(out, " path=%d", r.Path)
+		}
+		fmt.Fprintln(out)
 	}
 }

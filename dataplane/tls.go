@@ -35,7 +35,7 @@ func (d *decision) answer(client, via, node InterfaceID, l *Listener) {
 	}
 	before := d.at
 	d.at.Src = alias(d.w.callers, d.at.Src.Is4())
-	d.at.Dst = d.w.addrOf(node, d.at.Dst.Is4())
+	d.at.Dst = d.w.prog.Interfaces[node].own(d.at.Dst)[0]
 	if d.commit {
 		d.w.callers++
 		d.remember(f, before)

@@ -12,6 +12,8 @@ import (
 // records nothing and costs nothing.
 type Trace struct {
 	Steps []TraceStep
+
+	answers bool // what follows is about what would answer the packet
 }
 
 // Stage is a place of the walk where something is decided.
@@ -20,7 +22,8 @@ type Stage uint8
 // The stages.
 const (
 	StageFilter    Stage = iota // security groups of Interface
-	StageRoute                  // To has the destination address
+	StageEdge                   // network ACL of Interface's subnet
+	StageRoute                  // To has the destination address; Route leads there
 	StageEndpoint               // Interface is an endpoint's; To is the node it uses
 	StageListener               // Interface is a node, asked for Proto and Tuple's destination port
 	StageAnswer                 // Interface is a node whose server gets the packet as Tuple: the listener's protocol is TLS
@@ -55,20 +58,39 @@ type TraceStep struct {
 	Proto     packet.Proto
 	Tuple     packet.Tuple
 	Why       drop.Reason // not None: the packet goes no further
+
+	ACL    *filter.ACL // StageEdge
+	Number int         // StageEdge: of the entry that decided
+	Route  *Route      // StageRoute: nil within the VPC
+	// Answer says that this is not about the packet, which was delivered, but about
+	// what would answer it.
+	Answer bool
 }
 
 func (t *Trace) add(s TraceStep) {
 	if t != nil {
+		s.Answer = t.answers
 		t.Steps = append(t.Steps, s)
 	}
+}
+
+// turn begins what is about the answer.
+func (t *Trace) turn() {
+	if t != nil {
+		t.answers = true
+	}
+}
+
+func (t *Trace) edge(at InterfaceID, way flow.Way, acl *filter.ACL, number int, why drop.Reason) {
+	t.add(TraceStep{Stage: StageEdge, Interface: at, To: NoInterface, Way: way, ACL: acl, Number: number, Why: why})
 }
 
 func (t *Trace) filtered(at InterfaceID, way flow.Way, r FilterResult, rule filter.RuleID, why drop.Reason) {
 	t.add(TraceStep{Stage: StageFilter, Interface: at, To: NoInterface, Way: way, Result: r, Rule: rule, Why: why})
 }
 
-func (t *Trace) routed(from, to InterfaceID, why drop.Reason) {
-	t.add(TraceStep{Stage: StageRoute, Interface: from, To: to, Why: why})
+func (t *Trace) routed(from, to InterfaceID, r *Route, why drop.Reason) {
+	t.add(TraceStep{Stage: StageRoute, Interface: from, To: to, Route: r, Why: why})
 }
 
 func (t *Trace) endpoint(at, node InterfaceID, why drop.Reason) {
@@ -133,7 +155,7 @@ func (w *Walk) Probe(now clock.Time, in InterfaceID, f *packet.Frame, tr *Trace)
 		return NoInterface, why
 	}
 	if why := d.run(in); why != drop.None {
-		if answered(why, &v) {
+		if answered(why, &v) && !d.muted(why) {
 			return in, why
 		}
 		return NoInterface, why

@@ -1,8 +1,6 @@
 package dataplane
 
 import (
-	"slices"
-
 	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/flow"
 	"github.com/plsim/plsim/dataplane/nlb"
@@ -20,25 +18,40 @@ func (d *decision) translate(f *nlb.Flow, t *Target, preserve bool) drop.Reason 
 		d.trace.translated(at, d.at, drop.None)
 		return drop.None
 	}
-	d.at.Src = d.w.addrOf(at, t.Addr.Is4())
-	f.Pair.Node = d.at.Src
-	take, chance := d.w.ports.Take, d.w.rnd.Uint64()
-	if !d.commit {
-		take = d.w.ports.Next
-	}
-	port, ok := take(d.now, f.Pair, chance)
-	if !ok {
-		d.w.sweep(d.now, reclaim)
-		port, ok = take(d.now, f.Pair, chance)
-	}
-	if !ok {
+	own := d.w.prog.Interfaces[at].own(t.Addr)
+	if !d.takePort(f, own) {
+		d.at.Src = own[0]
 		d.passing = true // there may be a port for the next one
 		d.trace.translated(at, d.at, drop.PortAllocation)
 		return drop.PortAllocation
 	}
-	f.Port, d.at.SrcPort = port, port
+	d.at.Src, d.at.SrcPort = f.Pair.Node, f.Port
 	d.trace.translated(at, d.at, drop.None)
 	return drop.None
+}
+
+// takePort finds a source port for the flow at one of the node's addresses, which
+// are as likely as each other while all have ports left (F2.2).
+func (d *decision) takePort(f *nlb.Flow, sources []packet.Addr) (ok bool) {
+	take := d.w.ports.Next
+	if d.commit {
+		take = func(pair snat.Pair, chance uint64) (uint16, bool) { return d.w.ports.Take(d.now, pair, chance) }
+	}
+	first, chance := nlb.Select(d.w.rnd.Uint64(), len(sources))
+	try := func() bool {
+		for i := range sources {
+			f.Pair.Node = sources[(first+i)%len(sources)]
+			if f.Port, ok = take(f.Pair, chance); ok {
+				return true
+			}
+		}
+		return false
+	}
+	if try() {
+		return true
+	}
+	d.w.sweep(d.now, reclaim)
+	return try()
 }
 
 // remember enters the flow in the load balancer's table, under what the client
@@ -53,10 +66,4 @@ func (d *decision) remember(f nlb.Flow, before packet.Tuple) {
 		}
 	}
 	d.path.balanced, _, _ = d.w.flows.InsertPair(there, back, f)
-}
-
-// addrOf returns an interface's primary address of a family, which it must have.
-func (w *Walk) addrOf(id InterfaceID, v4 bool) packet.Addr {
-	addrs := w.prog.Interfaces[id].Addrs
-	return addrs[max(slices.IndexFunc(addrs, func(a packet.Addr) bool { return a.Is4() == v4 }), 0)]
 }

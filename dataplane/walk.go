@@ -190,7 +190,7 @@ func (w *Walk) follow(now clock.Time, in InterfaceID, p *path, dir flow.Dir, v *
 // unhealthy (F2.55). All else is silence (F2.62).
 func (w *Walk) refuse(in InterfaceID, p *path, v *packet.View) (InterfaceID, drop.Reason) {
 	w.discard(p.end, p.verdict)
-	if !answered(p.verdict, v) {
+	if p.muted || !answered(p.verdict, v) {
 		return NoInterface, p.verdict
 	}
 	v.AnswerReset()

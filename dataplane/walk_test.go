@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -178,7 +179,7 @@ func (e *env) parse(t *testing.T, d *datadriven.TestData, line string) sent {
 		nic := &e.lab.prog.Interfaces[p.in]
 		p.SrcMAC, p.DstMAC = nic.MAC, nic.RouterMAC
 		for _, n := range e.lab.prog.Interfaces {
-			if n.Subnet == nic.Subnet && n.Kind != dataplane.Absent && n.Addrs[0].IP() == p.Dst.Addr() {
+			if n.Subnet == nic.Subnet && n.Kind != dataplane.Absent && slices.Contains(n.Addrs, packet.AddrFrom(p.Dst.Addr())) {
 				p.DstMAC = n.MAC
 			}
 		}

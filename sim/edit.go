@@ -63,6 +63,14 @@ func (p *player) edit(s *scenario.Step, e *scenario.Expect) (outcome, error) {
 			e := s.ModifyListener
 			return lab.ModifyListener(e.LoadBalancer, e.Port, e.DefaultAction)
 		}
+	case s.ModifyTargetGroup != nil:
+		change = func(lab *topology.Lab) error {
+			return lab.ModifyTargetGroupAttributes(s.ModifyTargetGroup.TargetGroup, s.ModifyTargetGroup.Attributes)
+		}
+	case s.ModifyLoadBalancer != nil:
+		change = func(lab *topology.Lab) error {
+			return lab.ModifyLoadBalancerAttributes(s.ModifyLoadBalancer.LoadBalancer, s.ModifyLoadBalancer.Attributes)
+		}
 	}
 	var refused error
 	err := p.world.Edit(func(lab *topology.Lab) error {

@@ -57,8 +57,15 @@ func (b *builder) addAddresses() {
 		}
 	}
 	for _, n := range b.NICs {
-		// Designated IPv6 addresses may have come before an allotted IPv4 one.
-		slices.SortStableFunc(n.Addrs, func(a, b netip.Prefix) int { return a.Addr().BitLen() - b.Addr().BitLen() })
+		n.Addrs = byFamily(n.Addrs) // designated IPv6 addresses may have come before an allotted IPv4 one
+	}
+	if len(b.problems) > 0 {
+		return
+	}
+	for _, lb := range b.Lab.balancers {
+		if err := b.addSecondaryIPs(lb, *lb.SecondaryIPs); err != nil {
+			b.problems.add(at(lb.path, secondaryIPs), "%v", err)
+		}
 	}
 }
 

@@ -50,12 +50,11 @@ func (b *builder) addPools() {
 		b.elbName(path, "target group", name)
 		b.protocol(at(path, "protocol"), spec.Protocol)
 		b.port(at(path, "port"), spec.Port)
-		b.choice(at(path, "load_balancing_cross_zone_enabled"), &spec.CrossZone, "a setting", "use_load_balancer_configuration", "true", "false")
-		p.preserve(&b.problems)
-		b.addHealth(p)
-		b.proxyProtocol(path, spec)
-		b.stickiness(at(path, "stickiness"), p)
-		b.addDraining(p)
+		b.poolAttributes(path, spec)
+		if spec.HealthCheck == nil {
+			spec.HealthCheck = new(HealthCheck)
+		}
+		b.healthCheck(at(path, "health_check"), spec.HealthCheck)
 		switch spec.TargetType {
 		case "alb", "lambda":
 			b.problems.add(at(path, "target_type"), "%s is not supported yet; choose from instance, ip", spec.TargetType)
@@ -75,18 +74,6 @@ func (b *builder) addPools() {
 			b.problems.under(path, problems)
 		})
 	})
-}
-
-// preserve completes preserve_client_ip: on for instances, and always on for UDP (F2.24).
-func (p *pool) preserve(problems *Problems) {
-	udp := p.Protocol == "UDP" || p.Protocol == "TCP_UDP"
-	if p.PreserveClientIP == nil {
-		on := udp || p.TargetType != "ip"
-		p.PreserveClientIP = &on
-	}
-	if udp && !*p.PreserveClientIP {
-		problems.add(at(p.path, "preserve_client_ip"), "cannot be false for %s: AWS always preserves there, except towards PrivateLink clients", p.Protocol)
-	}
 }
 
 // poolNetwork finds the VPC of a target group: the one it names, or the only one
@@ -251,6 +238,7 @@ func (b *builder) addBalancers() {
 		if !*spec.Internal {
 			b.problems.add(at(path, "internal"), "cannot be false: a lab has no internet to face")
 		}
+		b.balancerAttributes(path, &spec.LoadBalancerAttributes)
 		b.choice(at(path, "enforce_security_group_inbound_rules_on_private_link_traffic"), &spec.EnforceSG, "a setting", "on", "off")
 
 		lb.zones = b.subnetRefs(at(path, "subnets"), "load balancer "+name, nil, spec.Subnets)

@@ -80,12 +80,12 @@ func (l *Lab) forwardTo(problems *Problems, path string, lb *balancer, listener 
 }
 
 // stickiness completes and checks a target group's stickiness (F2.18).
-func (b *builder) stickiness(path string, p *pool) {
-	if p.Stickiness == nil {
+func (b *builder) stickiness(path string, s *Stickiness) {
+	if s == nil {
 		return
 	}
-	b.choice(at(path, "type"), &p.Stickiness.Type, "a type of stickiness of a network load balancer", "source_ip")
-	b.choice(at(path, "source"), &p.Stickiness.Source, "a source", "client", "endpoint")
+	b.choice(at(path, "type"), &s.Type, "a type of stickiness of a network load balancer", "source_ip")
+	b.choice(at(path, "source"), &s.Source, "a source", "client", "endpoint")
 }
 
 // sticky returns what the choice among the group's targets depends on.

@@ -8,22 +8,6 @@ import (
 	"strings"
 )
 
-// addHealth completes and checks what a target group says of its targets' health.
-func (b *builder) addHealth(p *pool) {
-	if p.HealthCheck == nil {
-		p.HealthCheck = new(HealthCheck)
-	}
-	b.healthCheck(at(p.path, "health_check"), p.HealthCheck)
-	if p.HealthState == nil {
-		p.HealthState = new(TargetHealthState)
-	}
-	orTrue(&p.HealthState.TerminateUnhealthy)
-	if p.GroupHealth == nil {
-		p.GroupHealth = new(TargetGroupHealth)
-	}
-	b.groupHealth(at(p.path, "target_group_health"), p.GroupHealth)
-}
-
 // healthCheck completes and checks the settings of health checks (F2.50).
 func (b *builder) healthCheck(path string, h *HealthCheck) {
 	if h.Protocol == "UDP" {
@@ -96,8 +80,20 @@ func parseCodes(text string) (set codes, err error) {
 	return set, nil
 }
 
+// healthState completes what becomes of the flows of an unhealthy target (F2.55).
+func (b *builder) healthState(path string, to **TargetHealthState) {
+	if *to == nil {
+		*to = new(TargetHealthState)
+	}
+	orTrue(&(*to).TerminateUnhealthy)
+}
+
 // groupHealth completes and checks the thresholds of a group's health (F2.57).
-func (b *builder) groupHealth(path string, g *TargetGroupHealth) {
+func (b *builder) groupHealth(path string, to **TargetGroupHealth) {
+	if *to == nil {
+		*to = new(TargetGroupHealth)
+	}
+	g := *to
 	if g.Routing == nil {
 		g.Routing = new(HealthThreshold)
 	}

@@ -1,6 +1,8 @@
 package topology
 
 import (
+	"cmp"
+
 	"github.com/plsim/plsim/dataplane"
 	"github.com/plsim/plsim/dataplane/ppv2"
 )
@@ -16,7 +18,8 @@ const (
 func (b *builder) proxyProtocol(path string, g *TargetGroup) {
 	const attribute = "proxy_protocol_v2"
 	placement, length := at(path, attribute+"_client_to_server_header_placement"), at(path, attribute+"_ipv6_length")
-	if !g.ProxyProtocolV2 {
+	g.ProxyProtocolV2 = cmp.Or(g.ProxyProtocolV2, new(bool))
+	if !*g.ProxyProtocolV2 {
 		const idle = "is about a header that is not sent: add proxy_protocol_v2: true, or remove it"
 		if g.ProxyPlacement != "" {
 			b.problems.add(placement, idle)
@@ -42,6 +45,6 @@ func (b *builder) proxyProtocol(path string, g *TargetGroup) {
 // proxy compiles what proxyProtocol has checked.
 func (g *TargetGroup) proxy() dataplane.ProxyProtocol {
 	return dataplane.ProxyProtocol{
-		Enabled: g.ProxyProtocolV2, Early: g.ProxyPlacement == onFirstAck, IPv6Size: g.ProxyIPv6Length,
+		Enabled: *g.ProxyProtocolV2, Early: g.ProxyPlacement == onFirstAck, IPv6Size: g.ProxyIPv6Length,
 	}
 }

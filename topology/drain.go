@@ -118,15 +118,15 @@ func (l *Lab) propagation() time.Duration { return seconds(l.spec.PropagationDel
 
 func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
 
-// addDraining completes and checks what becomes of the targets that leave a group.
-func (b *builder) addDraining(p *pool) {
+// draining completes and checks what becomes of the targets that leave a group.
+func (b *builder) draining(path string, g *TargetGroup) {
 	delay := 300
-	p.DeregistrationDelay = cmp.Or(p.DeregistrationDelay, &delay)
-	if d := *p.DeregistrationDelay; d < 0 || d > 3600 {
-		b.problems.add(at(p.path, "deregistration_delay"), "%d is out of range: AWS takes 0 to 3600 seconds", d)
+	g.DeregistrationDelay = cmp.Or(g.DeregistrationDelay, &delay)
+	if d := *g.DeregistrationDelay; d < 0 || d > 3600 {
+		b.problems.add(at(path, "deregistration_delay"), "%d is out of range: AWS takes 0 to 3600 seconds", d)
 	}
-	udp := p.Protocol == "UDP" || p.Protocol == "TCP_UDP" // F2.60
-	p.ConnectionTermination = cmp.Or(p.ConnectionTermination, &udp)
+	udp := g.udp() // F2.60
+	g.ConnectionTermination = cmp.Or(g.ConnectionTermination, &udp)
 }
 
 // setDelays completes and checks the delays of which AWS does not say how long

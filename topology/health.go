@@ -158,7 +158,7 @@ func (l *Lab) Checks() []Check {
 						from = n.addr(ipv4)
 					}
 					if from.IsValid() {
-						all = append(all, Check{n, to, net.JoinHostPort(from.String(), port), p.ProxyProtocolV2, p.HealthCheck, m.health})
+						all = append(all, Check{n, to, net.JoinHostPort(from.String(), port), *p.ProxyProtocolV2, p.HealthCheck, m.health})
 					}
 				}
 			}
@@ -185,7 +185,7 @@ func (m member) place() Zone {
 // crosses reports whether the nodes use a group's targets in all zones: the
 // group's word wins (F2.19).
 func (lb *balancer) crosses(p *pool) bool {
-	return p.TargetGroup.CrossZone == "true" || p.TargetGroup.CrossZone != "false" && lb.CrossZone
+	return p.TargetGroup.CrossZone == "true" || p.TargetGroup.CrossZone != "false" && *lb.CrossZone
 }
 
 // enabled reports whether the load balancer has a node in a zone.

@@ -190,6 +190,8 @@ var mistakes = []struct {
 		`target_groups.web.targets[1].target_id: 2001:db8::4 is in no subnet of VPC provider, and a lab has no other way there`}},
 	{"target group's VPC", "web: { vpc_id: provider, port", "web: { vpc_id: provder, port", []string{
 		`target_groups.web.vpc_id: there is no VPC "provder"; did you mean provider?`}},
+	{"secondary addresses", "    listeners:\n", "    secondary_ips_auto_assigned_per_subnet: 8\n    listeners:\n", []string{ // F2.2
+		`load_balancers.api.secondary_ips_auto_assigned_per_subnet: 8 is out of range: AWS takes 0 to 7`}},
 	{"listener protocol", "{ port: 80, protocol: TCP,", "{ port: 80, protocol: tcp,", []string{
 		`load_balancers.api.listeners[0].protocol: "tcp" is not a protocol here; did you mean TCP?`}},
 	{"listener port", "{ port: 80, protocol: TCP,", "{ port: 70000, protocol: TCP,", []string{

@@ -90,22 +90,29 @@ type Service struct {
 
 // TargetGroup is an aws_lb_target_group with its attachments.
 type TargetGroup struct {
-	VPCID                 string             `yaml:"vpc_id,omitempty" doc:"VPC of the targets. Default: the only VPC that has them all."`
-	Port                  int                `yaml:"port" doc:"Port on which targets receive traffic."`
-	Protocol              string             `yaml:"protocol" doc:"TCP, UDP, TCP_UDP or TLS, which only TLS listeners forward to (F2.9)."`
-	TargetType            string             `yaml:"target_type,omitempty" doc:"instance (default) or ip."`
+	VPCID      string `yaml:"vpc_id,omitempty" doc:"VPC of the targets. Default: the only VPC that has them all."`
+	Port       int    `yaml:"port" doc:"Port on which targets receive traffic."`
+	Protocol   string `yaml:"protocol" doc:"TCP, UDP, TCP_UDP or TLS, which only TLS listeners forward to (F2.9)."`
+	TargetType string `yaml:"target_type,omitempty" doc:"instance (default) or ip."`
+
+	TargetGroupAttributes `yaml:",inline"`
+
+	HealthCheck *HealthCheck `yaml:"health_check,omitempty" doc:"How targets are checked. They always are."`
+	Targets     []*Target    `yaml:"targets,omitempty" doc:"Targets: an instance's name or an address, or target_id with port."`
+}
+
+// TargetGroupAttributes are what AWS lets people modify of a target group.
+type TargetGroupAttributes struct {
 	PreserveClientIP      *bool              `yaml:"preserve_client_ip,omitempty" doc:"Whether targets see the client's address. Default true for instance targets and UDP; PrivateLink overrides it (F2.24, F2.25)."`
-	ProxyProtocolV2       bool               `yaml:"proxy_protocol_v2,omitempty" doc:"Whether a PROXY protocol version 2 header goes before each TCP stream to a target (F2.35). Default false."`
+	ProxyProtocolV2       *bool              `yaml:"proxy_protocol_v2,omitempty" doc:"Whether a PROXY protocol version 2 header goes before each TCP stream to a target (F2.35). Default false."`
 	ProxyPlacement        string             `yaml:"proxy_protocol_v2_client_to_server_header_placement,omitempty" doc:"on_first_ack_with_payload (default): with the client's first payload; on_first_ack: with its first segment after the SYN (F2.40)."`
 	ProxyIPv6Length       int                `yaml:"proxy_protocol_v2_ipv6_length,omitempty" doc:"Bytes of the header over IPv6, which AWS does not publish (F2.43): 100 (default), the length over IPv4, or 124, with the padding of IPv4."`
 	CrossZone             string             `yaml:"load_balancing_cross_zone_enabled,omitempty" doc:"true, false or use_load_balancer_configuration (default) (F2.19)."`
 	Stickiness            *Stickiness        `yaml:"stickiness,omitempty" doc:"Whether a client keeps its target (F2.18)."`
 	DeregistrationDelay   *int               `yaml:"deregistration_delay,omitempty" doc:"Seconds for which a deregistered target is draining, 0 to 3600; default 300 (F2.59)."`
 	ConnectionTermination *bool              `yaml:"connection_termination,omitempty" doc:"Whether its flows are closed shortly after that. Default true for UDP and TCP_UDP (F2.60)."`
-	HealthCheck           *HealthCheck       `yaml:"health_check,omitempty" doc:"How targets are checked. They always are."`
 	HealthState           *TargetHealthState `yaml:"target_health_state,omitempty" doc:"What becomes of the flows of a target that turns unhealthy."`
 	GroupHealth           *TargetGroupHealth `yaml:"target_group_health,omitempty" doc:"How many targets must be healthy."`
-	Targets               []*Target          `yaml:"targets,omitempty" doc:"Targets: an instance's name or an address, or target_id with port."`
 }
 
 // HealthCheck is the health_check of a target group.
@@ -159,10 +166,17 @@ type LoadBalancer struct {
 	Internal         *bool       `yaml:"internal,omitempty" doc:"Default true: a lab has no internet."`
 	Subnets          []string    `yaml:"subnets" doc:"One subnet a zone; each gets a node (F2.1)."`
 	SecurityGroups   []string    `yaml:"security_groups,omitempty" doc:"Security groups. None: everything is allowed (F2.63)."`
-	CrossZone        bool        `yaml:"enable_cross_zone_load_balancing,omitempty" doc:"Whether a node uses the targets of every zone. Default false (F2.19)."`
 	EnforceSG        string      `yaml:"enforce_security_group_inbound_rules_on_private_link_traffic,omitempty" doc:"on (default) or off (F2.64)."`
 	IPAddressType    string      `yaml:"ip_address_type,omitempty" doc:"ipv4 (default) or dualstack, where all its subnets have IPv6."`
 	Listeners        []*Listener `yaml:"listeners,omitempty" doc:"Listeners (aws_lb_listener)."`
+
+	LoadBalancerAttributes `yaml:",inline"`
+}
+
+// LoadBalancerAttributes are what AWS lets people modify of a load balancer.
+type LoadBalancerAttributes struct {
+	CrossZone    *bool `yaml:"enable_cross_zone_load_balancing,omitempty" doc:"Whether a node uses the targets of every zone. Default false (F2.19)."`
+	SecondaryIPs *int  `yaml:"secondary_ips_auto_assigned_per_subnet,omitempty" doc:"IPv4 addresses that a node has beside its own, for more source ports towards its targets: 0 (default) to 7 (F2.2)."`
 }
 
 // Listener is an aws_lb_listener.

@@ -37,13 +37,18 @@ const (
 	RouterOnly      // packet to the VPC router's own address
 
 	// The network.
-	NoRoute       // destination outside the VPC
-	NoSuchAddress // inside the VPC, but no interface has it
-	MTU           // larger than the interface MTU of 9001
-	TTL           // time to live used up
+	NoRoute         // destination outside the VPC, and no route leads there
+	Blackhole       // the route leads to what is gone, or has no way to the address
+	NotTransitive   // beyond the VPC at the other end of a peering connection
+	NoSuchAddress   // inside the VPC, but no interface has it
+	ForeignResolver // the resolver of another VPC
+	MTU             // larger than the interface MTU of 9001
+	TTL             // time to live used up
 
 	// Filters.
 	SecurityGroupEgress
+	NetworkACLEgress  // refused where the packet leaves a subnet (F3.19)
+	NetworkACLIngress // refused where it enters one
 	SecurityGroupIngress
 	TrackingTable // the interface tracks as many flows as it can (F3.16)
 

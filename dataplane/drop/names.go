@@ -31,12 +31,17 @@ var entries = [NumReasons]entry{
 	Unanswered:      {"unanswered", "An ARP or neighbour request asks for an address that nobody has."},
 	RouterOnly:      {"router_only", "The packet is addressed to the VPC's router itself."},
 
-	NoRoute:       {"no_route", "The destination lies outside the VPC, and no route leads there."},
-	NoSuchAddress: {"no_such_address", "The destination lies inside the VPC, but no interface has this address."},
-	MTU:           {"mtu", "The packet is larger than the interface's MTU."},
-	TTL:           {"ttl", "The packet's time to live is used up."},
+	NoRoute:         {"no_route", "The destination lies outside the VPC, and no route leads there."},
+	Blackhole:       {"blackhole", "The route to the destination leads to something that is gone, or to a gateway that has no way there."},
+	NotTransitive:   {"not_transitive", "The destination lies beyond the VPC at the other end of the peering connection, which leads to that VPC alone."},
+	NoSuchAddress:   {"no_such_address", "The destination lies inside the VPC, but no interface has this address."},
+	ForeignResolver: {"foreign_resolver", "A VPC's resolver answers only those in the VPC."},
+	MTU:             {"mtu", "The packet is larger than the interface's MTU."},
+	TTL:             {"ttl", "The packet's time to live is used up."},
 
 	SecurityGroupEgress:  {"security_group_egress", "No outbound rule of the sender's security groups allows the packet."},
+	NetworkACLEgress:     {"network_acl_egress", "The network ACL of the subnet that the packet leaves denies it."},
+	NetworkACLIngress:    {"network_acl_ingress", "The network ACL of the subnet that the packet enters denies it."},
 	SecurityGroupIngress: {"security_group_ingress", "No inbound rule of the receiver's security groups allows the packet."},
 	TrackingTable:        {"tracking_table", "An interface on the way tracks as many flows as it can; new ones are dropped."},
 

@@ -1,4 +1,4 @@
-// Package filter decides what security groups allow.
+// Package filter decides what security groups and network ACLs allow.
 package filter
 
 import (
@@ -74,6 +74,7 @@ func (r *Rule) allows(q *Query) bool {
 	return r.allowsTraffic(q) && (r.Members == nil || !q.NoGroups) && r.allowsPeer(q.Peer)
 }
 
+// allowsTraffic reports whether protocol and ports of q, or type and code, are the rule's.
 func (r *Rule) allowsTraffic(q *Query) bool {
 	if r.Proto == AnyProto {
 		return true

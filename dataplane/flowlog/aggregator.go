@@ -17,6 +17,7 @@ type Key struct {
 	Flow   flow.Key
 	Way    flow.Way
 	Action Action
+	Path   Path // of egress
 }
 
 // Windows that AWS knows (F4.2).
@@ -121,7 +122,7 @@ func (a *Aggregator) record(k Key, c Counter, i Interface) Record {
 		SrcPort: k.Flow.SrcPort, DstPort: k.Flow.DstPort, Proto: k.Flow.Proto,
 		Packets: c.Packets, Bytes: c.Bytes,
 		Start: a.unix(c.First), End: a.unix(c.Last),
-		Action: k.Action, Flags: c.Flags,
+		Action: k.Action, Path: k.Path, Flags: c.Flags,
 	}
 	if k.Way == flow.Ingress {
 		r.Dst = i.primary(k.Flow.Dst)

@@ -131,7 +131,9 @@ func TestFields(t *testing.T) {
 		{"type", func(r *Record) { r.PktSrc = v6(1) }, "IPv6"},
 		{"srcaddr", func(r *Record) { r.Src = v6(1) }, "fd00::1"},
 		{"flow-direction", func(r *Record) { r.Way = flow.Egress }, "egress"},
-		{"traffic-path", func(r *Record) { r.Way = flow.Egress }, "1"}, // F4.15
+		{"traffic-path", func(r *Record) { r.Way, r.Path = flow.Egress, WithinVPC }, "1"}, // F4.15
+		{"traffic-path", func(r *Record) { r.Way, r.Path = flow.Egress, Peering }, "4"},
+		{"traffic-path", func(r *Record) { r.Way = flow.Egress }, "-"}, // it leads nowhere
 		{"traffic-path", func(*Record) {}, "-"},
 		{"tcp-flags", func(r *Record) { r.Flags = 0 }, "0"},
 		{"version", func(*Record) {}, "2"},

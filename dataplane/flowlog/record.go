@@ -26,6 +26,17 @@ func (a Action) String() string {
 	return "REJECT"
 }
 
+// Path is how egress traffic leaves its VPC: the traffic-path field (F4.15).
+type Path uint8
+
+// The paths, by AWS's numbers.
+const (
+	NoPath         Path = 0 // it does not
+	WithinVPC      Path = 1 // to a resource in the VPC, or an interface that AWS made there
+	PrivateGateway Path = 3 // through a virtual private gateway
+	Peering        Path = 4 // over a VPC peering connection within the Region
+)
+
 // Interface is what records say of an interface beside its traffic. What is
 // empty prints as "-" (F4.4).
 type Interface struct {
@@ -51,6 +62,7 @@ type Record struct {
 	Packets, Bytes   uint64
 	Start, End       int64 // Unix seconds of the first and the last packet
 	Action           Action
+	Path             Path         // of egress
 	Flags            packet.Flags // the tcp-flags field (F4.12)
 }
 
@@ -176,11 +188,10 @@ func family(r *Record) string {
 	return "IPv6"
 }
 
-// trafficPath is told for egress only; every destination in the lab is a
-// resource in the VPC or an interface that AWS made there (F4.15).
+// trafficPath is told for egress only (F4.15).
 func trafficPath(r *Record) string {
-	if r.Way == flow.Egress {
-		return "1"
+	if r.Way == flow.Egress && r.Path != NoPath {
+		return itoa(r.Path)
 	}
 	return none
 }

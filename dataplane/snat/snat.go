@@ -107,7 +107,7 @@ func (p *Pool) Take(now clock.Time, pair Pair, rnd uint64) (port uint16, ok bool
 		u = p.fresh()
 		p.pairs[pair] = u
 	}
-	i, ok := u.choose(now, p.limit, rnd)
+	i, ok := u.choose(p.limit, rnd)
 	if !ok {
 		return 0, false
 	}
@@ -118,16 +118,18 @@ func (p *Pool) Take(now clock.Time, pair Pair, rnd uint64) (port uint16, ok bool
 		u.count[i/blockPorts]++
 	}
 	u.inUse++
+	// Two at a time: more than one taker adds, so that what rests does not pile up.
+	_ = u.wake(now) && u.wake(now)
 	return uint16(FirstPort + i), true
 }
 
 // Next returns the port that Take would, and does not take it.
-func (p *Pool) Next(now clock.Time, pair Pair, rnd uint64) (port uint16, ok bool) {
+func (p *Pool) Next(pair Pair, rnd uint64) (port uint16, ok bool) {
 	u := p.pairs[pair]
 	if u == nil {
 		u = new(portSet)
 	}
-	i, ok := u.choose(now, p.limit, rnd)
+	i, ok := u.choose(p.limit, rnd)
 	return uint16(FirstPort + i), ok
 }
 
@@ -236,12 +238,10 @@ func (u *portSet) wake(now clock.Time) bool {
 }
 
 // choose returns the port to use next; false if the limit is reached.
-func (u *portSet) choose(now clock.Time, limit int, rnd uint64) (int, bool) {
+func (u *portSet) choose(limit int, rnd uint64) (int, bool) {
 	if u.inUse >= limit {
 		return 0, false
 	}
-	// Two at a time: more than one take adds, so that what rests does not pile up.
-	_ = u.wake(now) && u.wake(now)
 	free := total - u.inUse - len(u.resting)
 	if free == 0 {
 		return int(u.resting[0].index), true

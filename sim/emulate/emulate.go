@@ -162,7 +162,7 @@ func (w *World) build() error {
 		case dataplane.Resolver:
 			w.resolvers[j.nic.Network.Name] = j.ns
 		default:
-			w.nodes[j.nic] = &node{j.ns}
+			w.nodes[j.nic] = newNode(j.nic, j.ns)
 		}
 		errs = append(errs, w.engine.Attach(j.nic.Index, j.ns.Port()))
 	}
@@ -198,6 +198,11 @@ func (w *World) Edit(f func(*topology.Lab) error) error {
 // load makes names, packets and health checks follow the lab as it is now. The
 // caller holds mu.
 func (w *World) load() error {
+	for nic, n := range w.nodes {
+		if err := n.settle(nic); err != nil {
+			return err
+		}
+	}
 	w.checks.follow(w.lab.Checks())
 	w.names.Store(w.lab.Names())
 	prog := w.lab.Compile()

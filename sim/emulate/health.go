@@ -6,6 +6,9 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/netip"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/plsim/plsim/dataplane/ppv2"
@@ -23,7 +26,46 @@ func nodeVoice(cfg *netns.Config) {
 }
 
 // node is a load balancer's node, as far as it speaks for itself.
-type node struct{ ns *netns.Namespace }
+type node struct {
+	ns    *netns.Namespace
+	addrs atomic.Pointer[[]netip.Prefix] // that its eth0 has
+	turn  atomic.Uint32                  // whose it is to check a target
+}
+
+func newNode(nic *topology.NIC, ns *netns.Namespace) *node {
+	n := &node{ns: ns}
+	n.addrs.Store(&nic.Addrs)
+	return n
+}
+
+// settle gives eth0 the addresses that its interface has got meanwhile (F2.2).
+func (n *node) settle(nic *topology.NIC) error {
+	has := *n.addrs.Load()
+	for _, a := range nic.Addrs {
+		if !slices.Contains(has, a) {
+			if err := n.ns.AddAddr(a); err != nil {
+				return err
+			}
+		}
+	}
+	n.addrs.Store(&nic.Addrs)
+	return nil
+}
+
+// source returns the address that the next check of a target comes from: each has
+// its turn (F2.2).
+func (n *node) source(to netip.Addr) netip.Addr {
+	var own []netip.Addr
+	for _, p := range *n.addrs.Load() {
+		if p.Addr().Is4() == to.Is4() {
+			own = append(own, p.Addr())
+		}
+	}
+	if len(own) == 0 {
+		return netip.Addr{}
+	}
+	return own[int(n.turn.Add(1))%len(own)]
+}
 
 // checks are the health checks that run: a goroutine each, asleep most of the time.
 type checks struct {
@@ -149,7 +191,7 @@ func (n *node) passes(ctx context.Context, c topology.Check) bool {
 
 // dial connects to where a check goes.
 func (n *node) dial(ctx context.Context, c topology.Check) (net.Conn, error) {
-	conn, err := n.ns.Dial(ctx, "tcp", c.To.String())
+	conn, err := n.ns.DialFrom(ctx, netip.AddrPortFrom(n.source(c.To.Addr()), 0), "tcp", c.To.String())
 	if err != nil || !c.Proxied {
 		return conn, err
 	}

@@ -30,6 +30,9 @@ const (
 	// keepaliveEvery is the pause between keepalives to both ends, once one of
 	// them sends some, in time of the lab (F2.46).
 	keepaliveEvery = 20 * time.Second
+	// portTries is how many source ports may be in use by the node's kernel: by a
+	// listener, or in TIME_WAIT.
+	portTries = 16
 	// echoes is how long after the last byte an end may still acknowledge it.
 	echoes = 500 * time.Millisecond
 )
@@ -153,25 +156,25 @@ func (t *terminator) connect(ctx context.Context, client *net.TCPConn) (call dat
 	from, to := addrPort(client.RemoteAddr()), addrPort(client.LocalAddr())
 	limit, cancel := context.WithTimeout(ctx, max(t.world.wall(answerLimit), leastPatience))
 	defer cancel()
-	for {
+	for range portTries {
 		why := drop.None
-		err := t.world.engine.Do(func(walk *dataplane.Walk, now clock.Time) { call, why = walk.Call(now, t.Node.Index, from, to) })
+		err = t.world.engine.Do(func(walk *dataplane.Walk, now clock.Time) { call, why = walk.Call(now, t.Node.Index, from, to) })
 		if err != nil {
 			return call, target, err
 		}
 		if why != drop.None {
 			return call, target, errors.New(why.Explain())
 		}
-		c, err := t.ns.DialFrom(limit, call.Source, call.Target)
-		if err == nil {
+		var c net.Conn
+		if c, err = t.ns.DialFrom(limit, call.Source, "tcp", call.Target.String()); err == nil {
 			return call, stream{c, c.(*net.TCPConn)}, nil
 		}
 		t.hangUp(call)
-		// The node's kernel may have the port in use: by a listener, or in TIME_WAIT.
-		if !errors.Is(err, syscall.EADDRINUSE) && !errors.Is(err, syscall.EADDRNOTAVAIL) || limit.Err() != nil {
-			return call, target, err
+		if !errors.Is(err, syscall.EADDRINUSE) && !errors.Is(err, syscall.EADDRNOTAVAIL) {
+			break
 		}
 	}
+	return call, target, err
 }
 
 func (t *terminator) hangUp(call dataplane.Call) {

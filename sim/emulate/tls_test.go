@@ -9,7 +9,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
-	"math/rand"
+	"math/rand/v2"
 	"net"
 	"strings"
 	"testing"
@@ -68,7 +68,9 @@ func TestTLSStream(t *testing.T) {
 	config.ServerName = "api.example.com"
 	c := tls.Client(dialTLS(t, w, 7), config)
 	sent := make([]byte, 8<<20)
-	rand.New(rand.NewSource(1)).Read(sent)
+	if _, err := rand.NewChaCha8([32]byte{1}).Read(sent); err != nil {
+		t.Fatal(err)
+	}
 	go func() {
 		if _, err := c.Write(sent); err != nil {
 			t.Errorf("write: %v", err)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/plsim/plsim/dataplane"
 	"github.com/plsim/plsim/dataplane/drop"
+	"github.com/plsim/plsim/dataplane/filter"
 	"github.com/plsim/plsim/dataplane/flow"
 	"github.com/plsim/plsim/dataplane/packet"
 )
@@ -17,13 +18,24 @@ import (
 // The trace must stem from prog.
 func Way(prog *dataplane.Program, tr *dataplane.Trace, why drop.Reason) []string {
 	w := writer{prog: prog}
+	lost := drop.None // why the answer would not arrive
 	for i := range tr.Steps {
-		w.step(&tr.Steps[i])
+		s := &tr.Steps[i]
+		if s.Answer && (i == 0 || !tr.Steps[i-1].Answer) {
+			w.add("what answers it:")
+		}
+		if s.Answer {
+			lost = s.Why
+		}
+		w.step(s)
 	}
-	if why == drop.None {
-		w.add("a first packet would arrive now")
-	} else {
+	switch {
+	case why != drop.None:
 		w.add("dropped as %s: %s", why, why.Explain())
+	case lost != drop.None:
+		w.add("a first packet would arrive now, but its answer is dropped as %s: %s", lost, lost.Explain())
+	default:
+		w.add("a first packet would arrive now")
 	}
 	return w.lines
 }
@@ -51,12 +63,10 @@ func (w *writer) step(s *dataplane.TraceStep) {
 	switch s.Stage {
 	case dataplane.StageFilter:
 		w.filter(s)
+	case dataplane.StageEdge:
+		w.edge(s)
 	case dataplane.StageRoute:
-		if s.Why == drop.None {
-			w.add("%s: the address is that of %s", at, w.name(s.To))
-		} else {
-			w.add("%s: no interface of the VPC has the address", at)
-		}
+		w.route(s)
 	case dataplane.StageEndpoint:
 		switch s.Why {
 		case drop.EndpointNotAvailable:
@@ -96,6 +106,49 @@ func (w *writer) step(s *dataplane.TraceStep) {
 		}
 	case dataplane.StageDeliver:
 		w.add("%s: gets the packet as %s", at, tuple(s.Tuple))
+	}
+}
+
+// edge says how the network ACL of an interface's subnet decided.
+func (w *writer) edge(s *dataplane.TraceStep) {
+	at, what := w.name(s.Interface), "enters"
+	if s.Way == flow.Egress {
+		what = "leaves"
+	}
+	switch {
+	case s.Number == filter.LastNumber:
+		w.add("%s: %s the subnet, and * of network ACL %s (%s) denies: no rule matched", at, what, s.ACL.Label, s.ACL.ID)
+	case s.Why != drop.None:
+		w.add("%s: %s the subnet, and rule %d of network ACL %s (%s) denies", at, what, s.Number, s.ACL.Label, s.ACL.ID)
+	default:
+		w.add("%s: %s the subnet, which rule %d of network ACL %s (%s) allows", at, what, s.Number, s.ACL.Label, s.ACL.ID)
+	}
+}
+
+// route says where a packet goes from its interface.
+func (w *writer) route(s *dataplane.TraceStep) {
+	at := w.name(s.Interface)
+	by := ""
+	if s.Route != nil {
+		by = "the route " + s.Route.Text
+	}
+	switch {
+	case s.Why == drop.None && s.Route == nil:
+		w.add("%s: the address is that of %s", at, w.name(s.To))
+	case s.Why == drop.None:
+		w.add("%s: %s leads to %s", at, by, w.name(s.To))
+	case s.Why == drop.NoRoute:
+		w.add("%s: the address is outside the VPC, and no route of the subnet leads there", at)
+	case s.Why == drop.Blackhole:
+		w.add("%s: %s is a blackhole", at, by)
+	case s.Why == drop.NotTransitive:
+		w.add("%s: %s leads to a VPC that the address is not in", at, by)
+	case s.Why == drop.ForeignResolver:
+		w.add("%s: %s leads to the resolver of another VPC", at, by)
+	case s.Route != nil:
+		w.add("%s: %s leads to a network where no interface has the address", at, by)
+	default:
+		w.add("%s: no interface of the VPC has the address", at)
 	}
 }
 

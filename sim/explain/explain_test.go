@@ -105,7 +105,7 @@ dropped as security_group_ingress: No inbound rule of the receiver's security gr
 		}, {
 			name: "nowhere", from: "app", to: "10.9.9.9", port: 80,
 			want: `consumer/app: egress allowed by all to 0.0.0.0/0 of consumer/app (vpcs.consumer.security_groups.app.egress[0])
-consumer/app: no interface of the VPC has the address
+consumer/app: the address is outside the VPC, and no route of the subnet leads there
 dropped as no_route: The destination lies outside the VPC, and no route leads there.`,
 		},
 	} {

@@ -110,7 +110,17 @@ func (c *checker) step(path string, s *Step) {
 	case "target_health":
 		c.reference(join(at, "target_group_arn"), "target group", s.TargetHealth.TargetGroup, c.names.targetGroups)
 	case "modify_listener":
-		c.listenerEdit(at, s.ModifyListener)
+		if e := s.ModifyListener; c.lab != nil && e.DefaultAction != nil {
+			c.judged(at, "default_action", c.lab.CheckListener(e.LoadBalancer, e.Port, e.DefaultAction))
+		}
+	case "modify_target_group_attributes":
+		if e := s.ModifyTargetGroup; c.lab != nil && e.Attributes != nil {
+			c.judged(at, "attributes", c.lab.CheckTargetGroupAttributes(e.TargetGroup, e.Attributes))
+		}
+	case "modify_load_balancer_attributes":
+		if e := s.ModifyLoadBalancer; c.lab != nil && e.Attributes != nil {
+			c.judged(at, "attributes", c.lab.CheckLoadBalancerAttributes(e.LoadBalancer, e.Attributes))
+		}
 	case "flow_logs":
 		c.networkInterface(join(at, "interface"), s.FlowLogs.Interface)
 	case "drops":
@@ -298,16 +308,13 @@ func (c *checker) target(path, name string) {
 	}
 }
 
-// listenerEdit checks an action as the lab would when the step is played.
-func (c *checker) listenerEdit(path string, e *ListenerEdit) {
-	if c.lab == nil || e.DefaultAction == nil {
-		return
-	}
-	err := c.lab.CheckListener(e.LoadBalancer, e.Port, e.DefaultAction)
+// judged reports what the lab says of an edit: of the part of it below a key, or
+// of all of it.
+func (c *checker) judged(path, key string, err error) {
 	var problems topology.Problems
 	switch {
 	case errors.As(err, &problems):
-		c.problems(join(path, "default_action"), problems)
+		c.problems(join(path, key), problems)
 	case err != nil && !c.brokenBelow(path):
 		c.wrong(path, "%v", err)
 	}

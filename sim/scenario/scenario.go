@@ -47,7 +47,11 @@ type Step struct {
 	Register       *TargetEdit   `yaml:"register,omitempty" doc:"Add a target to a target group."`
 	Deregister     *TargetEdit   `yaml:"deregister,omitempty" doc:"Remove a target from a target group; it drains, and its flows live on unless the group closes them (F2.59, F2.60). Of one that has left it tells the state."`
 	ModifyListener *ListenerEdit `yaml:"modify_listener,omitempty" doc:"Give a listener another default action, such as other weights (F2.11)."`
-	Wait           *Duration     `yaml:"wait,omitempty" doc:"Let this much of the lab's time pass."`
+
+	ModifyTargetGroup  *TargetGroupEdit  `yaml:"modify_target_group_attributes,omitempty" doc:"Change attributes of a target group; flows that exist keep what they began with (F2.24)."`
+	ModifyLoadBalancer *LoadBalancerEdit `yaml:"modify_load_balancer_attributes,omitempty" doc:"Change attributes of a load balancer."`
+
+	Wait *Duration `yaml:"wait,omitempty" doc:"Let this much of the lab's time pass."`
 
 	TargetHealth *TargetHealth `yaml:"target_health,omitempty" doc:"Read the health of a target group's targets."`
 	FlowLogs     *FlowLogs     `yaml:"flow_logs,omitempty" doc:"Read the VPC flow log of an interface."`
@@ -134,6 +138,18 @@ type ListenerEdit struct {
 	LoadBalancer  string           `yaml:"load_balancer_arn" doc:"Load balancer, by name."`
 	Port          int              `yaml:"port" doc:"Port of the listener."`
 	DefaultAction *topology.Action `yaml:"default_action" doc:"What to do with new flows from now on."`
+}
+
+// TargetGroupEdit names a target group, and attributes that it gets.
+type TargetGroupEdit struct {
+	TargetGroup string                          `yaml:"target_group_arn" doc:"Target group, by name."`
+	Attributes  *topology.TargetGroupAttributes `yaml:"attributes" doc:"Those that change, each as in target_groups."`
+}
+
+// LoadBalancerEdit names a load balancer, and attributes that it gets.
+type LoadBalancerEdit struct {
+	LoadBalancer string                           `yaml:"load_balancer_arn" doc:"Load balancer, by name."`
+	Attributes   *topology.LoadBalancerAttributes `yaml:"attributes" doc:"Those that change, each as in load_balancers."`
 }
 
 // FlowLogs reads records.

@@ -26,10 +26,14 @@ var expectable = map[string][]string{
 	"register":        nil,
 	"deregister":      {"state"},
 	"modify_listener": nil,
-	"wait":            nil,
-	"target_health":   {"states", "reason_codes"},
-	"flow_logs":       {"records", "absent", "count"},
-	"drops":           {"reasons"},
+
+	"modify_target_group_attributes":  nil,
+	"modify_load_balancer_attributes": nil,
+
+	"wait":          nil,
+	"target_health": {"states", "reason_codes"},
+	"flow_logs":     {"records", "absent", "count"},
+	"drops":         {"reasons"},
 }
 
 // actions are the keys of a step that do something, in the order of the struct.
@@ -55,7 +59,7 @@ func (s *Step) chosen() []string {
 
 // Action returns the key of the step's action: request, connections, resolve,
 // exchange, ping, exec, accept, reject, delete, authorize, revoke, register, deregister,
-// modify_listener, wait, target_health, flow_logs or drops. It is "" for a step without one, which Load refuses.
+// modify_listener, modify_target_group_attributes, modify_load_balancer_attributes, wait, target_health, flow_logs or drops. It is "" for a step without one, which Load refuses.
 func (s *Step) Action() string {
 	if keys := s.chosen(); len(keys) > 0 {
 		return keys[0]
@@ -97,6 +101,10 @@ func (s *Step) Title() string {
 		return s.Deregister.TargetID + " leaves target group " + s.Deregister.TargetGroup
 	case "modify_listener":
 		return fmt.Sprintf("The listener of %s on port %d gets another action", s.ModifyListener.LoadBalancer, s.ModifyListener.Port)
+	case "modify_target_group_attributes":
+		return "Target group " + s.ModifyTargetGroup.TargetGroup + " gets other attributes"
+	case "modify_load_balancer_attributes":
+		return "Load balancer " + s.ModifyLoadBalancer.LoadBalancer + " gets other attributes"
 	case "wait":
 		return s.Wait.String() + " pass"
 	case "target_health":

@@ -215,15 +215,8 @@ func (n *Namespace) configure() error {
 		}
 	}
 	for _, p := range n.cfg.Addrs {
-		a := &netlink.Addr{IPNet: &net.IPNet{
-			IP:   p.Addr().AsSlice(),
-			Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen()),
-		}}
-		if p.Addr().Is6() {
-			a.Flags = unix.IFA_F_NODAD
-		}
-		if err := h.AddrAdd(link, a); err != nil {
-			return fmt.Errorf("give eth0 the address %s: %w", p, err)
+		if err := addAddr(h, link, p); err != nil {
+			return err
 		}
 	}
 	for _, gw := range n.cfg.Gateways {
@@ -231,6 +224,41 @@ func (n *Namespace) configure() error {
 		if err := h.RouteAdd(&netlink.Route{LinkIndex: link.Attrs().Index, Dst: any, Gw: gw.AsSlice()}); err != nil {
 			return fmt.Errorf("add the default route by %s: %w", gw, err)
 		}
+	}
+	return nil
+}
+
+// addAddr gives eth0 an address.
+func addAddr(h *netlink.Handle, eth0 netlink.Link, p netip.Prefix) error {
+	a := &netlink.Addr{IPNet: &net.IPNet{
+		IP:   p.Addr().AsSlice(),
+		Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen()),
+	}}
+	if p.Addr().Is6() {
+		a.Flags = unix.IFA_F_NODAD
+	}
+	if err := h.AddrAdd(eth0, a); err != nil {
+		return fmt.Errorf("give eth0 the address %s: %w", p, err)
+	}
+	return nil
+}
+
+// AddAddr gives eth0 one more address, with the length of its subnet's prefix.
+func (n *Namespace) AddAddr(p netip.Prefix) error {
+	err := n.Do(func() error {
+		h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+		if err != nil {
+			return fmt.Errorf("open netlink: %w", err)
+		}
+		defer h.Close()
+		link, err := h.LinkByName(eth0)
+		if err != nil {
+			return fmt.Errorf("find eth0: %w", err)
+		}
+		return addAddr(h, link, p)
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", n.cfg.Name, err)
 	}
 	return nil
 }

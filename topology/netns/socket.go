@@ -19,17 +19,14 @@ import (
 // with a numeric port: no name is ever resolved here. While the connection is
 // being made no thread is taken up.
 func (n *Namespace) Dial(ctx context.Context, network, address string) (net.Conn, error) {
-	return n.dial(ctx, network, nil, address)
+	return n.DialFrom(ctx, netip.AddrPort{}, network, address)
 }
 
-// DialFrom is Dial for TCP from an address and port of the namespace's own, which
-// other connections may use at the same time. It fails with EADDRINUSE or
-// EADDRNOTAVAIL where the kernel cannot use that port towards this address now.
-func (n *Namespace) DialFrom(ctx context.Context, from, to netip.AddrPort) (net.Conn, error) {
-	return n.dial(ctx, "tcp", net.TCPAddrFromAddrPort(from), to.String())
-}
-
-func (n *Namespace) dial(ctx context.Context, network string, from net.Addr, address string) (net.Conn, error) {
+// DialFrom is Dial from one of eth0's addresses, which must be of the
+// destination's family. Where it is not valid the system chooses; where its port
+// is 0, the port. Towards several destinations a port may be used at once; the error
+// is EADDRINUSE or EADDRNOTAVAIL where it cannot be used towards this one now.
+func (n *Namespace) DialFrom(ctx context.Context, from netip.AddrPort, network, address string) (net.Conn, error) {
 	if _, err := netip.ParseAddrPort(address); err != nil {
 		return nil, &net.AddrError{Err: "not a literal address with a port", Addr: address}
 	}
@@ -42,7 +39,6 @@ func (n *Namespace) dial(ctx context.Context, network string, from net.Addr, add
 		defer v.leave()
 		d := net.Dialer{
 			KeepAlive: -1,
-			LocalAddr: from,
 			// The socket exists and belongs to the namespace: what remains
 			// may happen on any thread.
 			Control: func(network, _ string, c syscall.RawConn) error {
@@ -52,6 +48,12 @@ func (n *Namespace) dial(ctx context.Context, network string, from net.Addr, add
 				v.leave()
 				return errors.Join(n.setWindow(network, c), share(from, c))
 			},
+		}
+		if from.IsValid() {
+			d.LocalAddr = net.TCPAddrFromAddrPort(from)
+			if strings.HasPrefix(network, "udp") {
+				d.LocalAddr = net.UDPAddrFromAddrPort(from)
+			}
 		}
 		conn, err = d.DialContext(ctx, network, address)
 		return err
@@ -63,8 +65,8 @@ func (n *Namespace) dial(ctx context.Context, network string, from net.Addr, add
 }
 
 // share lets a socket that is bound to a port be one of several.
-func share(from net.Addr, c syscall.RawConn) error {
-	if from == nil {
+func share(from netip.AddrPort, c syscall.RawConn) error {
+	if from.Port() == 0 {
 		return nil
 	}
 	var failed error
