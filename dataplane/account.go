@@ -21,6 +21,10 @@ func (w *Walk) report(p *path) {
 		if c.Packets == 0 {
 			continue
 		}
+		growth := int64(p.growth())
+		if flow.Dir(dir) == flow.Reply {
+			growth = -growth
+		}
 		for i, h := range hops {
 			if j := i ^ 1; j < len(hops) && hops[j].at == h.at {
 				continue // a node that answers itself does not leave for itself
@@ -36,11 +40,15 @@ func (w *Walk) report(p *path) {
 			if p.rejected && i == len(hops)-1 {
 				action = flowlog.Reject
 			}
-			k := flowlog.Key{Flow: tupleKey(h.at, p.proto, t), Way: way, Action: action}
+			k := flowlog.Key{Flow: tupleKey(h.at, p.protoAt(i), t), Way: way, Action: action}
 			if way == flow.Egress {
 				k.Path = w.prog.way(h.at, t.Dst)
 			}
-			w.log.Add(k, *c)
+			seen := *c
+			if i/2 != dir {
+				seen.Bytes = uint64(int64(c.Bytes) + int64(c.Packets)*growth) // each side sees its own family
+			}
+			w.log.Add(k, seen)
 		}
 		*c = flowlog.Counter{}
 	}

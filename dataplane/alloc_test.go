@@ -28,6 +28,15 @@ func TestEstablishedPathDoesNotAllocate(t *testing.T) {
 	}
 }
 
+// TestConversionDoesNotAllocate: nor does a packet that becomes one of the other
+// family.
+func TestConversionDoesNotAllocate(t *testing.T) {
+	for _, proto := range []packet.Proto{packet.TCP, packet.UDP} {
+		testAllocations(t, false, proto, "red/ep", twoFamilies)
+		testAllocations(t, false, proto, "red/ep", strings.Replace(twoFamilies, "targets web", "targets web proxy", 1))
+	}
+}
+
 func testAllocations(t *testing.T, v6 bool, proto packet.Proto, to, text string) {
 	l := newLab(t, v6, text)
 	w := dataplane.New(l.prog, dataplane.DefaultSettings())

@@ -63,17 +63,17 @@ func (d *decision) target(l *Listener, node InterfaceID, private bool) (*TargetG
 	case g.Sticky != NotSticky:
 		hash = nlb.SourceHash(d.w.salt, d.v.Proto, d.at.Src)
 	}
-	zone := d.w.prog.Interfaces[node].Zone
+	at := &d.w.prog.Interfaces[node]
 	n := 0
 	for i := range g.Targets {
-		if g.reaches(&g.Targets[i], zone, d.v.V6) {
+		if g.reaches(&g.Targets[i], at) {
 			n++
 		}
 	}
 	k, _ := nlb.Select(hash, n)
 	for i := range g.Targets {
 		t := &g.Targets[i]
-		if !g.reaches(t, zone, d.v.V6) {
+		if !g.reaches(t, at) {
 			continue
 		}
 		if k == 0 {
@@ -102,8 +102,9 @@ func (l *Listener) choose(hash uint64) (*TargetGroup, uint64) {
 	return l.Forward[i].Group, rest
 }
 
-// reaches reports whether a node in a zone sends new flows of a family to a target
-// (F2.19).
-func (g *TargetGroup) reaches(t *Target, zone ZoneID, v6 bool) bool {
-	return !t.Avoid && t.Interface != NoInterface && t.Addr.Is4() != v6 && (g.CrossZone || t.Zone == zone)
+// reaches reports whether a node sends new flows to a target (F2.19): of clients of
+// either family, for the node speaks to the target in the target's own (F1.52).
+func (g *TargetGroup) reaches(t *Target, node *Interface) bool {
+	speaks := len(node.own(t.Addr)) > 0
+	return !t.Avoid && t.Interface != NoInterface && speaks && (g.CrossZone || t.Zone == node.Zone)
 }

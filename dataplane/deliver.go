@@ -21,10 +21,23 @@ func (d *decision) deliver() {
 	for i := range p.legs {
 		p.legs[i].rewrite.TTL, p.legs[i].rewrite.MSS = ttl, mss
 	}
+	there.mtu, back.mtu = d.limit(first, last, p.turned, p.growth()), d.limit(last, first, !p.turned, -p.growth())
 	d.trace.delivered(last, d.at)
 	if !d.passing {
 		d.oneWay = d.returns() != drop.None
 	}
+}
+
+// limit returns how long a packet may be that grows on its way from one interface to
+// another, which leads towards the path's front or away from it: each interface
+// judges the form that it sees (F1.31).
+func (d *decision) limit(from, to InterfaceID, towards bool, growth int) int32 {
+	mtu := func(id InterfaceID) int { return d.w.prog.Interfaces[id].MTU }
+	front := int(d.path.mtu)
+	if towards {
+		front -= growth
+	}
+	return int32(min(front, mtu(from), mtu(to)-growth))
 }
 
 // seenFrom returns the MAC addresses of a frame to an interface: a neighbour in
@@ -39,7 +52,7 @@ func (d *decision) seenFrom(from, to InterfaceID) (src, dst packet.MAC) {
 
 // What a packet pays on its way. Endpoint and node lower the time to live by one
 // each, which captures show end to end as two (F1.38). The MSS is clamped to what
-// captures show for IPv4 (F1.32); for IPv6 to the same packet length.
+// captures show for IPv4 (F1.32); for IPv6, on either side, to the same packet length.
 const (
 	endpointTTL  = 2
 	nodeTTL      = 1
@@ -52,13 +65,14 @@ const (
 
 func (d *decision) toll() (ttl uint8, mss uint16) {
 	p := &d.path
+	v6 := d.v.V6 || p.growth() != 0
 	own := d.w.prog.Interfaces[p.hops[0].at].Kind == Node || d.w.prog.Interfaces[p.hops[p.hopCount-1].at].Kind == Node
 	switch {
-	case p.private && d.v.V6:
+	case p.private && v6:
 		return endpointTTL, endpointMSS6
 	case p.private:
 		return endpointTTL, endpointMSS4
-	case own && d.v.V6:
+	case own && v6:
 		return nodeTTL, nodeMSS6
 	case own:
 		return nodeTTL, nodeMSS4

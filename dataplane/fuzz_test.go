@@ -2,6 +2,7 @@ package dataplane_test
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/plsim/plsim/dataplane"
@@ -10,24 +11,24 @@ import (
 	"github.com/plsim/plsim/dataplane/packet"
 )
 
-// FuzzProcess injects arbitrary bytes at any interface of a lab of three VPCs,
+// FuzzProcess injects arbitrary bytes at any interface of labs of three VPCs,
 // through which connections run. The walk must not fail; nothing may reach
 // another VPC but by way of an endpoint; and whatever comes out is well-formed.
 //
 // The lowest bit of how gives the frame right checksums, so that it gets beyond
 // them, the next one the right MAC addresses; the others choose the interface.
 func FuzzProcess(f *testing.F) {
-	labs := []*lab{newLab(f, false, twoConsumers), newLab(f, true, twoConsumers)}
-	for _, l := range labs {
+	labs := []*lab{newLab(f, false, twoConsumers), newLab(f, true, twoConsumers), newLab(f, false, twoFamilies)}
+	for i, l := range labs {
 		for _, b := range seeds(l) {
-			f.Add(l.v6, byte(3|l.id("red/app")<<2), byte(0), b)
-			f.Add(l.v6, byte(3|l.id("provider/web-1")<<2), byte(0), b)
-			f.Add(l.v6, byte(1|l.id("provider/nlb")<<2), byte(1), b)
+			f.Add(byte(i), byte(3|l.id("red/app")<<2), byte(0), b)
+			f.Add(byte(i), byte(3|l.id("provider/web-1")<<2), byte(0), b)
+			f.Add(byte(i), byte(1|l.id("provider/nlb")<<2), byte(1), b)
 		}
 	}
 	frame := packet.NewFrame()
-	f.Fuzz(func(t *testing.T, v6 bool, how, vnet byte, b []byte) {
-		l := labs[pick(v6, 1, 0)]
+	f.Fuzz(func(t *testing.T, which, how, vnet byte, b []byte) {
+		l := labs[int(which)%len(labs)]
 		w := busyWalk(l)
 		in := dataplane.InterfaceID(int(how>>2) % len(l.prog.Interfaces))
 		if how&2 != 0 && len(b) >= 12 {
@@ -97,7 +98,7 @@ func crosses(t *testing.T, l *lab, in, to dataplane.InterfaceID, f *packet.Frame
 	if v, ok := map[dataplane.VPCID]string{0: "red/ep", 1: "blue/ep"}[at.VPC]; ok {
 		door = v
 	}
-	if v.Src != l.nics[door].Addrs[0] || at.Kind != dataplane.Instance {
+	if !slices.Contains(l.nics[door].Addrs, v.Src) || at.Kind != dataplane.Instance {
 		t.Errorf("%v came out at %s without having passed %s", v.Src, at.Label, door)
 	}
 	if from.VPC != 2 && at.VPC != 2 {

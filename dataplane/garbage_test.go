@@ -39,6 +39,12 @@ allow app in icmp - 10.0.0.0/16
 allow ep in - - 10.0.0.0/16
 `
 
+// twoFamilies is the same with targets of IPv6 alone, whose clients are still of
+// IPv4.
+var twoFamilies = strings.NewReplacer(
+	"10.9.1.5 ", "10.9.1.5,2001:db8:9::5 ", "10.9.1.21", "2001:db8:9::21", "10.9.1.22", "2001:db8:9::22",
+).Replace(twoConsumers)
+
 // garbage is a way to spoil a valid packet from red/app to red/near.
 type garbage struct {
 	name   string

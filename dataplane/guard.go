@@ -118,5 +118,6 @@ func (d *decision) query(way flow.Way) filter.Query {
 	if way == flow.Egress {
 		peer = d.at.Dst
 	}
-	return filter.Query{Proto: d.v.Proto, Port: d.at.DstPort, Type: d.v.Type, Code: d.v.Code, Peer: peer}
+	proto, kind, code := d.v.Named(d.at.Dst.Is4())
+	return filter.Query{Proto: proto, Port: d.at.DstPort, Type: kind, Code: code, Peer: peer}
 }

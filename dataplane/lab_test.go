@@ -36,7 +36,8 @@ import (
 //	close NAME [INTERFACE:PORT] [listener=PORT]      (flows end when it is loaded)
 //
 // An interface without groups is not filtered, nor is a subnet without acl lines: with
-// one, it has a network ACL that denies all else in both directions. Addresses are written in IPv4;
+// one, it has a network ACL that denies all else in both directions. ADDR may be
+// ADDR,ADDR of two families. Addresses are written in IPv4;
 // in a lab of IPv6 each decimal of one becomes a group of the other, so that
 // 10.0.1.10 is fd00::10:0:1:10 and 10.0.1.0/24 is fd00::10:0:1:0/112.
 type lab struct {
@@ -449,8 +450,10 @@ func (l *lab) rules(groups []string, way flow.Way) *filter.RuleSet {
 }
 
 // proto returns the protocol of a name, in the lab's family.
-func (l *lab) proto(name string) packet.Proto {
-	if name == "icmp" && l.v6 {
+func (l *lab) proto(name string) packet.Proto { return protoOf(name, l.v6) }
+
+func protoOf(name string, v6 bool) packet.Proto {
+	if name == "icmp" && v6 {
 		return packet.ICMPv6
 	}
 	return protocols[name]

@@ -32,7 +32,7 @@ type path struct {
 	life     conntrack.Machine // as seen by the side that began the flow
 	proto    packet.Proto
 	hopCount uint8
-	mtu      int32       // bytes of IP packet
+	mtu      int32       // of the front: bytes of IP packet
 	front    InterfaceID // that judges length and time to live: the endpoint's, else the first
 	end      InterfaceID // where a packet that is refused dies
 
@@ -48,6 +48,7 @@ type path struct {
 // leg is one direction of a path.
 type leg struct {
 	out     InterfaceID
+	mtu     int32 // bytes of IP packet, as it enters
 	rewrite packet.Rewrite
 	count   flowlog.Counter
 }
@@ -61,6 +62,28 @@ type hop struct {
 
 // tuple is what Forward packets look like at hop i.
 func (p *path) tuple(i int) packet.Tuple { return p.ends[i/2] }
+
+// growth is how many bytes longer a packet is at the last hop than at the first,
+// where the path leads from one address family to the other. An ICMP error quotes
+// another packet, which grows, too.
+func (p *path) growth() int {
+	n := packet.Growth(p.ends[0].Dst, p.ends[1].Dst)
+	if p.proto == packet.ICMP || p.proto == packet.ICMPv6 {
+		n *= 2
+	}
+	return n
+}
+
+// protoAt is the protocol at hop i: ICMP has one for each family.
+func (p *path) protoAt(i int) packet.Proto {
+	switch is4 := p.ends[i/2].Dst.Is4(); {
+	case p.proto == packet.ICMP && !is4:
+		return packet.ICMPv6
+	case p.proto == packet.ICMPv6 && is4:
+		return packet.ICMP
+	}
+	return p.proto
+}
 
 // serves reports whether p still says what to do with a packet.
 func (p *path) serves(now clock.Time, epoch uint32, v *packet.View) bool {
@@ -84,12 +107,13 @@ func (p *path) expired(now clock.Time) bool { return now.Sub(p.last) >= p.idle }
 // carries judges whether a packet may go the way of p: its length and its time
 // to live. Nobody tells the sender (F1.31).
 func (p *path) carries(v *packet.View, dir flow.Dir) drop.Reason {
+	leg := &p.legs[dir]
 	switch {
-	case v.MaxLen > int(p.mtu) && p.private:
+	case v.MaxLen > int(leg.mtu) && p.private:
 		return drop.EndpointMTU
-	case v.MaxLen > int(p.mtu):
+	case v.MaxLen > int(leg.mtu):
 		return drop.MTU
-	case v.TTL <= p.legs[dir].rewrite.TTL:
+	case v.TTL <= leg.rewrite.TTL:
 		return drop.TTL
 	default:
 		return drop.None

@@ -51,6 +51,10 @@ func (d *decision) relay(ref flow.Ref, f *nlb.Flow, dir flow.Dir) drop.Reason {
 		p.end = InterfaceID(f.Node)
 		return drop.LoadBalancerICMP
 	}
+	if p.growth() != 0 && !d.v.Convertible() {
+		p.end = InterfaceID(f.Node)
+		return drop.ICMPFamily
+	}
 	if why := d.traverse(f, dir, way[:], [2]packet.Tuple{d.quote, sent}); why != drop.None {
 		return why
 	}

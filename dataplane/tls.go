@@ -34,8 +34,13 @@ func (d *decision) answer(client, via, node InterfaceID, l *Listener) {
 		f.Idle = min(f.Idle, d.w.settings.Balancing.Endpoint) // F1.36
 	}
 	before := d.at
-	d.at.Src = alias(d.w.callers, d.at.Src.Is4())
-	d.at.Dst = d.w.prog.Interfaces[node].own(d.at.Dst)[0]
+	nic := &d.w.prog.Interfaces[node]
+	own := nic.own(d.at.Dst)
+	if len(own) == 0 {
+		own = nic.Addrs // the node speaks the other family only (F1.52)
+	}
+	d.at.Dst = own[0]
+	d.at.Src = alias(d.w.callers, d.at.Dst.Is4())
 	if d.commit {
 		d.w.callers++
 		d.remember(f, before)
@@ -97,7 +102,7 @@ func (w *Walk) Call(now clock.Time, node InterfaceID, from, to netip.AddrPort) (
 		Client: client.Node, Via: client.Via, Node: client.Node, Target: flow.Scope(target.Interface),
 		Group: group.Number, Private: client.Private, Idle: l.IdleTimeout,
 	}}
-	if group.PreserveClientIP && !client.Private {
+	if group.PreserveClientIP && !client.Private && before.Src.Is4() == target.Addr.Is4() {
 		c.as.Addr, c.as.Port = before.Src, before.SrcPort
 	}
 	if why := d.translate(&c.Flow, target, false); why != drop.None {

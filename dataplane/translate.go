@@ -8,10 +8,12 @@ import (
 	"github.com/plsim/plsim/dataplane/snat"
 )
 
-// translate makes the packet one from the node to the target: the node's
-// address and a source port of its own, unless the client's is preserved (F2.24, F2.25).
+// translate makes the packet one from the node to the target, of the target's
+// family: the node's address and a source port of its own, unless the client's is
+// preserved (F2.24, F2.25). A client of the other family cannot be (F2.27).
 func (d *decision) translate(f *nlb.Flow, t *Target, preserve bool) drop.Reason {
 	at := InterfaceID(f.Node)
+	preserve = preserve && d.at.Dst.Is4() == t.Addr.Is4()
 	d.at.Dst, d.at.DstPort = t.Addr, t.Port
 	f.Pair = snat.Pair{Scope: f.Node, Target: t.Addr, TargetPort: t.Port, Proto: d.v.Proto}
 	if preserve {

@@ -175,15 +175,19 @@ func (e *env) parse(t *testing.T, d *datadriven.TestData, line string) sent {
 			p.in = e.lab.id(in)
 		}
 		p.Dst, _ = e.end(t, d, f[2])
-		p.Proto = e.lab.proto(f[3])
+		if nic := e.lab.nics[strings.Split(f[2], ":")[0]]; nic != nil {
+			p.Dst = netip.AddrPortFrom(addrOf(nic, p.Src.Addr().Is6()), p.Dst.Port())
+		}
+		p.Proto = protoOf(f[3], p.Src.Addr().Is6())
 		nic := &e.lab.prog.Interfaces[p.in]
 		p.SrcMAC, p.DstMAC = nic.MAC, nic.RouterMAC
 		for _, n := range e.lab.prog.Interfaces {
-			if n.Subnet == nic.Subnet && n.Kind != dataplane.Absent && slices.Contains(n.Addrs, packet.AddrFrom(p.Dst.Addr())) {
+			if n.Subnet == nic.Subnet && has(&n, p.Dst.Addr()) {
 				p.DstMAC = n.MAC
 			}
 		}
 	}
+	v6 := p.Src.Addr().Is6()
 	for _, s := range f {
 		key, value, _ := strings.Cut(s, "=")
 		n := number(value)
@@ -220,18 +224,18 @@ func (e *env) parse(t *testing.T, d *datadriven.TestData, line string) sent {
 		case "mac":
 			p.SrcMAC = e.lab.prog.Interfaces[e.lab.id(value)].MAC
 		case "echo":
-			p.Type = pick[uint8](e.v6, 128, 8)
+			p.Type = pick[uint8](v6, 128, 8)
 		case "answer":
-			p.Type = pick[uint8](e.v6, 129, 0)
+			p.Type = pick[uint8](v6, 129, 0)
 		case "unreachable", "too_big":
-			p.Proto, p.Type, p.Code = e.lab.proto("icmp"), pick[uint8](e.v6, 1, 3), pick[uint8](e.v6, 4, 3)
+			p.Proto, p.Type, p.Code = protoOf("icmp", v6), pick[uint8](v6, 1, 3), pick[uint8](v6, 4, 3)
 			if key == "too_big" {
-				p.Type, p.Code = pick[uint8](e.v6, 2, 3), pick[uint8](e.v6, 0, 4)
+				p.Type, p.Code = pick[uint8](v6, 2, 3), pick[uint8](v6, 0, 4)
 			}
 			p.Src, p.Dst = netip.AddrPortFrom(p.Src.Addr(), 0), netip.AddrPortFrom(p.Dst.Addr(), 0)
 			p.Payload = bytes.Clone(e.last.Ethernet()[14:min(14+68, len(e.last.Ethernet()))])
 		case "alien": // an error about a flow that nobody knows
-			p.Type, p.Code = pick[uint8](e.v6, 1, 3), pick[uint8](e.v6, 4, 3)
+			p.Type, p.Code = pick[uint8](v6, 1, 3), pick[uint8](v6, 4, 3)
 			p.Payload = pattern(48)
 		case "trace":
 			p.trace = true
@@ -320,6 +324,21 @@ func (e *env) answer(t *testing.T, d *datadriven.TestData, p *sent) {
 	p.Dst = netip.AddrPortFrom(v.Src.IP(), v.SrcPort)
 	p.SrcMAC, p.DstMAC = v.DstMAC, v.SrcMAC
 	if v.Proto == packet.ICMP || v.Proto == packet.ICMPv6 {
-		p.Type = pick[uint8](e.v6, 129, 0)
+		p.Type = pick[uint8](v.V6, 129, 0)
 	}
+}
+
+// has reports whether an interface has an address.
+func has(n *dataplane.Interface, a netip.Addr) bool {
+	return n.Kind != dataplane.Absent && slices.Contains(n.Addrs, packet.AddrFrom(a))
+}
+
+// addrOf returns an interface's address of a family, or if it has none another one.
+func addrOf(n *dataplane.Interface, v6 bool) netip.Addr {
+	for _, a := range n.Addrs {
+		if a.Is4() != v6 {
+			return a.IP()
+		}
+	}
+	return n.Addrs[0].IP()
 }

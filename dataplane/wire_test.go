@@ -161,6 +161,24 @@ func blank(f *packet.Frame) []byte {
 	return b
 }
 
+// common returns what the forms of a blank packet in both families have in common:
+// an IPv6 header with the traffic class, and the segment. Of an ICMP error that is
+// only how it begins.
+func common(b []byte) []byte {
+	l4, class, proto := 40, b[0]<<4|b[1]>>4, b[6]
+	if b[0]>>4 == 4 {
+		l4, class, proto = int(b[0]&15)*4, b[1], b[9]
+	}
+	segment := b[l4:]
+	if proto == byte(packet.ICMP) || proto == byte(packet.ICMPv6) {
+		proto, segment = 0, nil
+	}
+	head := make([]byte, 40)
+	head[0], head[1], head[6] = 6<<4|class>>4, class<<4, proto
+	binary.BigEndian.PutUint16(head[4:], uint16(len(segment)))
+	return append(head, segment...)
+}
+
 // unsplice removes from a TCP packet without its Ethernet header what a load
 // balancer may put into a stream and do to its numbers (F2.42): size bytes before
 // the payload, and the sequence numbers with those that count them.

@@ -63,6 +63,7 @@ func (b *builder) addPools() {
 		if !b.choice(at(path, "target_type"), &spec.TargetType, "a target type", "instance", "ip") {
 			return
 		}
+		b.poolFamily(p)
 		if p.network = b.poolNetwork(path, p); p.network == nil {
 			return
 		}
@@ -74,6 +75,21 @@ func (b *builder) addPools() {
 			b.problems.under(path, problems)
 		})
 	})
+}
+
+// poolFamily completes and checks ip_address_type: all targets of a group are
+// reached in one family (F2.22a).
+func (b *builder) poolFamily(p *pool) {
+	if p.IPAddressType == "" && len(p.Targets) > 0 && p.Targets[0] != nil {
+		if a, err := netip.ParseAddr(p.Targets[0].TargetID); err == nil && ipv6.holds(a) {
+			p.IPAddressType = "ipv6"
+		}
+	}
+	b.choice(at(p.path, "ip_address_type"), &p.IPAddressType, "an address type of a target group", "ipv4", "ipv6")
+	p.family = ipv4
+	if p.IPAddressType == "ipv6" {
+		p.family = ipv6
+	}
 }
 
 // poolNetwork finds the VPC of a target group: the one it names, or the only one
@@ -142,7 +158,7 @@ func (l *Lab) member(p *pool, t *Target) (m member, problems Problems) {
 	if t.Port < 0 || t.Port > 65535 {
 		problems.add("port", "%d is not a port: give one from 1 to 65535, or leave it out for the group's", t.Port)
 	}
-	m.port = uint16(t.Port)
+	m.port, m.family = uint16(t.Port), p.family
 	if t.Port == 0 {
 		m.port = uint16(p.Port)
 	}
@@ -160,6 +176,8 @@ func (l *Lab) member(p *pool, t *Target) (m member, problems Problems) {
 			bad("%v", err)
 		case h.Network != p.network:
 			bad("instance %s is in VPC %s, but the target group is in VPC %s", t.TargetID, h.Network.Name, p.network.Name)
+		case h.NIC != nil && h.Network.settled && !l.subnets[h.NIC.subnet].has(p.family):
+			bad("instance %s has no %s address, and the target group's ip_address_type is %s", t.TargetID, p.family.name, p.IPAddressType)
 		default:
 			m.host = h
 		}
@@ -169,6 +187,8 @@ func (l *Lab) member(p *pool, t *Target) (m member, problems Problems) {
 		} else {
 			bad("%q is not an address", t.TargetID)
 		}
+	case !p.family.holds(a):
+		bad("%s is not %s, and the target group's ip_address_type is %s: a group holds IPv4 targets or IPv6 targets, not both", a, p.family.name, p.IPAddressType)
 	default:
 		m.addr = a
 		s := l.subnetOf(p.network, a)
@@ -201,9 +221,6 @@ func (l *Lab) subnetOf(n *Network, a netip.Addr) *subnet {
 func (p *pool) register(m member) (problems Problems) {
 	if p.index(m) >= 0 {
 		problems.add("", "is registered twice with port %d", m.port)
-	}
-	if m.addr.IsValid() && len(p.members) > 0 && p.members[0].addr.Is4() != m.addr.Is4() {
-		problems.add("target_id", "%s: a target group holds IPv4 targets or IPv6 targets, not both", m.addr)
 	}
 	if len(problems) == 0 {
 		m.health = new(health)

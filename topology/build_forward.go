@@ -75,6 +75,8 @@ func (l *Lab) forwardTo(problems *Problems, path string, lb *balancer, listener 
 		problems.add(path, "target group %s has stickiness, which TLS listeners do not know: remove it, or use another target group", p.name)
 	case lb.network != nil && p.network != nil && p.network != lb.network:
 		problems.add(path, "target group %s is in VPC %s, but load balancer %s is in VPC %s", p.name, p.network.Name, lb.name, lb.network.Name)
+	case p.family == ipv6 && lb.blocks < 2:
+		problems.add(path, "target group %s has ip_address_type ipv6, and load balancer %s is not dualstack: set its ip_address_type", p.name, lb.name)
 	}
 	return p
 }

@@ -186,6 +186,11 @@ type subnet struct {
 	routerMAC packet.MAC
 }
 
+// has reports whether the subnet has a block of a family.
+func (s *subnet) has(f *family) bool {
+	return slices.ContainsFunc(s.blocks, func(b *block) bool { return b.family == f })
+}
+
 func (s *subnet) String() string { return s.network.Name + "/" + s.name }
 
 // group is a security group of the lab.
@@ -205,6 +210,7 @@ type pool struct {
 	name    string
 	path    string
 	network *Network
+	family  *family // in which its targets are reached
 	number  uint16
 	members []member
 	leavers []leaver // that are not registered again
@@ -212,10 +218,11 @@ type pool struct {
 
 // member is a registered target: an instance, or an address.
 type member struct {
-	host *Host
-	addr netip.Addr
-	port uint16
-	zone Zone
+	host   *Host
+	addr   netip.Addr
+	family *family
+	port   uint16
+	zone   Zone
 
 	health *health    // of a registered target
 	known  clock.Time // from when on load balancers give it flows
@@ -229,7 +236,7 @@ func (m *member) same(o member) bool {
 // address returns where the target is.
 func (m *member) address() netip.Addr {
 	if m.host != nil {
-		return m.host.NIC.Addr()
+		return m.host.NIC.addr(m.family)
 	}
 	return m.addr
 }

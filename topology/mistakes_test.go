@@ -186,8 +186,16 @@ var mistakes = []struct {
 		`target_groups.web.vpc_id: is missing: consumer and provider could be meant`}},
 	{"target group's name", "\n  web: { vpc_id: provider", "\n  a_b: { vpc_id: provider, port: 1, protocol: TCP }\n  web: { vpc_id: provider", []string{
 		`target_groups.a_b: "a_b" is not a name for a target group: AWS takes 1 to 32 letters, digits and -, no - at either end`}},
-	{"IPv6 target out of reach", "protocol: TCP, targets: [web-1, web-2, web-3]", `protocol: TCP, target_type: ip, targets: [10.0.1.4, "2001:db8::4"]`, []string{
-		`target_groups.web.targets[1].target_id: 2001:db8::4 is in no subnet of VPC provider, and a lab has no other way there`}},
+	{"IPv6 target out of reach", "protocol: TCP, targets: [web-1, web-2, web-3]", `protocol: TCP, target_type: ip, targets: ["2001:db8::4"]`, []string{
+		`load_balancers.api.listeners[0].default_action.target_group_arn: target group web has ip_address_type ipv6, and load balancer api is not dualstack: set its ip_address_type`,
+		`target_groups.web.targets[0].target_id: 2001:db8::4 is in no subnet of VPC provider, and a lab has no other way there`}},
+	{"targets of two families", "protocol: TCP, targets: [web-1, web-2, web-3]", `protocol: TCP, target_type: ip, targets: [10.0.1.4, "2001:db8::4"]`, []string{ // F2.22a
+		`target_groups.web.targets[1].target_id: 2001:db8::4 is not IPv4, and the target group's ip_address_type is ipv4: a group holds IPv4 targets or IPv6 targets, not both`}},
+	{"instances without IPv6", "protocol: TCP, targets: [web-1, web-2, web-3]", `protocol: TCP, ip_address_type: ipv6, targets: [web-1]`, []string{ // F2.22a
+		`load_balancers.api.listeners[0].default_action.target_group_arn: target group web has ip_address_type ipv6, and load balancer api is not dualstack: set its ip_address_type`,
+		`target_groups.web.targets[0].target_id: instance web-1 has no IPv6 address, and the target group's ip_address_type is ipv6`}},
+	{"address type of a target group", "protocol: TCP, targets: [web-1, web-2, web-3]", `protocol: TCP, ip_address_type: dualstack, targets: [web-1]`, []string{
+		`target_groups.web.ip_address_type: "dualstack" is not an address type of a target group; choose from ipv4, ipv6`}},
 	{"target group's VPC", "web: { vpc_id: provider, port", "web: { vpc_id: provder, port", []string{
 		`target_groups.web.vpc_id: there is no VPC "provder"; did you mean provider?`}},
 	{"secondary addresses", "    listeners:\n", "    secondary_ips_auto_assigned_per_subnet: 8\n    listeners:\n", []string{ // F2.2

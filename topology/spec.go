@@ -90,10 +90,11 @@ type Service struct {
 
 // TargetGroup is an aws_lb_target_group with its attachments.
 type TargetGroup struct {
-	VPCID      string `yaml:"vpc_id,omitempty" doc:"VPC of the targets. Default: the only VPC that has them all."`
-	Port       int    `yaml:"port" doc:"Port on which targets receive traffic."`
-	Protocol   string `yaml:"protocol" doc:"TCP, UDP, TCP_UDP or TLS, which only TLS listeners forward to (F2.9)."`
-	TargetType string `yaml:"target_type,omitempty" doc:"instance (default) or ip."`
+	VPCID         string `yaml:"vpc_id,omitempty" doc:"VPC of the targets. Default: the only VPC that has them all."`
+	Port          int    `yaml:"port" doc:"Port on which targets receive traffic."`
+	Protocol      string `yaml:"protocol" doc:"TCP, UDP, TCP_UDP or TLS, which only TLS listeners forward to (F2.9)."`
+	TargetType    string `yaml:"target_type,omitempty" doc:"instance (default) or ip."`
+	IPAddressType string `yaml:"ip_address_type,omitempty" doc:"ipv4 or ipv6, where targets are reached; ipv6 needs dualstack load balancers (F2.22a). Default: that of its first target, where this is an address, else ipv4."`
 
 	TargetGroupAttributes `yaml:",inline"`
 

@@ -61,6 +61,7 @@ const (
 	// The load balancer.
 	NoListener                // no listener for protocol and port: silence (F2.10)
 	LoadBalancerICMP          // ICMP other than type 3 to a node (F2.10)
+	ICMPFamily                // an ICMP error that the other address family has no word for
 	LoadBalancerSecurityGroup // refused by the load balancer's groups (F2.65)
 	TargetUnhealthy           // the flow's target turned unhealthy: answered with RST (F2.55)
 	NoTarget                  // no registered target in reach of this zone (F2.19)

@@ -52,6 +52,7 @@ var entries = [NumReasons]entry{
 
 	NoListener:                {"no_listener", "The load balancer has no listener for this protocol and port."},
 	LoadBalancerICMP:          {"load_balancer_icmp", "Load balancer nodes take no ICMP but destination unreachable; through an endpoint none that speaks of a packet's size."},
+	ICMPFamily:                {"icmp_family", "The ICMP error is about a flow between IPv4 and IPv6, and the other family has no word for what it says."},
 	LoadBalancerSecurityGroup: {"load_balancer_security_group", "No inbound rule of the load balancer's security groups allows the packet."},
 	TargetUnhealthy:           {"target_unhealthy", "The flow's target has turned unhealthy, so the load balancer ends the flow; it answers with RST."},
 	NoTarget:                  {"no_target", "No registered target is within reach of this zone's load balancer node."},

@@ -53,9 +53,15 @@ func (s *Spec) Build(f *Frame) {
 	n, data := s.putTransport(segment)
 	segment = segment[:n]
 	if src.Is4() {
-		s.putIPv4(eth, &src, &dst, n)
+		var flags uint16
+		if s.DF {
+			flags = dontFragment
+		}
+		be.PutUint16(eth[12:], etherIPv4)
+		putIPv4(eth[ethLen:], 0, n, s.ID, flags, s.Proto, s.ttl(), &src, &dst)
 	} else {
-		s.putIPv6(eth, &src, &dst, n)
+		be.PutUint16(eth[12:], etherIPv6)
+		putIPv6(eth[ethLen:], 0, n, s.Proto, s.ttl(), &src, &dst)
 	}
 	f.end += ethLen + header + n
 
@@ -121,31 +127,26 @@ func (s *Spec) putTransport(b []byte) (n, header int) {
 	return n, header
 }
 
-// putIPv4 writes the Ethernet type and the IP header before a segment of n bytes.
-func (s *Spec) putIPv4(eth []byte, src, dst *Addr, n int) {
-	be.PutUint16(eth[12:], etherIPv4)
-	ip := eth[ethLen : ethLen+ipv4Len]
+// putIPv4 writes the IP header before a segment of n bytes. flags are the word that
+// also holds the offset of a fragment.
+func putIPv4(ip []byte, class byte, n int, id, flags uint16, p Proto, ttl uint8, src, dst *Addr) {
+	ip = ip[:ipv4Len]
 	clear(ip)
-	ip[0] = 4<<4 | ipv4Len/4
+	ip[0], ip[1] = 4<<4|ipv4Len/4, class
 	be.PutUint16(ip[2:], uint16(ipv4Len+n))
-	be.PutUint16(ip[4:], s.ID)
-	if s.DF {
-		ip[6] = 0x40
-	}
-	ip[8], ip[9] = s.ttl(), byte(s.Proto)
+	be.PutUint16(ip[4:], id)
+	be.PutUint16(ip[6:], flags)
+	ip[8], ip[9] = ttl, byte(p)
 	copy(ip[12:16], src[12:])
 	copy(ip[16:20], dst[12:])
 	be.PutUint16(ip[10:], ^fold(sum(ip, 0)))
 }
 
-// putIPv6 writes the Ethernet type and the IP header before a segment of n bytes.
-func (s *Spec) putIPv6(eth []byte, src, dst *Addr, n int) {
-	be.PutUint16(eth[12:], etherIPv6)
-	ip := eth[ethLen : ethLen+ipv6Len]
-	clear(ip)
-	ip[0] = 6 << 4
+// putIPv6 writes the IP header before a segment of n bytes. It has no flow label.
+func putIPv6(ip []byte, class byte, n int, p Proto, ttl uint8, src, dst *Addr) {
+	be.PutUint32(ip, 6<<28|uint32(class)<<20)
 	be.PutUint16(ip[4:], uint16(n))
-	ip[6], ip[7] = byte(s.Proto), s.ttl()
+	ip[6], ip[7] = byte(p), ttl
 	copy(ip[8:24], src[:])
 	copy(ip[24:40], dst[:])
 }

@@ -17,5 +17,7 @@
 // there (RFC 1624). A frame whose checksum the sender left to its device
 // (virtio's NEEDS_CSUM) carries only the sum of the pseudo-header, which is
 // adjusted in the same way, so that superframes of TCP and UDP segmentation
-// offload pass whole and untouched.
+// offload pass whole and untouched. So they do where a rewrite leads from one
+// family to the other: the segment stays where it is, and only the headers before
+// it become longer or shorter.
 package packet

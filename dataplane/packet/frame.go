@@ -5,7 +5,7 @@ package packet
 const VnetLen = 10
 
 const (
-	headroom = 128             // room for what a load balancer puts in front of a payload
+	headroom = Headroom + 32   // room for that, and for the longer header of IPv6
 	maxFrame = 64<<10 + 18 + 8 // a 64 KiB superframe with its Ethernet header
 )
 

@@ -72,6 +72,9 @@ func FuzzDecode(f *testing.F) {
 		if v.Tuple() != to || v.TTL != was.TTL-r.TTL || v.MSS != min(was.MSS, 1000) || v.Seq != was.Seq || v.WireLen != was.WireLen {
 			t.Errorf("rewritten to %+v, want %v", packet.Public(v), to)
 		}
+		if v.Proto == packet.TCP || v.Proto == packet.UDP {
+			to = convertAgain(t, frame, v)
+		}
 		if v.Proto == packet.TCP && v.Flags&packet.RST == 0 {
 			v.AnswerReset()
 			if why := v.Decode(frame); why != drop.None || v.Tuple() != to.Reversed() || v.Flags&packet.RST == 0 {
@@ -79,4 +82,22 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 	})
+}
+
+// convertAgain makes a packet one of the other family.
+func convertAgain(t *testing.T, f *packet.Frame, v *packet.View) packet.Tuple {
+	was := *v
+	to := packet.Tuple{Src: addr("2001:db8::9"), Dst: addr("2001:db8::1"), SrcPort: 20001, DstPort: 8444}
+	if v.V6 {
+		to.Src, to.Dst = addr("10.9.8.7"), addr("192.168.1.2")
+	}
+	r := packet.NewRewrite(v.Tuple(), to)
+	v.Apply(&r)
+	if why := v.Decode(f); why != drop.None {
+		t.Fatalf("reason %d after the conversion; frame % x", why, f.Bytes())
+	}
+	if v.Tuple() != to || v.V6 == was.V6 || v.Segments != was.Segments || v.Seq != was.Seq {
+		t.Errorf("converted to %+v, want %v", packet.Public(v), to)
+	}
+	return to
 }

@@ -1,7 +1,7 @@
 package packet
 
 // Headroom is how many bytes [View.Insert] can put before a payload.
-const Headroom = headroom
+const Headroom = 128
 
 // maxLen is the longest IP packet that is made here.
 const maxLen = 65535

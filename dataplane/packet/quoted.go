@@ -36,9 +36,9 @@ func (v *View) Quoted() (t Tuple, proto Proto, ok bool) {
 
 // TranslateQuoted makes the packet that an ICMP or ICMPv6 error quotes one with
 // the addresses and ports of t, so that the error's receiver knows it for its own.
-// There must be a [View.Quoted] packet of TCP or UDP, of the family of t. Checksums
-// are corrected by what changed: the quoted ones, as far as the quotation reaches,
-// and the error's own.
+// There must be a [View.Quoted] packet of TCP or UDP. Checksums are corrected by
+// what changed: the quoted ones, as far as the quotation reaches, and the error's
+// own. Where t is of the other family, the error's own awaits a rewrite into that.
 func (v *View) TranslateQuoted(t Tuple) {
 	was, proto, ok := v.Quoted()
 	if !ok || proto != TCP && proto != UDP {
@@ -48,10 +48,13 @@ func (v *View) TranslateQuoted(t Tuple) {
 	q := v.Payload()
 	before := fold(sum(q, 0))
 	l4 := ipv6Len
-	if v.V6 {
+	switch {
+	case r.converts:
+		q, l4 = v.convertQuoted(proto, t)
+	case v.V6:
 		*(*Addr)(q[8:]) = t.Src
 		*(*Addr)(q[24:]) = t.Dst
-	} else {
+	default:
 		l4 = int(q[0]&15) * 4
 		copy(q[12:16], t.Src[12:])
 		copy(q[16:20], t.Dst[12:])

@@ -23,17 +23,18 @@ type Rewrite struct {
 	MSS              uint16 // larger MSS options of SYN segments are lowered to it; 0: untouched (F1.32)
 	NAT              bool   // addresses and ports change; else only MAC addresses do
 
+	converts  bool   // from one family to the other
 	addrDelta uint16 // one's-complement change of the address words
 	portDelta uint16 // one's-complement change of the port words
 }
 
 // NewRewrite returns the translation of packets of tuple from into such of tuple
-// to, which is of the same family. The caller sets SrcMAC, DstMAC, TTL and MSS;
-// the other fields must stay as they are.
+// to, which may be of the other family. The caller sets SrcMAC, DstMAC, TTL and
+// MSS; the other fields must stay as they are.
 func NewRewrite(from, to Tuple) Rewrite {
 	r := Rewrite{
 		Src: to.Src, Dst: to.Dst, SrcPort: to.SrcPort, DstPort: to.DstPort,
-		NAT: from != to,
+		NAT: from != to, converts: from.Dst.Is4() != to.Dst.Is4(),
 	}
 	before := fold(addrSum(&from.Src) + addrSum(&from.Dst))
 	after := fold(addrSum(&to.Src) + addrSum(&to.Dst))
@@ -44,7 +45,9 @@ func NewRewrite(from, to Tuple) Rewrite {
 
 // Apply rewrites the frame of v, which must have decoded as [KindIP] with the
 // tuple that r translates from and with a TTL above r.TTL, and whose other
-// fields keep telling what the packet was. It may be applied once.
+// fields keep telling what the packet was; but for V6, Len and Proto where r
+// converts, which it does for a packet that is [View.Convertible]. It may be applied
+// once.
 //
 // Checksums are corrected by what changed: one that was right stays right, and
 // one that was wrong behind a trusting device stays wrong. The identifiers of
@@ -54,31 +57,39 @@ func (v *View) Apply(r *Rewrite) {
 	eth := v.eth
 	*(*MAC)(eth) = r.DstMAC
 	*(*MAC)(eth[6:]) = r.SrcMAC
+	if r.converts {
+		v.convert(r)
+	} else {
+		v.readdress(r)
+		if r.NAT {
+			v.translateTransport(r)
+		}
+	}
+	if r.MSS != 0 && v.MSS > r.MSS {
+		v.lowerMSS(r.MSS)
+	}
+}
 
-	ip := eth[ethLen:]
+// readdress rewrites the IP header.
+func (v *View) readdress(r *Rewrite) {
+	ip := v.eth[ethLen:]
 	if v.V6 {
 		ip[7] -= r.TTL
 		if r.NAT {
 			*(*Addr)(ip[8:]) = r.Src
 			*(*Addr)(ip[24:]) = r.Dst
 		}
-	} else {
-		// The time to live is the upper half of its word.
-		delta := uint64(^(uint16(r.TTL) << 8))
-		ip[8] -= r.TTL
-		if r.NAT {
-			copy(ip[12:16], r.Src[12:])
-			copy(ip[16:20], r.Dst[12:])
-			delta += uint64(r.addrDelta)
-		}
-		be.PutUint16(ip[10:], adjust(be.Uint16(ip[10:]), delta))
+		return
 	}
+	// The time to live is the upper half of its word.
+	delta := uint64(^(uint16(r.TTL) << 8))
+	ip[8] -= r.TTL
 	if r.NAT {
-		v.translateTransport(r)
+		copy(ip[12:16], r.Src[12:])
+		copy(ip[16:20], r.Dst[12:])
+		delta += uint64(r.addrDelta)
 	}
-	if r.MSS != 0 && v.MSS > r.MSS {
-		v.lowerMSS(r.MSS)
-	}
+	be.PutUint16(ip[10:], adjust(be.Uint16(ip[10:]), delta))
 }
 
 // translateTransport rewrites the ports, and corrects the checksum for them and

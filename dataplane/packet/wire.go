@@ -15,6 +15,9 @@ const (
 	etherIPv6 = 0x86dd
 )
 
+// dontFragment stands in the IPv4 header's word of flags and fragment offset.
+const dontFragment = 0x4000
+
 // Lengths of headers without options, in bytes.
 const (
 	ethLen  = 14

@@ -47,7 +47,7 @@ load_balancers:
       - { port: 1081, protocol: TCP, default_action: { target_group_arn: six } }
 target_groups:
   web: { vpc_id: lab, port: 80, protocol: TCP, health_check: { interval: 300 } }
-  six: { vpc_id: lab, port: 80, protocol: TCP, target_type: ip, health_check: { interval: 300 } }
+  six: { vpc_id: lab, port: 80, protocol: TCP, target_type: ip, ip_address_type: ipv6, health_check: { interval: 300 } }
 `
 
 // A TCP check on the wire is SYN, SYN-ACK, ACK and at once FIN, no data (F2.52,

@@ -1,0 +1,105 @@
+package packet
+
+// Growth returns how many bytes longer a packet is after a rewrite from one address
+// to another: 20 from IPv4 to IPv6, -20 from IPv6 to IPv4, and 0 where the family
+// stays. Options of an IPv4 header, which get lost, are not in it.
+func Growth(from, to Addr) int {
+	switch was, is := from.Is4(), to.Is4(); {
+	case was && !is:
+		return ipv6Len - ipv4Len
+	case is && !was:
+		return ipv4Len - ipv6Len
+	}
+	return 0
+}
+
+// convert gives the packet a header of the other family, with the addresses of r, as
+// RFC 7915 sections 4.1 and 5.1 say: the traffic class stays, with what it says of
+// congestion, and so does the time to live but for the toll. No flow label is made
+// up. To IPv4 the packet is one that must not be fragmented and needs no
+// identification (RFC 6864 section 4.1), however short it is, for nobody behind the
+// translation fragments. Options of an IPv4 header are left out. IPv6 could carry
+// more behind its header than IPv4, but not within a [Frame].
+//
+// The pseudo-headers of both families add up to the same but for the addresses
+// (see pseudoSum), and so the checksum of TCP or UDP is corrected as for any other
+// rewrite. That of ICMP is made anew.
+func (v *View) convert(r *Rewrite) {
+	class, header := v.eth[ethLen+1], ipv6Len
+	if v.V6 {
+		class, header = v.eth[ethLen]<<4|v.eth[ethLen+1]>>4, ipv4Len
+	}
+	n := header - (v.l4 - ethLen)
+	v.stretch(ethLen, n)
+	v.l4 += n
+	v.data += n
+	v.V6 = !v.V6
+	proto := v.Proto
+	if proto == ICMP || proto == ICMPv6 {
+		proto = v.convertError()
+	}
+	ip, ttl := v.eth[ethLen:], v.TTL-r.TTL
+	if v.V6 {
+		be.PutUint16(v.eth[12:], etherIPv6)
+		putIPv6(ip, class, v.Len-ipv6Len, proto, ttl, &r.Src, &r.Dst)
+	} else {
+		be.PutUint16(v.eth[12:], etherIPv4)
+		putIPv4(ip, class, v.Len-ipv4Len, 0, dontFragment, proto, ttl, &r.Src, &r.Dst)
+	}
+	if proto != v.Proto {
+		v.Proto = proto
+		v.sumSegment()
+		return
+	}
+	v.convertOffload(n)
+	v.translateTransport(r)
+	if proto == UDP && v.V6 && !v.partial && be.Uint16(v.eth[v.l4+UDP.checksumAt():]) == 0 {
+		v.sumSegment() // IPv4 may leave it out, IPv6 not (RFC 7915 section 4.5)
+	}
+}
+
+// stretch makes what stands before offset at of the frame end n bytes earlier, or
+// later where n is negative, and the packet so much longer. The rest stays in place.
+func (v *View) stretch(at, n int) {
+	f := v.frame
+	copy(f.store[f.start-n:], f.store[f.start:f.start+VnetLen+at])
+	f.start -= n
+	v.eth = f.Ethernet()
+	v.Len += n
+}
+
+// convertOffload makes the virtio-net header say the same of the other family, with
+// a transport header that begins n bytes later.
+func (v *View) convertOffload(n int) {
+	if !v.partial {
+		return
+	}
+	vnet := v.frame.Vnet()
+	le.PutUint16(vnet[2:], uint16(int(le.Uint16(vnet[2:]))+n))
+	le.PutUint16(vnet[6:], uint16(v.l4))
+	switch ecn := vnet[1] & gsoECN; {
+	case v.Proto != TCP || vnet[1] == gsoNone:
+	case v.V6:
+		vnet[1] = gsoTCPv6 | ecn
+	default:
+		vnet[1] = gsoTCPv4 | ecn
+	}
+}
+
+// sumSegment computes the checksum of the transport header with the ports and
+// addresses that stand in the frame.
+func (v *View) sumSegment() {
+	segment := v.eth[v.l4 : ethLen+v.Len]
+	field := segment[v.Proto.checksumAt():]
+	be.PutUint16(field, 0)
+	var acc uint64
+	if v.V6 { // UDP of IPv4 needs none, and ICMP covers no addresses
+		src, dst := Addr(v.eth[ethLen+8:]), Addr(v.eth[ethLen+24:])
+		acc = pseudoSum(&src, &dst, v.Proto, len(segment))
+	}
+	checksum := ^fold(sum(segment, acc))
+	if v.Proto == UDP {
+		checksum = udpChecksum(checksum)
+	}
+	be.PutUint16(field, checksum)
+}
