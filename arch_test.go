@@ -32,7 +32,7 @@ var edges = map[string]string{
 	"sim/emulate":         "dataplane dataplane/clock dataplane/drop dataplane/engine dataplane/flow dataplane/flowlog dataplane/packet dataplane/ppv2 dataplane/snat sim sim/explain sim/scenario topology topology/netns",
 	"sim/explain":         "dataplane dataplane/drop dataplane/filter dataplane/flow dataplane/packet",
 	"sim/report":          "sim",
-	"sim/scenario":        "dataplane/drop dataplane/flowlog topology",
+	"sim/scenario":        "dataplane/clock dataplane/drop dataplane/flowlog topology",
 	"topology":            "dataplane dataplane/clock dataplane/filter dataplane/flowlog dataplane/packet dataplane/ppv2 dataplane/snat",
 	"topology/netns":      "dataplane/engine dataplane/packet",
 }

@@ -78,10 +78,21 @@ func (d *decision) sender(in InterfaceID) drop.Reason {
 	case d.v.DstMAC == nic.RouterMAC:
 		return drop.None
 	}
-	if mac, ok := d.w.neighbor(nic, d.at.Dst); !ok || mac != d.v.DstMAC {
+	if mac, ok := d.w.neighbor(nic, d.at.Dst); (!ok || mac != d.v.DstMAC) && !d.bereaved(in) {
 		return drop.DestinationMAC
 	}
 	return drop.None
+}
+
+// bereaved reports whether the packet belongs to a flow whose endpoint's interface
+// has been deleted, of which a RST shall tell (F1.19).
+func (d *decision) bereaved(in InterfaceID) bool {
+	if !d.w.prog.ResetRevoked {
+		return false
+	}
+	key := tupleKey(in, d.v.Proto, d.at)
+	_, f, _ := d.w.flows.Lookup(&key)
+	return f != nil && f.Private && d.w.prog.Interfaces[f.Via].Kind == Absent
 }
 
 // run takes the packet from the interface that sent it to the one that gets it.

@@ -33,6 +33,7 @@ import (
 //	listener BALANCER PROTO PORT TARGETS[*WEIGHT],… [idle=350s]
 //	targets NAME [cross_zone] [preserve] [tls] [proxy[=early|wide]] [sticky=client|endpoint] [INTERFACE:PORT[/avoid][/reset]…]
 //	former NAME INTERFACE:PORT…                      (targets that have left)
+//	reset_revoked                                    (flows of endpoints that are gone)
 //	close NAME [INTERFACE:PORT] [listener=PORT]      (flows end when it is loaded)
 //
 // An interface without groups is not filtered, nor is a subnet without acl lines: with
@@ -131,7 +132,7 @@ func (l *lab) compile() error {
 	l.acls = map[string]*[2][]filter.Entry{}
 	l.routes = map[string][]dataplane.Route{}
 	// Names may be used before their lines: what is named by index comes first.
-	for _, kinds := range []string{"vpc subnet balancer targets", "instance resolver node endpoint premises allow listener acl route"} {
+	for _, kinds := range []string{"reset_revoked vpc subnet balancer targets", "instance resolver node endpoint premises allow listener acl route"} {
 		for _, s := range l.text {
 			f := strings.Fields(s)
 			if !slices.Contains(strings.Fields(kinds), f[0]) {
@@ -213,6 +214,8 @@ func (l *lab) line(f []string) error {
 		l.prog.VPCs = append(l.prog.VPCs, dataplane.VPC{
 			ID: word(1), Addrs: map[packet.Addr]dataplane.InterfaceID{}, Prefixes: []filter.Prefix{l.prefix(word(2))},
 		})
+	case "reset_revoked":
+		l.prog.ResetRevoked = true
 	case "subnet":
 		l.subnets = append(l.subnets, strings.Join(f[1:], " "))
 	case "balancer":

@@ -33,6 +33,9 @@ type Program struct {
 	Rules      []RuleInfo // by filter.RuleID
 	// Closures name flows that end when this program is loaded, at once.
 	Closures []Closure
+	// ResetRevoked says that flows whose endpoint was rejected, or whose interface
+	// of it deleted, are reset; else they meet silence (F1.19).
+	ResetRevoked bool
 }
 
 // Kind says what stands behind an interface.

@@ -89,8 +89,12 @@ func (d *decision) traverse(f *nlb.Flow, dir flow.Dir, way []flow.Scope, quotes 
 		}
 		switch {
 		case nic.Kind == Absent, nic.Kind == Endpoint && !nic.Endpoint.Available:
-			d.trace.endpoint(h.at, NoInterface, drop.EndpointNotAvailable)
-			return drop.EndpointNotAvailable // F1.17; silence is our choice in F1.19
+			why := drop.EndpointNotAvailable
+			if d.w.prog.ResetRevoked && d.v.Proto == packet.TCP {
+				why = drop.EndpointRevoked
+			}
+			d.trace.endpoint(h.at, NoInterface, why)
+			return why // F1.17, F1.19
 		case nic.Kind == Node: // its groups were asked when the flow began (F3.11)
 		default:
 			d.nameless = i == maxHops-1 && dir == flow.Forward && d.w.nameless(f)

@@ -187,7 +187,8 @@ func (w *Walk) follow(now clock.Time, in InterfaceID, p *path, dir flow.Dir, v *
 // refuse drops a packet that has no way, and answers where AWS does: a segment
 // of a flow that the load balancer does not know, or has forgotten, is reset,
 // whichever side sent it (F2.10, F2.45), and so is one to a target that turned
-// unhealthy (F2.55). All else is silence (F2.62).
+// unhealthy (F2.55), and by a setting one whose endpoint is gone (F1.19). All else is
+// silence (F2.62).
 func (w *Walk) refuse(in InterfaceID, p *path, v *packet.View) (InterfaceID, drop.Reason) {
 	w.discard(p.end, p.verdict)
 	if p.muted || !answered(p.verdict, v) {
@@ -200,7 +201,12 @@ func (w *Walk) refuse(in InterfaceID, p *path, v *packet.View) (InterfaceID, dro
 // answered reports whether a packet that is dropped for a reason is answered
 // with a reset.
 func answered(why drop.Reason, v *packet.View) bool {
-	return (why == drop.UnknownFlow || why == drop.TargetUnhealthy) && v.Flags&packet.RST == 0
+	switch why {
+	case drop.UnknownFlow, drop.TargetUnhealthy, drop.EndpointRevoked:
+		return v.Flags&packet.RST == 0
+	default:
+		return false
+	}
 }
 
 // discard counts a packet that dies at an interface.

@@ -1,7 +1,7 @@
 package sim
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 
 	"github.com/plsim/plsim/dataplane/drop"
@@ -10,95 +10,28 @@ import (
 	"github.com/plsim/plsim/topology"
 )
 
-// edit changes the lab as a step says.
+// edit changes the lab as a step says. That AWS refuses may be what is expected.
 func (p *player) edit(s *scenario.Step, e *scenario.Expect) (outcome, error) {
-	var endpoint string
-	var target topology.TargetState
-	change := func(lab *topology.Lab) error { return errors.New("a step without an action") }
-	switch {
-	case s.Accept != nil:
-		endpoint = *s.Accept
-		change = func(lab *topology.Lab) error {
-			if err := lab.Accept(endpoint); err != nil {
-				return err
-			}
-			return lab.Settle(endpoint)
-		}
-	case s.Reject != nil:
-		endpoint = *s.Reject
-		change = func(lab *topology.Lab) error { return lab.Reject(endpoint) }
-	case s.Delete != nil:
-		endpoint = *s.Delete
-		change = func(lab *topology.Lab) error { return lab.Delete(endpoint) }
-	case s.Authorize != nil:
-		change = func(lab *topology.Lab) error {
-			if s.Authorize.Ingress != nil {
-				return lab.AuthorizeIngress(s.Authorize.SecurityGroup, s.Authorize.Ingress)
-			}
-			return lab.AuthorizeEgress(s.Authorize.SecurityGroup, s.Authorize.Egress)
-		}
-	case s.Revoke != nil:
-		change = func(lab *topology.Lab) error {
-			if s.Revoke.Ingress != nil {
-				return lab.RevokeIngress(s.Revoke.SecurityGroup, s.Revoke.Ingress)
-			}
-			return lab.RevokeEgress(s.Revoke.SecurityGroup, s.Revoke.Egress)
-		}
-	case s.Register != nil:
-		change = func(lab *topology.Lab) error {
-			return lab.RegisterTarget(s.Register.TargetGroup, &topology.Target{TargetID: s.Register.TargetID, Port: s.Register.Port})
-		}
-	case s.Deregister != nil:
-		change = func(lab *topology.Lab) error {
-			t := &topology.Target{TargetID: s.Deregister.TargetID, Port: s.Deregister.Port}
-			if err := lab.DeregisterTarget(s.Deregister.TargetGroup, t); err != nil {
-				return err
-			}
-			h, err := lab.HealthOf(s.Deregister.TargetGroup, t)
-			target = h.State
-			return err
-		}
-	case s.ModifyListener != nil:
-		change = func(lab *topology.Lab) error {
-			e := s.ModifyListener
-			return lab.ModifyListener(e.LoadBalancer, e.Port, e.DefaultAction)
-		}
-	case s.ModifyTargetGroup != nil:
-		change = func(lab *topology.Lab) error {
-			return lab.ModifyTargetGroupAttributes(s.ModifyTargetGroup.TargetGroup, s.ModifyTargetGroup.Attributes)
-		}
-	case s.ModifyLoadBalancer != nil:
-		change = func(lab *topology.Lab) error {
-			return lab.ModifyLoadBalancerAttributes(s.ModifyLoadBalancer.LoadBalancer, s.ModifyLoadBalancer.Attributes)
-		}
-	}
+	var state string
 	var refused error
 	err := p.world.Edit(func(lab *topology.Lab) error {
-		refused = change(lab)
+		state, refused = s.Apply(lab)
 		return refused
 	})
+	c := newComparison(e)
 	switch {
-	case refused != nil:
+	case refused != nil && e.Error == nil:
 		return outcome{}, &refusedError{refused}
+	case refused != nil:
+		c.note("refused: %s", refused)
+		c.match("error", e.Error, refused.Error())
+		return c.outcome(), nil
 	case err != nil:
 		return outcome{}, err
 	}
-	c := newComparison(e)
-	if target != "" {
-		c.note("%s", target)
-		c.match("state", e.State, string(target))
-		return c.outcome(), nil
-	}
-	if endpoint == "" {
-		c.note("done")
-		return c.outcome(), nil
-	}
-	vpce, err := p.lab.Endpoint(endpoint)
-	if err != nil {
-		return outcome{}, err
-	}
-	c.note("%s", vpce.State)
-	c.match("state", e.State, string(vpce.State))
+	c.note("%s", cmp.Or(state, "done"))
+	c.missing(e.Error, "error")
+	c.match("state", e.State, state)
 	return c.outcome(), nil
 }
 

@@ -20,8 +20,10 @@ func (b *builder) addAddresses() {
 		}
 	}
 	for _, e := range b.Endpoints {
-		b.addEndpointNICs(e)
-		b.designateEndpoint(e)
+		for _, s := range sortedByZone(e.zones) {
+			e.NICs = append(e.NICs, b.addEndpointNIC(e, s))
+		}
+		b.designateEndpoint(e, e.NICs)
 	}
 	for _, h := range b.Hosts {
 		if h.NIC == nil {
@@ -38,22 +40,11 @@ func (b *builder) addAddresses() {
 		}
 	}
 	for _, e := range b.Endpoints {
-		e.PrivateIPs = nil
-		for _, n := range e.NICs {
-			s := b.subnets[n.subnet]
-			b.allot(n, s, e.blocks, e.path)
-			if e.PrivateIPs == nil {
-				e.PrivateIPs = map[string]string{}
-			}
-			e.PrivateIPs[s.name] = n.Addr().String()
-		}
+		b.allotEndpoint(e, e.NICs)
 	}
 	for _, lb := range b.Lab.balancers {
 		for _, s := range sortedByZone(lb.zones) {
-			n := b.addNIC(&NIC{Kind: dataplane.Node, Label: "load_balancer." + lb.name + "." + s.zone.Name, balancer: lb, groups: lb.groups, open: len(lb.SecurityGroups) == 0}, at(at(lb.path, "nodes"), s.name))
-			b.attach(n, s)
-			b.allot(n, s, lb.blocks, lb.path)
-			lb.nodes = append(lb.nodes, n)
+			lb.nodes = append(lb.nodes, b.addNode(lb, s))
 		}
 	}
 	for _, n := range b.NICs {
@@ -69,6 +60,30 @@ func (b *builder) addAddresses() {
 	}
 }
 
+// addNode makes a load balancer's node in a subnet, with its addresses (F2.1).
+func (b *builder) addNode(lb *balancer, s *subnet) *NIC {
+	n := b.addNIC(&NIC{Kind: dataplane.Node, Label: "load_balancer." + lb.name + "." + s.zone.Name, balancer: lb, groups: lb.groups, open: len(lb.SecurityGroups) == 0}, at(at(lb.path, "nodes"), s.name))
+	b.attach(n, s)
+	b.allot(n, s, lb.blocks, lb.path)
+	return n
+}
+
+// allotEndpoint gives free addresses to interfaces of an endpoint, and writes
+// down which all of them have.
+func (b *builder) allotEndpoint(e *Endpoint, nics []*NIC) {
+	e.PrivateIPs = nil
+	for _, n := range nics {
+		s := b.subnets[n.subnet]
+		if len(n.Routers) == 0 {
+			b.allot(n, s, e.blocks, e.path)
+		}
+		if e.PrivateIPs == nil {
+			e.PrivateIPs = map[string]string{}
+		}
+		e.PrivateIPs[s.name] = n.Addr().String()
+	}
+}
+
 // designateHost takes the addresses that the file gives to an instance.
 func (b *builder) designateHost(h *Host) {
 	s := b.subnets[h.NIC.subnet]
@@ -80,23 +95,23 @@ func (b *builder) designateHost(h *Host) {
 	}
 }
 
-// designateEndpoint takes the addresses that the file gives to an endpoint's
-// interfaces (F1.2).
-func (b *builder) designateEndpoint(e *Endpoint) {
+// designateEndpoint takes the addresses that an endpoint designates for
+// interfaces that have none yet (F1.2).
+func (b *builder) designateEndpoint(e *Endpoint, nics []*NIC) {
 	if e.Network == nil {
 		return
 	}
 	path := at(e.path, "private_ips")
 	for _, name := range slices.Sorted(maps.Keys(e.PrivateIPs)) {
 		s, err := b.find.subnets.find(e.Network.Name, name)
-		i := slices.IndexFunc(e.NICs, func(n *NIC) bool { return s != nil && n.subnet == s.number })
+		i := slices.IndexFunc(nics, func(n *NIC) bool { return s != nil && n.subnet == s.number })
 		switch {
 		case err != nil:
 			b.problems.add(at(path, name), "%v", err)
 		case i < 0 && !slices.ContainsFunc(e.SubnetIDs, func(id string) bool { return id == name || id == s.String() }):
 			b.problems.add(at(path, name), "subnet %s is not among the endpoint's subnet_ids", name)
-		case i >= 0:
-			b.take(e.NICs[i], s, ipv4, at(path, name), e.PrivateIPs[name])
+		case i >= 0 && len(nics[i].Addrs) == 0:
+			b.take(nics[i], s, ipv4, at(path, name), e.PrivateIPs[name])
 		}
 	}
 }

@@ -22,7 +22,7 @@ func (l *Lab) Compile() *dataplane.Program {
 	l.epoch++
 	c := &compiler{
 		Lab:     l,
-		program: &dataplane.Program{Epoch: l.epoch, Rules: slices.Clone(l.rules), Closures: l.closures},
+		program: &dataplane.Program{Epoch: l.epoch, Rules: slices.Clone(l.rules), Closures: l.closures, ResetRevoked: l.spec.RevokedFlows == "reset"},
 		members: map[*group]map[packet.Addr]struct{}{},
 		sets:    map[string]*filter.RuleSet{},
 	}
@@ -125,10 +125,10 @@ func (c *compiler) rules(d direction, groups []*group) *filter.RuleSet {
 
 // endpoint finds the nodes that an endpoint's interface can lead to (F1.47).
 func (c *compiler) endpoint(n *NIC) dataplane.EndpointInterface {
-	e := dataplane.EndpointInterface{EndpointID: n.Endpoint.ID, Available: n.Endpoint.State == Available}
+	e := dataplane.EndpointInterface{EndpointID: n.Endpoint.ID, Available: c.carries(n)}
 	for _, lb := range n.Endpoint.offer.balancers {
 		for _, node := range lb.nodes {
-			if node.Zone.ID == n.Zone.ID {
+			if node.Zone.ID == n.Zone.ID && lb.serves(n.Zone) {
 				e.Nodes = append(e.Nodes, node.Index)
 			}
 		}

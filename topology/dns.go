@@ -35,6 +35,8 @@ type Answer struct {
 //     the load balancers are not healthy (F1.25), unless none is;
 //   - the private name of its service, as an alias of the regional name, in the
 //     VPC of an available endpoint with private_dns_enabled (F1.26);
+//   - a service's host name (F1.21), which stands above those of its endpoints and has
+//     no address of its own;
 //   - a load balancer's regional and zonal names (F2.3), for every VPC; its regional
 //     name, too, leaves out zones that are not healthy (F2.57, F2.58);
 //   - instances' names, in their own VPC if it has enable_dns_hostnames.
@@ -58,8 +60,13 @@ func (l *Lab) Names() *Names {
 		for _, n := range e.NICs {
 			names.public[e.ZonalDNSName(n.Zone.Name)] = answer("", n)
 		}
-		if e.PrivateDNS && e.State == Available {
-			names.own[e.Network.Name][e.offer.PrivateDNSName] = answer(e.DNSName(), nics...)
+		if e.private != "" && slices.ContainsFunc(e.NICs, l.carries) {
+			names.own[e.Network.Name][e.private] = answer(e.DNSName(), nics...)
+		}
+	}
+	for _, o := range l.offers {
+		if o.State != ServiceDeleted {
+			names.public[o.hostName(l.Region)] = Answer{Found: true}
 		}
 	}
 	for _, h := range l.Hosts {

@@ -83,6 +83,11 @@ func (l *Lab) moments(yield func(at clock.Time, closes *dataplane.Closure) bool)
 			}
 		}
 	}
+	for _, e := range l.Endpoints {
+		if e.State == Pending && !yield(e.settles, nil) {
+			return
+		}
+	}
 }
 
 // Advance tells the lab what time it is, and reports whether its program has
@@ -98,6 +103,7 @@ func (l *Lab) Advance(now clock.Time) (changed bool) {
 		}
 	}
 	l.now = max(l.now, now)
+	l.settle()
 	return changed
 }
 
@@ -134,6 +140,9 @@ func (b *builder) draining(path string, g *TargetGroup) {
 func (b *builder) setDelays() {
 	if d := b.spec.PropagationDelay; d < 0 || d > maxDelay {
 		b.problems.add("propagation_delay", "%d is out of range: give 0 to %d seconds", d, maxDelay)
+	}
+	if d := b.spec.SetupDelay; d < 0 || d > maxDelay {
+		b.problems.add("setup_delay", "%d is out of range: give 0 to %d seconds", d, maxDelay)
 	}
 	short := 5
 	b.spec.TerminationDelay = cmp.Or(b.spec.TerminationDelay, &short)

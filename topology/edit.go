@@ -3,84 +3,8 @@ package topology
 import (
 	"fmt"
 	"slices"
-
-	"github.com/plsim/plsim/dataplane"
+	"strings"
 )
-
-// EndpointState is the state of an interface endpoint, in the API's spelling (F1.9).
-type EndpointState string
-
-// The states.
-const (
-	PendingAcceptance EndpointState = "pendingAcceptance" // waiting for the provider
-	Pending           EndpointState = "pending"           // accepted, being set up
-	Available         EndpointState = "available"         // usable
-	Rejected          EndpointState = "rejected"          // refused by the provider, perhaps after having been available
-	Deleted           EndpointState = "deleted"           // removed by the consumer
-)
-
-// initialState is the state in which a lab starts: endpoints that nobody has to
-// accept are set up by then.
-func (e *Endpoint) initialState() EndpointState {
-	if *e.offer.AcceptanceRequired && !e.AutoAccept {
-		return PendingAcceptance
-	}
-	return Available
-}
-
-// move changes the endpoint's state, if it is one of from.
-func (l *Lab) move(name, verb string, to EndpointState, from ...EndpointState) (*Endpoint, error) {
-	e, err := l.Endpoint(name)
-	if err != nil {
-		return nil, err
-	}
-	if !slices.Contains(from, e.State) {
-		words := make([]string, len(from))
-		for i, s := range from {
-			words[i] = string(s)
-		}
-		return nil, fmt.Errorf("cannot %s endpoint %s: it is %s, and must be %s", verb, name, e.State, orList(words))
-	}
-	e.State = to
-	return e, nil
-}
-
-// Accept is the provider's consent to an endpoint. It is pending until [Lab.Settle].
-func (l *Lab) Accept(endpoint string) error {
-	_, err := l.move(endpoint, "accept", Pending, PendingAcceptance)
-	return err
-}
-
-// Settle ends the setting up of an accepted endpoint: from now on it is available.
-func (l *Lab) Settle(endpoint string) error {
-	_, err := l.move(endpoint, "set up", Available, Pending)
-	return err
-}
-
-// Reject is the provider's refusal, of a request or of an endpoint in use
-// (F1.11). The interfaces stay until the consumer deletes the endpoint.
-func (l *Lab) Reject(endpoint string) error {
-	_, err := l.move(endpoint, "reject", Rejected, PendingAcceptance, Pending, Available)
-	return err
-}
-
-// Delete removes an endpoint and its interfaces (F1.17). Its addresses and names
-// are gone; the interfaces' numbers are never used again.
-func (l *Lab) Delete(endpoint string) error {
-	e, err := l.move(endpoint, "delete", Deleted, PendingAcceptance, Pending, Available, Rejected)
-	if err != nil {
-		return err
-	}
-	for _, n := range e.NICs {
-		for _, b := range l.subnets[n.subnet].blocks {
-			for _, a := range n.Addrs {
-				delete(b.owners, a.Addr())
-			}
-		}
-		n.Kind = dataplane.Absent
-	}
-	return nil
-}
 
 // AuthorizeIngress adds an inbound rule to a security group. The error is of
 // type [Problems], with paths relative to the rule, where the rule is at fault.
@@ -199,7 +123,7 @@ func (l *Lab) target(targetGroup string, t *Target) (*pool, member, error) {
 // orList joins words for people: a, b or c.
 func orList(words []string) string {
 	if n := len(words); n > 1 {
-		return fmt.Sprintf("%s or %s", list(words[:n-1]), words[n-1])
+		return strings.Join(words[:n-1], ", ") + " or " + words[n-1]
 	}
 	return list(words)
 }

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/plsim/plsim/dataplane"
 	"github.com/plsim/plsim/dataplane/filter"
@@ -14,25 +15,29 @@ import (
 // TestLifeCycle is the table of F1.9, F1.11 and F1.17: what each act makes of
 // an endpoint in each state; "" is a refusal.
 func TestLifeCycle(t *testing.T) {
+	setUp := func(l *Lab, _ string) error {
+		l.Advance(l.now.Add(10 * time.Second))
+		return nil
+	}
 	ways := map[EndpointState][]func(*Lab, string) error{ // how to get there
 		PendingAcceptance: nil,
 		Pending:           {(*Lab).Accept},
-		Available:         {(*Lab).Accept, (*Lab).Settle},
-		Rejected:          {(*Lab).Accept, (*Lab).Settle, (*Lab).Reject},
+		Available:         {(*Lab).Accept, setUp},
+		Rejected:          {(*Lab).Accept, setUp, (*Lab).Reject},
 		Deleted:           {(*Lab).Delete},
 	}
 	acts := map[string]func(*Lab, string) error{
-		"accept": (*Lab).Accept, "settle": (*Lab).Settle, "reject": (*Lab).Reject, "delete": (*Lab).Delete,
+		"accept": (*Lab).Accept, "set up": setUp, "reject": (*Lab).Reject, "delete": (*Lab).Delete,
 	}
 	for from, want := range map[EndpointState]map[string]EndpointState{
-		PendingAcceptance: {"accept": Pending, "settle": "", "reject": Rejected, "delete": Deleted},
-		Pending:           {"accept": "", "settle": Available, "reject": Rejected, "delete": Deleted},
-		Available:         {"accept": "", "settle": "", "reject": Rejected, "delete": Deleted},
-		Rejected:          {"accept": "", "settle": "", "reject": "", "delete": Deleted},
-		Deleted:           {"accept": "", "settle": "", "reject": "", "delete": ""},
+		PendingAcceptance: {"accept": Pending, "set up": PendingAcceptance, "reject": Rejected, "delete": Deleted},
+		Pending:           {"accept": "", "set up": Available, "reject": Rejected, "delete": Deleted},
+		Available:         {"accept": "", "set up": Available, "reject": Rejected, "delete": Deleted},
+		Rejected:          {"accept": "", "set up": Rejected, "reject": "", "delete": Deleted},
+		Deleted:           {"accept": "", "set up": Deleted, "reject": "", "delete": ""},
 	} {
 		for verb, act := range acts {
-			l := mustBuild(t, twoAccounts)
+			l := mustBuild(t, "setup_delay: 10\n"+twoAccounts)
 			for _, step := range ways[from] {
 				if err := step(l, "api"); err != nil {
 					t.Fatal(err)

@@ -319,7 +319,7 @@ func (lb *balancer) healthyNodes() []*NIC {
 func (e *Endpoint) healthyNICs() []*NIC {
 	return orAll(e.NICs, func(n *NIC) bool {
 		return slices.ContainsFunc(e.offer.balancers, func(lb *balancer) bool {
-			return lb.enabled(n.Zone) && lb.healthyIn(n.Zone)
+			return lb.serves(n.Zone) && lb.enabled(n.Zone) && lb.healthyIn(n.Zone)
 		})
 	})
 }

@@ -28,13 +28,17 @@ type Lab struct {
 	Endpoints []*Endpoint
 	// NICs are the network interfaces by their dataplane.InterfaceID.
 	NICs []*NIC
+	// Events are what endpoint services and their consumers were notified of.
+	Events []Event
 
 	spec      *Spec
+	ids       *ids
 	subnets   []*subnet // by number
 	balancers []*balancer
 	offers    []*offer
 	pools     []*pool
 	rules     []dataplane.RuleInfo // every rule that ever was, so that a RuleID never changes its meaning
+	texts     map[string][]string  // public TXT records, by name
 	epoch     uint32
 
 	now      clock.Time          // as Advance has it
@@ -115,7 +119,8 @@ type NIC struct {
 	Host      *Host          // Kind Instance
 	Endpoint  *Endpoint      // Kind Endpoint
 
-	subnet   uint16 // number within the lab
+	ready    clock.Time // Kind Endpoint: from when on it carries what its endpoint may
+	subnet   uint16     // number within the lab
 	groups   []*group
 	open     bool // no groups at all: everything allowed (F2.63)
 	balancer *balancer
@@ -164,6 +169,8 @@ type Endpoint struct {
 	groups  []*group
 	blocks  int // how many families it has addresses of
 	dnsName string
+	private string     // the private name that it has, "" without private DNS
+	settles clock.Time // when it is available, while State is Pending
 }
 
 // DNSName returns the regional name (F1.22).
@@ -267,12 +274,15 @@ type balancer struct {
 	endings []ending  // of flows to target groups whose weight became 0
 	nodes   []*NIC
 	offer   *offer // the endpoint service that it stands behind, if any
+	offered []Zone // that the service has of it since it was last updated (F1.49)
 	dnsName string
 }
 
-// offer is an endpoint service of the lab.
+// offer is an endpoint service of the lab. An edit replaces its EndpointService,
+// which the spec keeps as the file has it.
 type offer struct {
 	*EndpointService
+	State       ServiceState
 	name        string
 	path        string
 	account     string
@@ -280,17 +290,28 @@ type offer struct {
 	serviceName string
 }
 
-// zoned reports whether the service is offered in the place with an AZ ID.
-func (o *offer) zoned(id string) bool {
-	for _, b := range o.balancers {
-		for _, s := range b.zones {
-			if s.zone.ID == id {
-				return true
-			}
+// zoned reports whether the service is offered in a zone.
+func (o *offer) zoned(z Zone) bool {
+	return slices.ContainsFunc(o.balancers, func(lb *balancer) bool { return lb.serves(z) })
+}
+
+// serves reports whether the endpoint service has the load balancer's node in a zone.
+func (lb *balancer) serves(z Zone) bool {
+	return slices.ContainsFunc(lb.offered, func(o Zone) bool { return o.ID == z.ID })
+}
+
+// update makes a service take on the zones that its load balancers have now (F1.49).
+func (o *offer) update() {
+	for _, lb := range o.balancers {
+		lb.offered = nil
+		for _, s := range lb.zones {
+			lb.offered = append(lb.offered, s.zone)
 		}
 	}
-	return false
 }
+
+// hostName returns the DNS name above those of the service's endpoints (F1.21).
+func (o *offer) hostName(region string) string { return o.ID + "." + region + ".vpce.amazonaws.com" }
 
 // Instance finds an instance by VPC/NAME, or by NAME where it is unique.
 func (l *Lab) Instance(name string) (*Host, error) { return l.find.hosts.find("", name) }

@@ -260,7 +260,7 @@ var mistakes = []struct {
 	{"principal syntax", `["arn:aws:iam::222222222222:root"]`, `["arn:aws:iam::222222222222:root", "222222222222"]`, []string{ // F1.14
 		`endpoint_services.api.allowed_principals[1]: "222222222222" is an account number: write arn:aws:iam::222222222222:root`}},
 	{"principal not allowed", `["arn:aws:iam::222222222222:root"]`, `["arn:aws:iam::333333333333:root"]`, []string{
-		`vpc_endpoints.api.service_name: AWS would say that the service com.amazonaws.vpce.us-east-1.SERVICE does not exist: arn:aws:iam::222222222222:root is not among the allowed_principals of endpoint service api; add it there`}},
+		`vpc_endpoints.api.service_name: arn:aws:iam::222222222222:root is not among the allowed_principals of endpoint service api, so to AWS the service does not exist; add it there`}},
 	{"principal of another account", "    vpc_id: consumer\n", "    vpc_id: consumer\n    principal: \"arn:aws:iam::111111111111:root\"\n", []string{
 		`vpc_endpoints.api.principal: arn:aws:iam::111111111111:root is of account 111111111111, but VPC consumer belongs to 222222222222: who creates an endpoint is of the account that owns the VPC`}},
 	{"private name in capitals", "api.example.com", "API.example.com", []string{ // F1.26

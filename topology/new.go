@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"fmt"
 	"regexp"
 
 	"github.com/plsim/plsim/dataplane"
@@ -14,7 +15,7 @@ func New(name string, spec *Spec) (*Lab, error) {
 	if spec == nil {
 		spec = &Spec{}
 	}
-	b := &builder{Lab: &Lab{Name: name, spec: spec}, ids: newIDs(name)}
+	b := &builder{Lab: &Lab{Name: name, spec: spec, ids: newIDs(name)}}
 	b.find.subnets.kind, b.find.groups.kind, b.find.hosts.kind = "subnet", "security group", "instance"
 	if b.setRegion() {
 		// Each step resolves and checks one kind of part, and may rely on the
@@ -22,6 +23,8 @@ func New(name string, spec *Spec) (*Lab, error) {
 		// that its mistake is told once.
 		b.setDelays()
 		b.setSourcePorts()
+		b.setRevokedFlows()
+		b.addRecords()
 		b.addNetworks()
 		b.addSubnets()
 		b.addGroups()
@@ -34,6 +37,9 @@ func New(name string, spec *Spec) (*Lab, error) {
 		b.addResolvers()
 		b.addAddresses()
 		b.addNames()
+		for _, e := range b.Endpoints {
+			b.record(EventConnect, e)
+		}
 	}
 	b.problems.sort()
 	if err := b.problems.err(); err != nil {
@@ -42,12 +48,16 @@ func New(name string, spec *Spec) (*Lab, error) {
 	return b.Lab, nil
 }
 
-// builder makes a lab from a spec.
+// builder makes a lab from a spec, or a part that comes to a lab later.
 type builder struct {
 	*Lab
-	ids      *ids
 	zones    *zones
 	problems Problems
+}
+
+// refuse records what AWS's API would refuse, in its words and in ours.
+func (b *builder) refuse(path, aws, format string, args ...any) {
+	b.problems = append(b.problems, Problem{path, fmt.Sprintf(format, args...), aws})
 }
 
 func (b *builder) setRegion() bool {
@@ -123,6 +133,10 @@ func (b *builder) subnetRefs(path, owner string, network *Network, names []strin
 	if len(names) == 0 {
 		b.problems.add(path, "is missing: name at least one subnet")
 	}
+	sameZone := "InvalidConfigurationRequest: A load balancer cannot be attached to multiple subnets in the same Availability Zone"
+	if network != nil {
+		sameZone = "DuplicateSubnetsInSameZone: Found another VPC endpoint subnet in the availability zone of the subnet"
+	}
 	var subnets []*subnet
 	for i, name := range names {
 		from, p := "", item(path, i)
@@ -142,7 +156,7 @@ func (b *builder) subnetRefs(path, owner string, network *Network, names []strin
 		clash := false
 		for _, other := range subnets {
 			if s.zone.ID != "" && other.zone.ID == s.zone.ID {
-				b.problems.add(p, "subnets %s and %s are both in %s: %s takes one subnet a zone", other.name, s.name, s.zone.Name, owner)
+				b.refuse(p, sameZone, "subnets %s and %s are both in %s: %s takes one subnet a zone", other.name, s.name, s.zone.Name, owner)
 				clash = true
 				break
 			}
@@ -168,11 +182,12 @@ func (b *builder) addNIC(n *NIC, path string) *NIC {
 
 var accountForm = regexp.MustCompile(`^[0-9]{12}$`)
 
-// AWS's quotas that a lab can meet (F3.9, F2.7), and how many VPCs it can have.
+// AWS's quotas that a lab can meet (F1.7, F2.7, F3.9), and how many VPCs it can have.
 const (
 	maxVPCs      = 250
 	maxSubnets   = 200 // in a VPC
 	maxGroups    = 5
 	maxRules     = 60
 	maxListeners = 50
+	maxEndpoints = 50 // in a VPC (F1.7)
 )

@@ -11,6 +11,7 @@ type block struct {
 	prefix netip.Prefix
 	owners map[netip.Addr]string // labels of the interfaces
 	next   netip.Addr            // where the search for a free address goes on
+	freed  int                   // addresses that were given back since the search began
 	full   bool                  // there was none left, and that has been said
 }
 
@@ -56,13 +57,29 @@ func (b *block) take(s, subnet, owner string) (a netip.Addr, msg string) {
 }
 
 // allot gives the next free address to an owner; ok is false if there is none.
+// Addresses that became free are given out again when all others are taken.
 func (b *block) allot(owner string) (a netip.Addr, ok bool) {
-	for last := lastAddr(b.prefix); b.next.Less(last); {
-		a, b.next = b.next, b.next.Next()
-		if _, taken := b.owners[a]; !taken {
-			b.owners[a] = owner
-			return a, true
+	for range 2 {
+		for last := lastAddr(b.prefix); b.next.Less(last); {
+			a, b.next = b.next, b.next.Next()
+			if _, taken := b.owners[a]; !taken {
+				b.owners[a] = owner
+				return a, true
+			}
 		}
+		if b.freed == 0 {
+			break
+		}
+		b.next, b.freed = nth(b.prefix, 4), 0
 	}
 	return netip.Addr{}, false
+}
+
+// free takes an address back.
+func (b *block) free(a netip.Addr) {
+	if _, taken := b.owners[a]; taken {
+		delete(b.owners, a)
+		b.freed++
+		b.full = false
+	}
 }

@@ -16,6 +16,9 @@ type Problem struct {
 	// path that it would have.
 	Path string
 	Msg  string // what is wrong and what to do about it
+	// AWS is the error code and message with which AWS's API refuses this, where
+	// it is no mistake in what was written but a refusal of what was asked.
+	AWS string
 }
 
 // String returns the path and the message.
@@ -40,13 +43,14 @@ func (ps Problems) Error() string {
 
 // add records a problem.
 func (ps *Problems) add(path, format string, args ...any) {
-	*ps = append(*ps, Problem{path, fmt.Sprintf(format, args...)})
+	*ps = append(*ps, Problem{Path: path, Msg: fmt.Sprintf(format, args...)})
 }
 
 // under records other problems, whose paths are relative, below a path.
 func (ps *Problems) under(path string, others Problems) {
 	for _, p := range others {
-		*ps = append(*ps, Problem{join(path, p.Path), p.Msg})
+		p.Path = join(path, p.Path)
+		*ps = append(*ps, p)
 	}
 }
 
@@ -64,6 +68,38 @@ func (ps Problems) err() error {
 		return nil
 	}
 	return ps
+}
+
+// Refusal is an edit that AWS's API would refuse.
+type Refusal struct {
+	AWS string // its error code and message, such as InvalidServiceName: …
+	Why string // what that means here
+}
+
+// Error returns AWS's words, and what they mean.
+func (r *Refusal) Error() string {
+	if r.Why == "" {
+		return r.AWS
+	}
+	return r.AWS + " (" + r.Why + ")"
+}
+
+// verdict returns what the problems mean for an edit: nil if there are none, a
+// *[Refusal] where all that stands against it is AWS, else the mistakes, with paths
+// below prefix made relative.
+func (ps Problems) verdict(prefix string) error {
+	var mistakes Problems
+	for _, p := range ps {
+		if p.AWS == "" {
+			p.Path = strings.TrimPrefix(strings.TrimPrefix(p.Path, prefix), ".")
+			mistakes = append(mistakes, p)
+		}
+	}
+	if len(ps) == 0 || len(mistakes) > 0 {
+		mistakes.sort()
+		return mistakes.err()
+	}
+	return &Refusal{AWS: ps[0].AWS, Why: ps[0].Msg}
 }
 
 var plainKey = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)

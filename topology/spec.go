@@ -9,6 +9,8 @@ type Spec struct {
 	Region           string                      `yaml:"region,omitempty" doc:"AWS Region, in names and flow logs. Default us-east-1."`
 	PropagationDelay int                         `yaml:"propagation_delay,omitempty" doc:"A setting of plsim: seconds until the nodes of load balancers act on a change of targets (F2.59). Default 0: at once."`
 	TerminationDelay *int                        `yaml:"termination_delay,omitempty" doc:"A setting of plsim: seconds that AWS's shortly after stands for, where flows are closed (F2.11, F2.60). Default 5."`
+	SetupDelay       int                         `yaml:"setup_delay,omitempty" doc:"A setting of plsim: seconds that an endpoint is pending after it was accepted or modified (F1.9). Default 0."`
+	RevokedFlows     string                      `yaml:"revoked_flows,omitempty" doc:"A setting of plsim: what flows meet whose endpoint is rejected, deleted or taken out of a subnet, silence (default) or reset (F1.19)."`
 	SourcePorts      int                         `yaml:"source_ports,omitempty" doc:"A setting of plsim, to teach with few: source ports that a node's address has towards one target, 1 to 55000. Default 55000 (F2.30)."`
 	VPCs             map[string]*VPC             `yaml:"vpcs" doc:"Virtual private clouds, by name. Their CIDR blocks may overlap (F1.42)."`
 	ACMCertificates  map[string]*ACMCertificate  `yaml:"acm_certificates,omitempty" doc:"Certificates of TLS listeners, by name (aws_acm_certificate)."`
@@ -16,6 +18,7 @@ type Spec struct {
 	LoadBalancers    map[string]*LoadBalancer    `yaml:"load_balancers,omitempty" doc:"Network Load Balancers, by name (aws_lb)."`
 	EndpointServices map[string]*EndpointService `yaml:"endpoint_services,omitempty" doc:"Endpoint services, by name (aws_vpc_endpoint_service)."`
 	VPCEndpoints     map[string]*VPCEndpoint     `yaml:"vpc_endpoints,omitempty" doc:"Interface endpoints, by name (aws_vpc_endpoint)."`
+	Route53Records   map[string]*Route53Record   `yaml:"route53_records,omitempty" doc:"Records of public hosted zones, by name (aws_route53_record): the proofs of private DNS names (F1.27)."`
 }
 
 // VPC is an aws_vpc with what lives inside it.
@@ -224,8 +227,25 @@ type EndpointService struct {
 	LoadBalancers      []string `yaml:"network_load_balancer_arns" doc:"Load balancers, by name."`
 	AcceptanceRequired *bool    `yaml:"acceptance_required,omitempty" doc:"Whether the provider must accept each endpoint. Default true (F1.15)."`
 	AllowedPrincipals  []string `yaml:"allowed_principals,omitempty" doc:"Who may create endpoints: arn:aws:iam::ACCOUNT:root, …:role/NAME, …:user/NAME or * (F1.14). Default: nobody."`
-	PrivateDNSName     string   `yaml:"private_dns_name,omitempty" doc:"Private name, ownership taken as verified (F1.26)."`
+	PrivateDNSName     string   `yaml:"private_dns_name,omitempty" doc:"Private name (F1.26)."`
+	PrivateDNSProof    *Proof   `yaml:"private_dns_name_configuration,omitempty" doc:"The proof that the provider owns the private name (F1.27)."`
 	IPAddressTypes     []string `yaml:"supported_ip_address_types,omitempty" doc:"ipv4 (default), and ipv6 where all its load balancers are dualstack (F1.52)."`
+}
+
+// Proof is the private_dns_name_configuration of an aws_vpc_endpoint_service: what
+// its TXT record must say, and whether AWS has found it.
+type Proof struct {
+	State string `yaml:"state,omitempty" doc:"verified (default), pendingVerification or failed when the lab starts."`
+	Name  string `yaml:"name,omitempty" doc:"First label of the TXT record, _…; made from the names if not given."`
+	Value string `yaml:"value,omitempty" doc:"What the TXT record says, vpce:…; made from the names if not given."`
+}
+
+// Route53Record is an aws_route53_record of a public hosted zone.
+type Route53Record struct {
+	Name    string   `yaml:"name" doc:"Domain name."`
+	Type    string   `yaml:"type" doc:"TXT, the only type here."`
+	Records []string `yaml:"records" doc:"What the record says."`
+	TTL     int      `yaml:"ttl,omitempty" doc:"Seconds. Default 1800, as AWS suggests."`
 }
 
 // VPCEndpoint is an aws_vpc_endpoint of type Interface.

@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -41,6 +42,9 @@ func (l *Lab) Variable(ref string) (string, error) {
 		return fail(err)
 	}
 	attribute, zone := words[2], words[3:]
+	if whole := strings.Join(words[2:], "."); v.values[whole] != "" {
+		return v.values[whole], nil
+	}
 	if zones, ok := v.zonal[attribute]; ok {
 		known := slices.Sorted(maps.Keys(zones))
 		if len(zone) != 1 {
@@ -74,7 +78,7 @@ func (l *Lab) endpointVariable(name string) (variable, error) {
 		return variable{}, err
 	}
 	return variable{
-		values: map[string]string{"id": e.ID, "dns_name": e.DNSName(), "private_dns_name": e.offer.PrivateDNSName},
+		values: map[string]string{"id": e.ID, "dns_name": e.DNSName(), "private_dns_name": cmp.Or(e.private, e.offer.PrivateDNSName)},
 		zonal:  zonal(e.NICs, e.ZonalDNSName),
 	}, nil
 }
@@ -113,7 +117,15 @@ func (l *Lab) offerVariable(name string) (variable, error) {
 	if err != nil {
 		return variable{}, err
 	}
-	return variable{values: map[string]string{"id": o.ID, "service_name": o.serviceName, "private_dns_name": o.PrivateDNSName}}, nil
+	v := variable{values: map[string]string{
+		"id": o.ID, "service_name": o.serviceName, "private_dns_name": o.PrivateDNSName,
+		"base_endpoint_dns_name": o.hostName(l.Region),
+	}}
+	if p := o.PrivateDNSProof; p != nil {
+		v.values["private_dns_name_configuration.name"] = p.Name
+		v.values["private_dns_name_configuration.value"] = p.Value
+	}
+	return v, nil
 }
 
 func (l *Lab) hostVariable(name string) (variable, error) {

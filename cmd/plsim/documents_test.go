@@ -157,7 +157,7 @@ func TestDocumentedReferences(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows := regexp.MustCompile("(?m)^\\| `\\$\\{(\\w+)\\.([\\w/]+)\\.(\\w+)[^`]*}` ").FindAllStringSubmatch(string(text), -1)
+	rows := regexp.MustCompile("(?m)^\\| `\\$\\{(\\w+)\\.([\\w/]+)\\.(\\w+(?:\\.(?:name|value)\\b)?)[^`]*}` ").FindAllStringSubmatch(string(text), -1)
 	described := map[string][]string{} // attributes, by kind and name
 	for _, m := range rows {
 		ref := strings.Trim(m[0], "| `")

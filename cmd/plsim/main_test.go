@@ -51,7 +51,7 @@ func TestMain(m *testing.M) {
 
 // requirePrivilege skips a test where no scenario can run, and fails it where
 // the environment says that one must.
-func requirePrivilege(t *testing.T) {
+func requirePrivilege(t testing.TB) {
 	t.Helper()
 	switch {
 	case unsupported == nil:

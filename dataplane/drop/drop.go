@@ -54,6 +54,7 @@ const (
 
 	// The interface endpoint.
 	EndpointNotAvailable // pendingAcceptance, pending, rejected, deleted (F1.9)
+	EndpointRevoked      // the flow's endpoint was rejected or deleted: answered with RST by a setting (F1.19)
 	EndpointPing         // endpoints do not answer ping (F1.35)
 	EndpointMTU          // over 8500 bytes, no ICMP is sent (F1.31)
 	EndpointNoZone       // no load balancer node in the endpoint interface's zone (F1.46)

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/plsim/plsim/dataplane/clock"
 	"github.com/plsim/plsim/topology"
 )
 
@@ -28,7 +29,8 @@ const (
 // it refers to that does not exist.
 type checker struct {
 	src      *Source
-	lab      *topology.Lab // nil where the topology has mistakes of its own
+	lab      *topology.Lab // in which the story is rehearsed; nil where the topology has mistakes of its own
+	now      clock.Time    // of the rehearsal
 	names    *names
 	broken   map[string]bool
 	kept     []string // connections that the steps so far have kept
@@ -57,6 +59,7 @@ func (c *checker) steps(steps []*Step) {
 		path := item("steps", i)
 		c.references(path, reflect.ValueOf(s))
 		c.step(path, s)
+		c.rehearse(path, s)
 	}
 }
 

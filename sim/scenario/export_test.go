@@ -15,3 +15,6 @@ func ExpectKeys() (keys []ExpectKey) {
 	}
 	return keys
 }
+
+// IsEdit reports whether an action changes the lab.
+func IsEdit(action string) bool { return edits[action] != nil }

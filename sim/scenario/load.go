@@ -56,7 +56,7 @@ func LoadBytes(file string, data []byte) (*Loaded, error) {
 			mistakes = append(mistakes, src.Mistake(p.Path, label(p.Path)+p.Msg))
 		}
 	}
-	c := &checker{src: src, lab: lab, names: namesOf(&s.Spec), broken: broken}
+	c := &checker{src: src, lab: rehearsal(file, data, lab), names: namesOf(&s.Spec), broken: broken}
 	c.head(s)
 	c.instances(s)
 	c.steps(s.Steps)
@@ -68,6 +68,18 @@ func LoadBytes(file string, data []byte) (*Loaded, error) {
 		step.fill()
 	}
 	return &Loaded{Scenario: s, Lab: lab, Source: src}, nil
+}
+
+// rehearsal returns another lab of the same file, in which the steps can be tried
+// out; nil where there is none.
+func rehearsal(file string, data []byte, lab *topology.Lab) *topology.Lab {
+	if lab == nil {
+		return nil
+	}
+	again, _, _, _ := parse(file, data)
+	onOff(again)
+	lab, _ = newLab(again)
+	return lab
 }
 
 // onOff lets a scenario say true and false where AWS says on and off, which some

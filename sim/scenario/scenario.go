@@ -51,6 +51,14 @@ type Step struct {
 	ModifyTargetGroup  *TargetGroupEdit  `yaml:"modify_target_group_attributes,omitempty" doc:"Change attributes of a target group; flows that exist keep what they began with (F2.24)."`
 	ModifyLoadBalancer *LoadBalancerEdit `yaml:"modify_load_balancer_attributes,omitempty" doc:"Change attributes of a load balancer."`
 
+	CreateVPCEndpoint *topology.NewEndpoint      `yaml:"create_vpc_endpoint,omitempty" doc:"A consumer creates an endpoint."`
+	ModifyVPCEndpoint *topology.EndpointChange   `yaml:"modify_vpc_endpoint,omitempty" doc:"The consumer changes an endpoint's subnets, addresses, security groups or private DNS (F1.4)."`
+	ModifyPermissions *topology.PermissionChange `yaml:"modify_vpc_endpoint_service_permissions,omitempty" doc:"The provider changes who may create endpoints (F1.14)."`
+	ModifyService     *topology.ServiceChange    `yaml:"modify_vpc_endpoint_service_configuration,omitempty" doc:"The provider changes an endpoint service, or makes it take on its load balancers' new zones (F1.49)."`
+	DeleteService     *string                    `yaml:"delete_vpc_endpoint_service,omitempty" doc:"The provider deletes this endpoint service (F1.12)."`
+	VerifyPrivateDNS  *string                    `yaml:"start_vpc_endpoint_service_private_dns_verification,omitempty" doc:"AWS looks for the proof of this endpoint service's private name (F1.27)."`
+	ChangeRecord      *topology.RecordChange     `yaml:"change_resource_record_sets,omitempty" doc:"Change a record of a public hosted zone."`
+
 	Wait *Duration `yaml:"wait,omitempty" doc:"Let this much of the lab's time pass."`
 
 	TargetHealth *TargetHealth `yaml:"target_health,omitempty" doc:"Read the health of a target group's targets."`
@@ -165,7 +173,7 @@ type Drops struct {
 // Expect says what must hold. Each action has its own fields; the others are a
 // mistake in the scenario.
 type Expect struct {
-	Error *Matcher `yaml:"error,omitempty" doc:"How it failed: timeout (silence), refused, reset, closed, unreachable, dns, tls, http; or none. request, exchange, resolve, ping, connections (the first failure)."`
+	Error *Matcher `yaml:"error,omitempty" doc:"How it failed: timeout (silence), refused, reset, closed, unreachable, dns, tls, http; or none. request, exchange, resolve, ping, connections (the first failure). Of an edit that AWS refuses: its error code and message."`
 
 	Status  *Matcher            `yaml:"status,omitempty" doc:"HTTP status. request."`
 	Body    *Matcher            `yaml:"body,omitempty" doc:"HTTP body, or what came first in answer. request, exchange."`
@@ -182,7 +190,7 @@ type Expect struct {
 	Stdout   *Matcher `yaml:"stdout,omitempty" doc:"What it printed. exec."`
 	Stderr   *Matcher `yaml:"stderr,omitempty" doc:"What it printed as diagnostics. exec."`
 
-	State *Matcher `yaml:"state,omitempty" doc:"State of the endpoint or target, in the API's spelling. accept, reject, delete, deregister."`
+	State *Matcher `yaml:"state,omitempty" doc:"State of the endpoint, service, private DNS name or target, in the API's spelling. accept, reject, delete, create_vpc_endpoint, modify_vpc_endpoint, delete_vpc_endpoint_service, start_vpc_endpoint_service_private_dns_verification, deregister."`
 
 	States      map[string]*Matcher `yaml:"states,omitempty" doc:"State of each target: initial, healthy, unhealthy or unused (F2.54). A target is its target_id, with :PORT where that is not the group's. target_health."`
 	ReasonCodes map[string]*Matcher `yaml:"reason_codes,omitempty" doc:"Reason code of each target, such as Target.FailedHealthChecks; empty where it is healthy (F2.54). target_health."`

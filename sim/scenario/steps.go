@@ -18,17 +18,25 @@ var expectable = map[string][]string{
 	"exchange":        {"error", "body"},
 	"ping":            {"error"},
 	"exec":            {"exit_code", "stdout", "stderr"},
-	"accept":          {"state"},
-	"reject":          {"state"},
-	"delete":          {"state"},
-	"authorize":       nil,
-	"revoke":          nil,
-	"register":        nil,
-	"deregister":      {"state"},
-	"modify_listener": nil,
+	"accept":          {"state", "error"},
+	"reject":          {"state", "error"},
+	"delete":          {"state", "error"},
+	"authorize":       {"error"},
+	"revoke":          {"error"},
+	"register":        {"error"},
+	"deregister":      {"state", "error"},
+	"modify_listener": {"error"},
 
-	"modify_target_group_attributes":  nil,
-	"modify_load_balancer_attributes": nil,
+	"create_vpc_endpoint":                                 {"state", "error"},
+	"modify_vpc_endpoint":                                 {"state", "error"},
+	"modify_vpc_endpoint_service_permissions":             {"error"},
+	"modify_vpc_endpoint_service_configuration":           {"error"},
+	"delete_vpc_endpoint_service":                         {"state", "error"},
+	"start_vpc_endpoint_service_private_dns_verification": {"state", "error"},
+	"change_resource_record_sets":                         {"error"},
+
+	"modify_target_group_attributes":  {"error"},
+	"modify_load_balancer_attributes": {"error"},
 
 	"wait":          nil,
 	"target_health": {"states", "reason_codes"},
@@ -57,9 +65,8 @@ func (s *Step) chosen() []string {
 	return keys
 }
 
-// Action returns the key of the step's action: request, connections, resolve,
-// exchange, ping, exec, accept, reject, delete, authorize, revoke, register, deregister,
-// modify_listener, modify_target_group_attributes, modify_load_balancer_attributes, wait, target_health, flow_logs or drops. It is "" for a step without one, which Load refuses.
+// Action returns the key of the step's action, such as request. It is "" for a
+// step without one, which Load refuses.
 func (s *Step) Action() string {
 	if keys := s.chosen(); len(keys) > 0 {
 		return keys[0]
@@ -105,6 +112,20 @@ func (s *Step) Title() string {
 		return "Target group " + s.ModifyTargetGroup.TargetGroup + " gets other attributes"
 	case "modify_load_balancer_attributes":
 		return "Load balancer " + s.ModifyLoadBalancer.LoadBalancer + " gets other attributes"
+	case "create_vpc_endpoint":
+		return fmt.Sprintf("VPC %s gets endpoint %s", s.CreateVPCEndpoint.VPCID, s.CreateVPCEndpoint.Name)
+	case "modify_vpc_endpoint":
+		return "The consumer modifies endpoint " + s.ModifyVPCEndpoint.VPCEndpoint
+	case "modify_vpc_endpoint_service_permissions":
+		return "The provider changes who may use endpoint service " + s.ModifyPermissions.Service
+	case "modify_vpc_endpoint_service_configuration":
+		return "The provider modifies endpoint service " + s.ModifyService.Service
+	case "delete_vpc_endpoint_service":
+		return "The provider deletes endpoint service " + *s.DeleteService
+	case "start_vpc_endpoint_service_private_dns_verification":
+		return "AWS looks for the proof of the private name of " + *s.VerifyPrivateDNS
+	case "change_resource_record_sets":
+		return fmt.Sprintf("%s the %s record %s", s.ChangeRecord.Action, s.ChangeRecord.Type, s.ChangeRecord.Name)
 	case "wait":
 		return s.Wait.String() + " pass"
 	case "target_health":

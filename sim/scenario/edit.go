@@ -1,0 +1,146 @@
+package scenario
+
+import (
+	"errors"
+
+	"github.com/plsim/plsim/topology"
+)
+
+// edits are the actions that change the lab as AWS's API would. Each returns the
+// state of what it was about, "" where that has none.
+var edits = map[string]func(s *Step, lab *topology.Lab) (state string, err error){
+	"accept": func(s *Step, lab *topology.Lab) (string, error) {
+		return endpoint(lab, *s.Accept, lab.Accept(*s.Accept))
+	},
+	"reject": func(s *Step, lab *topology.Lab) (string, error) {
+		return endpoint(lab, *s.Reject, lab.Reject(*s.Reject))
+	},
+	"delete": func(s *Step, lab *topology.Lab) (string, error) {
+		return endpoint(lab, *s.Delete, lab.Delete(*s.Delete))
+	},
+	"authorize": func(s *Step, lab *topology.Lab) (string, error) {
+		if s.Authorize.Ingress != nil {
+			return "", lab.AuthorizeIngress(s.Authorize.SecurityGroup, s.Authorize.Ingress)
+		}
+		return "", lab.AuthorizeEgress(s.Authorize.SecurityGroup, s.Authorize.Egress)
+	},
+	"revoke": func(s *Step, lab *topology.Lab) (string, error) {
+		if s.Revoke.Ingress != nil {
+			return "", lab.RevokeIngress(s.Revoke.SecurityGroup, s.Revoke.Ingress)
+		}
+		return "", lab.RevokeEgress(s.Revoke.SecurityGroup, s.Revoke.Egress)
+	},
+	"register": func(s *Step, lab *topology.Lab) (string, error) {
+		return "", lab.RegisterTarget(s.Register.TargetGroup, s.Register.target())
+	},
+	"deregister": func(s *Step, lab *topology.Lab) (string, error) {
+		if err := lab.DeregisterTarget(s.Deregister.TargetGroup, s.Deregister.target()); err != nil {
+			return "", err
+		}
+		h, err := lab.HealthOf(s.Deregister.TargetGroup, s.Deregister.target())
+		return string(h.State), err
+	},
+	"modify_listener": func(s *Step, lab *topology.Lab) (string, error) {
+		e := s.ModifyListener
+		return "", lab.ModifyListener(e.LoadBalancer, e.Port, e.DefaultAction)
+	},
+	"modify_target_group_attributes": func(s *Step, lab *topology.Lab) (string, error) {
+		return "", lab.ModifyTargetGroupAttributes(s.ModifyTargetGroup.TargetGroup, s.ModifyTargetGroup.Attributes)
+	},
+	"modify_load_balancer_attributes": func(s *Step, lab *topology.Lab) (string, error) {
+		return "", lab.ModifyLoadBalancerAttributes(s.ModifyLoadBalancer.LoadBalancer, s.ModifyLoadBalancer.Attributes)
+	},
+	"create_vpc_endpoint": func(s *Step, lab *topology.Lab) (string, error) {
+		return endpoint(lab, s.CreateVPCEndpoint.Name, lab.CreateVPCEndpoint(s.CreateVPCEndpoint))
+	},
+	"modify_vpc_endpoint": func(s *Step, lab *topology.Lab) (string, error) {
+		return endpoint(lab, s.ModifyVPCEndpoint.VPCEndpoint, lab.ModifyVPCEndpoint(s.ModifyVPCEndpoint))
+	},
+	"modify_vpc_endpoint_service_permissions": func(s *Step, lab *topology.Lab) (string, error) {
+		return "", lab.ModifyServicePermissions(s.ModifyPermissions)
+	},
+	"modify_vpc_endpoint_service_configuration": func(s *Step, lab *topology.Lab) (string, error) {
+		return "", lab.ModifyService(s.ModifyService)
+	},
+	"delete_vpc_endpoint_service": func(s *Step, lab *topology.Lab) (string, error) {
+		if err := lab.DeleteService(*s.DeleteService); err != nil {
+			return "", err
+		}
+		state, err := lab.ServiceState(*s.DeleteService)
+		return string(state), err
+	},
+	"start_vpc_endpoint_service_private_dns_verification": func(s *Step, lab *topology.Lab) (string, error) {
+		return lab.StartPrivateDNSVerification(*s.VerifyPrivateDNS)
+	},
+	"change_resource_record_sets": func(s *Step, lab *topology.Lab) (string, error) {
+		return "", lab.ChangeRecord(s.ChangeRecord)
+	},
+}
+
+// endpoint returns the state of an endpoint after an edit.
+func endpoint(lab *topology.Lab, name string, err error) (string, error) {
+	if err != nil {
+		return "", err
+	}
+	e, err := lab.Endpoint(name)
+	if err != nil {
+		return "", err
+	}
+	return string(e.State), nil
+}
+
+func (e *TargetEdit) target() *topology.Target {
+	return &topology.Target{TargetID: e.TargetID, Port: e.Port}
+}
+
+// Apply changes a lab as the step says, and returns the state of the endpoint,
+// target, service or name that it was about, "" where there is none. The error
+// is what AWS refuses.
+func (s *Step) Apply(lab *topology.Lab) (state string, err error) {
+	edit := edits[s.Action()]
+	if edit == nil {
+		return "", errors.New("a step that changes nothing")
+	}
+	return edit(s, lab)
+}
+
+// rehearse does to the checker's lab what the step will do to the one that runs,
+// so that later steps can refer to what it makes. What AWS refuses is for the
+// story to tell.
+func (c *checker) rehearse(path string, s *Step) {
+	chosen := s.chosen()
+	if c.lab != nil && s.Wait != nil {
+		c.now = c.now.Add(s.Wait.Duration())
+		c.lab.Advance(c.now)
+	}
+	if c.lab == nil || len(chosen) != 1 || edits[chosen[0]] == nil || c.brokenBelow(path) {
+		return
+	}
+	step, err := s.Expand(c.lab)
+	if err != nil {
+		return // c.references reports it
+	}
+	_, err = step.Apply(c.lab)
+	var problems topology.Problems
+	var refusal *topology.Refusal
+	switch at := join(path, chosen[0]); {
+	case err == nil, c.checked(chosen[0]), errors.As(err, &refusal):
+	case errors.As(err, &problems):
+		c.problems(at, problems)
+	default:
+		c.wrong(at, "%v", err)
+	}
+	if s.CreateVPCEndpoint != nil {
+		c.names.endpoints = append(c.names.endpoints, s.CreateVPCEndpoint.Name)
+	}
+}
+
+// checked reports whether an edit has checks of its own, which need no rehearsal.
+func (c *checker) checked(action string) bool {
+	switch action {
+	case "accept", "reject", "delete", "authorize", "revoke", "register", "deregister", "modify_listener",
+		"modify_target_group_attributes", "modify_load_balancer_attributes":
+		return true
+	}
+	return false
+}
