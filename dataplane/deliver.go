@@ -3,6 +3,7 @@ package dataplane
 import (
 	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/flow"
+	"github.com/plsim/plsim/dataplane/metrics"
 	"github.com/plsim/plsim/dataplane/packet"
 )
 
@@ -11,6 +12,7 @@ import (
 func (d *decision) deliver() {
 	p := &d.path
 	p.ends[1] = d.at
+	p.measured = p.place != metrics.Nowhere
 	first, last := p.hops[0].at, p.hops[p.hopCount-1].at
 	there, back := &p.legs[flow.Forward], &p.legs[flow.Reply]
 	there.out, there.rewrite = last, packet.NewRewrite(p.ends[0], p.ends[1])

@@ -9,6 +9,7 @@ import (
 	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/flow"
 	"github.com/plsim/plsim/dataplane/flowlog"
+	"github.com/plsim/plsim/dataplane/metrics"
 	"github.com/plsim/plsim/dataplane/nlb"
 	"github.com/plsim/plsim/dataplane/packet"
 	"github.com/plsim/plsim/dataplane/ppv2"
@@ -35,6 +36,8 @@ type Walk struct {
 	salt   flow.Seed // of the load balancers' flow hash
 
 	drops  [][drop.NumReasons]uint64 // by InterfaceID
+	meter  *metrics.Meter
+	died   []uint64 // by InterfaceID: what of drops the meter knows
 	log    *flowlog.Aggregator
 	logged clock.Time // when all paths last handed over their counts
 
@@ -88,6 +91,7 @@ func New(prog *Program, s Settings) *Walk {
 		calls:    make(map[flow.Key]*call),
 		rnd:      rnd,
 		chance:   chance,
+		meter:    metrics.NewMeter(),
 		log:      flowlog.NewAggregator(s.LogWindow, s.LogEpoch),
 	}
 	w.track = conntrack.NewTable(seed(), s.Tracking, s.TrackedFlows, w.lives)
@@ -102,6 +106,7 @@ func (w *Walk) Load(prog *Program) {
 	w.prog = prog
 	if n := len(prog.Interfaces) - len(w.drops); n > 0 {
 		w.drops = append(w.drops, make([][drop.NumReasons]uint64, n)...)
+		w.died = append(w.died, make([]uint64, n)...)
 	}
 	if len(prog.Closures) > 0 {
 		w.close(prog.Closures)
@@ -171,6 +176,7 @@ func (w *Walk) follow(now clock.Time, in InterfaceID, p *path, dir flow.Dir, v *
 		return w.refuse(in, p, v)
 	}
 	if why := p.carries(v, dir); why != drop.None {
+		leg.told.add(v) // no load balancer processes it
 		return w.discard(p.front, why)
 	}
 	if !p.settled || v.Flags&(packet.SYN|packet.FIN|packet.RST) != 0 {
@@ -194,6 +200,8 @@ func (w *Walk) refuse(in InterfaceID, p *path, v *packet.View) (InterfaceID, dro
 	if p.muted || !answered(p.verdict, v) {
 		return NoInterface, p.verdict
 	}
+	w.meter.Advance(p.last)
+	w.meter.Add(p.place, metrics.BalancerResets, 1)
 	v.AnswerReset()
 	return in, p.verdict
 }

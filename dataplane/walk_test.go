@@ -62,6 +62,8 @@ type env struct {
 	ports  map[netip.AddrPort]string // random source ports by their stable names
 	tables dataplane.Tables
 	calls  map[callKey]dataplane.Call
+
+	measured map[string]bool // lines of metrics that were printed
 }
 
 // run does one directive.
@@ -103,6 +105,8 @@ func (e *env) run(t *testing.T, d *datadriven.TestData) string {
 		e.call(t, d, &out)
 	case "drops":
 		e.drops(&out)
+	case "metrics":
+		e.metrics(t, &out)
 	case "flowlog":
 		e.flowlog(&out)
 	default:
@@ -133,7 +137,7 @@ func (e *env) begin(t *testing.T, d *datadriven.TestData) {
 	e.walk, e.probed = dataplane.New(e.lab.prog, s), dataplane.New(e.lab.prog, s)
 	e.now, e.frame, e.last = 0, packet.NewFrame(), packet.NewFrame()
 	e.ports = map[netip.AddrPort]string{}
-	e.tables = dataplane.Tables{}
+	e.tables, e.measured = dataplane.Tables{}, map[string]bool{}
 }
 
 // count verifies the invariants of the tables.

@@ -43,7 +43,7 @@ func (b *builder) elbName(path, kind, name string) {
 func (b *builder) addPools() {
 	b.find.pools = map[string]*pool{}
 	each(&b.problems, "target_groups", b.spec.TargetGroups, func(path, name string, spec *TargetGroup) {
-		p := &pool{TargetGroup: spec, name: name, path: path, number: uint16(len(b.pools))}
+		p := &pool{TargetGroup: spec, name: name, path: path, number: uint16(len(b.pools)), id: b.ids.short("targetgroup", path)}
 		b.pools = append(b.pools, p)
 		b.find.pools[name] = p
 
