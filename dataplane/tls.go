@@ -45,6 +45,8 @@ func (d *decision) answer(client, via, node InterfaceID, l *Listener) {
 		d.w.callers++
 		d.remember(f, before)
 	}
+	d.begins(nil)
+	d.path.bytes = bytesOfFlow(&f, d.path.bytes)
 	d.trace.answered(node, d.at)
 	d.path.listener = f.Idle
 	d.hop(node) // it leaves the node translated, as at every listener,
@@ -94,18 +96,22 @@ func (w *Walk) Call(now clock.Time, node InterfaceID, from, to netip.AddrPort) (
 	there, _, _ := w.flows.Keys(ref)
 	before := keyTuple(&there)
 	d := &decision{w: w, now: now, v: &packet.View{Proto: packet.TCP, Seq: client.ISN, V6: !before.Src.Is4()}, at: before, commit: true}
+	d.path.place = placeOf(client)
+	w.meter.Advance(now)
 	group, target, why := d.target(l, node, client.Private)
 	if why != drop.None {
+		d.rejects(why)
 		return Call{}, why
 	}
 	c := &call{listener: to.Port(), Flow: nlb.Flow{
-		Client: client.Node, Via: client.Via, Node: client.Node, Target: flow.Scope(target.Interface),
+		Client: client.Node, Via: client.Via, Node: client.Node, Target: flow.Scope(w.prog.home(node, target)),
 		Group: group.Number, Private: client.Private, Idle: l.IdleTimeout,
 	}}
 	if group.PreserveClientIP && !client.Private && before.Src.Is4() == target.Addr.Is4() {
 		c.as.Addr, c.as.Port = before.Src, before.SrcPort
 	}
 	if why := d.translate(&c.Flow, target, false); why != drop.None {
+		d.rejects(why)
 		return Call{}, why
 	}
 	w.calls[tupleKey(node, packet.TCP, d.at)] = c
@@ -206,5 +212,6 @@ func (d *decision) impersonate(node InterfaceID, c *call) drop.Reason {
 	if d.commit {
 		d.remember(f, before)
 	}
-	return d.reach(&f)
+	d.path.bytes = noBytes
+	return d.reach(&f, nil)
 }

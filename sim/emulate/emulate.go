@@ -42,8 +42,7 @@ type World struct {
 	resolvers map[string]*netns.Namespace // by VPC
 	nodes     map[*topology.NIC]*node     // of the load balancers
 	checks    *checks
-	tlsErrors map[string]*TLSErrors // by load balancer
-	kept      map[string]net.Conn   // connections that steps go on with
+	kept      map[string]net.Conn // connections that steps go on with
 
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
@@ -72,9 +71,8 @@ func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 	w := &World{
 		lab: lab, began: time.Now(), scale: time.Duration(max(opts.TimeScale, 1)), cancel: cancel,
 		hosts: make(map[string]*host), resolvers: make(map[string]*netns.Namespace),
-		nodes:     make(map[*topology.NIC]*node),
-		tlsErrors: make(map[string]*TLSErrors),
-		kept:      make(map[string]net.Conn), edited: make(chan struct{}, 1),
+		nodes: make(map[*topology.NIC]*node),
+		kept:  make(map[string]net.Conn), edited: make(chan struct{}, 1),
 	}
 	w.names.Store(lab.Names())
 

@@ -17,6 +17,7 @@ import (
 	"github.com/plsim/plsim/dataplane"
 	"github.com/plsim/plsim/dataplane/clock"
 	"github.com/plsim/plsim/dataplane/drop"
+	"github.com/plsim/plsim/dataplane/metrics"
 	"github.com/plsim/plsim/topology"
 	"github.com/plsim/plsim/topology/netns"
 )
@@ -37,16 +38,6 @@ const (
 	echoes = 500 * time.Millisecond
 )
 
-// TLSErrors counts the handshakes of a load balancer's TLS listeners that failed.
-// It may be read at any time.
-type TLSErrors struct {
-	Client atomic.Uint64 // ClientTLSNegotiationErrorCount
-	Target atomic.Uint64 // TargetTLSNegotiationErrorCount
-}
-
-// TLSErrors returns the counters of a load balancer, nil if it has no TLS listener.
-func (w *World) TLSErrors(balancer string) *TLSErrors { return w.tlsErrors[balancer] }
-
 // terminator is the server of a TLS listener at one node: the end of its clients'
 // connections (F2.8). Whom to connect to, and from which port, the walk says.
 type terminator struct {
@@ -54,7 +45,6 @@ type terminator struct {
 	world  *World
 	ns     *netns.Namespace
 	config *tls.Config
-	errors *TLSErrors
 }
 
 // terminate starts the TLS listeners; all of them listen when it returns.
@@ -69,10 +59,7 @@ func (w *World) terminate(ctx context.Context) error {
 			}
 			made[l.Certificate] = cert
 		}
-		if w.tlsErrors[l.Balancer] == nil {
-			w.tlsErrors[l.Balancer] = new(TLSErrors)
-		}
-		t := &terminator{TLSListener: l, world: w, ns: w.nodes[l.Node].ns, errors: w.tlsErrors[l.Balancer]}
+		t := &terminator{TLSListener: l, world: w, ns: w.nodes[l.Node].ns}
 		t.configure(cert)
 		listener, err := t.ns.Listen("tcp", net.JoinHostPort("", strconv.Itoa(int(l.Port))))
 		if err != nil {
@@ -118,7 +105,7 @@ func (t *terminator) serve(ctx context.Context, client stream) {
 	client.Conn = session
 	if err := shake(ctx, session); err != nil {
 		if !errors.Is(err, io.EOF) { // that client wanted nothing
-			t.errors.Client.Add(1)
+			t.misnegotiated(metrics.ClientTLSErrors)
 		}
 		return
 	}
@@ -200,11 +187,16 @@ func (t *terminator) introduce(ctx context.Context, target *stream, call datapla
 	}
 	session := tls.Client(target.raw, config)
 	if err := shake(ctx, session); err != nil {
-		t.errors.Target.Add(1)
+		t.misnegotiated(metrics.TargetTLSErrors)
 		return err
 	}
 	target.Conn = session
 	return nil
+}
+
+// misnegotiated counts a handshake that failed.
+func (t *terminator) misnegotiated(with metrics.Counter) {
+	_ = t.world.engine.Do(func(walk *dataplane.Walk, now clock.Time) { walk.Misnegotiated(now, t.Node.Index, with) }) // as hangUp
 }
 
 // watch ends a connection that the load balancer has forgotten (F2.44), and sends
