@@ -13,6 +13,9 @@ func (w *Walk) close(closures []Closure) {
 	closed := func(f *nlb.Flow, listener uint16) bool {
 		balancer := w.prog.Interfaces[f.Node].Balancer
 		return slices.ContainsFunc(closures, func(c Closure) bool {
+			if c.Zone != 0 {
+				return c.Balancer == balancer && (w.zone(f.Node) == c.Zone || w.zone(f.Target) == c.Zone)
+			}
 			return c.Group == f.Group && (c.Port == 0 || c.Addr == f.Pair.Target && c.Port == f.Pair.TargetPort) &&
 				(c.Listener == 0 || c.Balancer == balancer && c.Listener == listener)
 		})
@@ -25,6 +28,14 @@ func (w *Walk) close(closures []Closure) {
 	for _, c := range w.calls {
 		c.over = c.over || closed(&c.Flow, c.listener)
 	}
+}
+
+// zone returns where an interface is, or was.
+func (w *Walk) zone(of flow.Scope) ZoneID {
+	if int(of) >= len(w.prog.Interfaces) {
+		return 0
+	}
+	return w.prog.Interfaces[of].Zone
 }
 
 // forget drops a load balancer's flow and gives back its source port.
