@@ -148,12 +148,13 @@ func (c *compiler) balancer(lb *balancer) dataplane.LoadBalancer {
 	groups := map[*pool]*dataplane.TargetGroup{}
 	for i, l := range lb.Listeners {
 		var forward []dataplane.Forward
-		for _, s := range lb.shares[i] {
+		for _, s := range lb.forwards[i].shares {
 			if groups[s.pool] == nil {
 				groups[s.pool] = c.targetGroup(lb, s.pool)
 			}
 			forward = append(forward, dataplane.Forward{Group: groups[s.pool], Weight: s.weight})
 		}
+		sticky := lb.forwards[i].sticky
 		tcp := dataplane.ListenerKey{Proto: packet.TCP, Port: uint16(l.Port)}
 		udp := dataplane.ListenerKey{Proto: packet.UDP, Port: uint16(l.Port)}
 		if l.Protocol == "TLS" {
@@ -161,10 +162,10 @@ func (c *compiler) balancer(lb *balancer) dataplane.LoadBalancer {
 		}
 		if l.Protocol == "TCP" || l.Protocol == "TCP_UDP" {
 			out.Listeners[tcp] = &dataplane.Listener{
-				IdleTimeout: time.Duration(l.TCPIdleTimeout) * time.Second, Forward: forward}
+				IdleTimeout: time.Duration(l.TCPIdleTimeout) * time.Second, Forward: forward, Sticky: sticky}
 		}
 		if l.Protocol == "UDP" || l.Protocol == "TCP_UDP" {
-			out.Listeners[udp] = &dataplane.Listener{IdleTimeout: udpIdleTimeout, Forward: forward}
+			out.Listeners[udp] = &dataplane.Listener{IdleTimeout: udpIdleTimeout, Forward: forward, Sticky: sticky}
 		}
 	}
 	return out
