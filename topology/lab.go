@@ -59,6 +59,7 @@ type Lab struct {
 		sites     map[string]*Network // on premises
 		peerings  map[string]*peering
 		gateways  map[string]*gateway
+		certs     map[string]*ACMCertificate
 		pools     map[string]*pool
 		balancers map[string]*balancer
 		offers    map[string]*offer

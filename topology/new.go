@@ -36,6 +36,7 @@ func New(name string, spec *Spec) (*Lab, error) {
 		b.addTables()
 		b.addGroups()
 		b.addHosts()
+		b.addCertificates()
 		b.addPools()
 		b.addBalancers()
 		b.addOffers()
