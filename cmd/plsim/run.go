@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -48,10 +49,15 @@ everyone. Nothing is left on the host, however the run ends.`,
 			return runScenarios(cmd, args, f)
 		},
 	}
-	cmd.Flags().VarP(&f.output, "output", "o", "how to print the result on standard output")
+	f.register(cmd, "how to print the result on standard output")
+	return cmd
+}
+
+// register makes flags of f known to a command that plays scenarios.
+func (f *runFlags) register(cmd *cobra.Command, output string) {
+	cmd.Flags().VarP(&f.output, "output", "o", output)
 	cmd.Flags().Var(&f.scale, "time-scale", "how many seconds pass in the lab while one passes on the wall (default: the scenario's, or 1)")
 	cmd.Flags().Var(&f.seed, "seed", "seed of all random choices (default: a new one, printed)")
-	return cmd
 }
 
 // format is the value of --output.
@@ -99,10 +105,33 @@ func (s *scale) Set(text string) error {
 }
 
 func runScenarios(cmd *cobra.Command, args []string, f runFlags) error {
+	return inSandbox(cmd, args, nil, func(ctx context.Context, all []source) error {
+		r := newRunner(f, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		if len(all) > 1 {
+			return r.runAll(ctx, all)
+		}
+		res, err := r.run(ctx, all[0])
+		if f.output == "json" {
+			return errors.Join(err, report.JSON(r.stdout, res))
+		}
+		return err
+	})
+}
+
+// inSandbox loads scenarios and plays them in a sandbox, as play does it. check may
+// be nil; it is called before anything is built.
+func inSandbox(cmd *cobra.Command, args []string, check func([]source) error, play func(context.Context, []source) error) error {
+	load := func() ([]source, error) {
+		all, err := loadAll(args)
+		if err == nil && check != nil {
+			err = check(all)
+		}
+		return all, err
+	}
 	// A wrong scenario is said to be wrong also where it could not run. Standard
 	// input can be read only once, so it has to wait until the sandbox stands.
 	if !netns.Inside() && !slices.Contains(args, "-") {
-		if _, err := loadAll(args); err != nil {
+		if _, err := load(); err != nil {
 			return err
 		}
 	}
@@ -118,19 +147,11 @@ func runScenarios(cmd *cobra.Command, args []string, f runFlags) error {
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 
-	all, err := loadAll(args)
+	all, err := load()
 	if err != nil {
 		return err
 	}
-	r := newRunner(f, cmd.OutOrStdout(), cmd.ErrOrStderr())
-	if len(all) > 1 {
-		return r.runAll(ctx, all)
-	}
-	res, err := r.run(ctx, all[0])
-	if f.output == "json" {
-		return errors.Join(err, report.JSON(r.stdout, res))
-	}
-	return err
+	return play(ctx, all)
 }
 
 var errInterrupted = errors.New("interrupted; everything is cleaned up")
