@@ -14,7 +14,7 @@ import (
 // hand, or not made.
 var edges = map[string]string{
 	"bench":               "sim/emulate sim/scenario topology/netns",
-	"cmd/plsim":           "scenarios sim sim/emulate sim/report sim/scenario topology topology/netns",
+	"cmd/plsim":           "scenarios sim sim/emulate sim/report sim/scenario topology topology/cloudwatch topology/netns",
 	"dataplane":           "dataplane/clock dataplane/conntrack dataplane/drop dataplane/filter dataplane/flow dataplane/flowlog dataplane/metrics dataplane/nlb dataplane/packet dataplane/ppv2 dataplane/snat",
 	"dataplane/clock":     "",
 	"dataplane/conntrack": "dataplane/clock dataplane/filter dataplane/flow dataplane/packet",

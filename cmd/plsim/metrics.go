@@ -44,8 +44,7 @@ or with -o json minute by minute. FILE and exit codes are those of plsim run.`,
 				}
 				return nil
 			}
-			return inSandbox(cmd, args, check, func(ctx context.Context, all []source) error {
-				r := newRunner(f, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return inSandbox(cmd, args, &f, check, func(ctx context.Context, r *runner, all []source) error {
 				r.showProgress(cmd.ErrOrStderr())
 				r.atEnd = func(s source, w *emulate.World) error { return r.printMetrics(s, w, &filter) }
 				_, err := r.run(ctx, all[0])

@@ -25,6 +25,7 @@ type runFlags struct {
 	output format
 	seed   seed
 	scale  scale
+	listen address
 }
 
 func runCommand() *cobra.Command {
@@ -57,6 +58,7 @@ everyone. Nothing is left on the host, however the run ends.`,
 func (f *runFlags) register(cmd *cobra.Command, output string) {
 	cmd.Flags().VarP(&f.output, "output", "o", output)
 	cmd.Flags().Var(&f.scale, "time-scale", "how many seconds pass in the lab while one passes on the wall (default: the scenario's, or 1)")
+	cmd.Flags().Var(&f.listen, "metrics-listen", "serve CloudWatch's metrics to Prometheus there, on this host, while the lab runs")
 	cmd.Flags().Var(&f.seed, "seed", "seed of all random choices (default: a new one, printed)")
 }
 
@@ -105,8 +107,7 @@ func (s *scale) Set(text string) error {
 }
 
 func runScenarios(cmd *cobra.Command, args []string, f runFlags) error {
-	return inSandbox(cmd, args, nil, func(ctx context.Context, all []source) error {
-		r := newRunner(f, cmd.OutOrStdout(), cmd.ErrOrStderr())
+	return inSandbox(cmd, args, &f, nil, func(ctx context.Context, r *runner, all []source) error {
 		if len(all) > 1 {
 			return r.runAll(ctx, all)
 		}
@@ -120,7 +121,8 @@ func runScenarios(cmd *cobra.Command, args []string, f runFlags) error {
 
 // inSandbox loads scenarios and plays them in a sandbox, as play does it. check may
 // be nil; it is called before anything is built.
-func inSandbox(cmd *cobra.Command, args []string, check func([]source) error, play func(context.Context, []source) error) error {
+func inSandbox(cmd *cobra.Command, args []string, f *runFlags, check func([]source) error,
+	play func(context.Context, *runner, []source) error) error {
 	load := func() ([]source, error) {
 		all, err := loadAll(args)
 		if err == nil && check != nil {
@@ -135,7 +137,7 @@ func inSandbox(cmd *cobra.Command, args []string, check func([]source) error, pl
 			return err
 		}
 	}
-	code, inside, err := netns.Enter()
+	code, inside, err := netns.EnterWith(func() ([]*os.File, error) { return f.listen.listen(cmd.ErrOrStderr()) })
 	switch {
 	case err != nil:
 		return &codeError{exitHost, err}
@@ -151,7 +153,13 @@ func inSandbox(cmd *cobra.Command, args []string, check func([]source) error, pl
 	if err != nil {
 		return err
 	}
-	return play(ctx, all)
+	r := newRunner(*f, cmd.OutOrStdout(), cmd.ErrOrStderr())
+	stopServing, err := r.exporter.serve()
+	if err != nil {
+		return &codeError{exitFault, err}
+	}
+	defer stopServing()
+	return play(ctx, r, all)
 }
 
 var errInterrupted = errors.New("interrupted; everything is cleaned up")

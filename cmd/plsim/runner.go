@@ -21,6 +21,7 @@ type runner struct {
 	stdout, stderr io.Writer
 	progress       io.Writer
 	text           *report.Text // to progress
+	exporter       exporter
 	// atEnd, if not nil, is called in the lab when its story has been played.
 	atEnd func(s source, w *emulate.World) error
 }
@@ -75,6 +76,8 @@ func (r *runner) play(ctx context.Context, s source, scale int) (*sim.Result, er
 	if err != nil {
 		return unplayed, errors.Join(err, w.Close())
 	}
+	r.exporter.lab.Store(w)
+	defer r.exporter.lab.Store(nil)
 	res, err := sim.Play(ctx, s.Scenario, s.Lab, w, r.text.Step)
 	if err == nil && r.atEnd != nil {
 		err = r.atEnd(s, w)
