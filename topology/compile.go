@@ -71,6 +71,9 @@ func (c *compiler) addrs() {
 func (c *compiler) nic(n *NIC) dataplane.Interface {
 	i := dataplane.Interface{Kind: n.Kind, ID: n.ID, Label: n.Label, VPC: n.Network.number}
 	if n.Kind == dataplane.Absent {
+		if n.balancer != nil { // its flows are about to be closed
+			i.Zone, i.Balancer = n.Zone.Num, n.balancer.number
+		}
 		return i
 	}
 	i.Subnet, i.Zone, i.MAC, i.RouterMAC, i.MTU = n.subnet, n.Zone.Num, n.MAC, n.RouterMAC, n.MTU
