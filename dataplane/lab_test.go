@@ -29,7 +29,7 @@ import (
 //	acl SUBNET in|out NUMBER allow|deny PROTO PORTS CIDR  (- for any; FIRST-LAST; of ICMP the type)
 //	route SUBNET CIDR peering|gateway [VPC,VPC]      (without a VPC it leads nowhere)
 //	balancer NAME [enforce]
-//	listener BALANCER PROTO PORT TARGETS[*WEIGHT],… [idle=350s]
+//	listener BALANCER PROTO PORT TARGETS[*WEIGHT],… [idle=350s] [sticky=60s]
 //	targets NAME [cross_zone] [preserve] [proxy[=early|wide]] [sticky=client|endpoint] [INTERFACE:PORT[/avoid][/reset][/failopen]…]
 //	former NAME INTERFACE:PORT…                      (targets that have left)
 //	reset_revoked                                    (flows of endpoints that are gone)
@@ -269,6 +269,7 @@ func (l *lab) line(f []string) error {
 		if word(2) == "udp" {
 			listener.IdleTimeout = 120 * time.Second
 		}
+		listener.Sticky, _ = time.ParseDuration(option(f, "sticky"))
 		if s := option(f, "idle"); s != "" {
 			listener.IdleTimeout, _ = time.ParseDuration(s)
 		}

@@ -125,6 +125,9 @@ type ListenerKey struct {
 type Listener struct {
 	IdleTimeout time.Duration // TCP 60–6000 s, default 350; UDP 120 (F2.44)
 	Forward     []Forward
+	// Sticky is for how long after its last new flow a client keeps its target
+	// group (F2.11); 0: not at all.
+	Sticky time.Duration
 }
 
 // Forward is a target group's share of a listener's new flows (F2.11).

@@ -202,6 +202,13 @@ type Action struct {
 // ForwardAction is the forward of an action.
 type ForwardAction struct {
 	TargetGroups []*WeightedGroup `yaml:"target_group" doc:"The target groups."`
+	Stickiness   *GroupStickiness `yaml:"stickiness,omitempty" doc:"Whether a client keeps its target group."`
+}
+
+// GroupStickiness is the stickiness of a forward.
+type GroupStickiness struct {
+	Enabled  bool `yaml:"enabled,omitempty" doc:"Whether flows of one source address go to one target group (F2.11). Default false."`
+	Duration int  `yaml:"duration,omitempty" doc:"For how many seconds after the last new flow, 1 to 604800."`
 }
 
 // WeightedGroup is a target_group of a forward.
