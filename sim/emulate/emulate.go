@@ -330,6 +330,9 @@ func (w *World) Drops(nics []*topology.NIC) (sum [drop.NumReasons]uint64, err er
 	return sum, err
 }
 
+// Began returns when the lab's time began: what its moment 0 is called.
+func (w *World) Began() time.Time { return w.began }
+
 // Metrics implements [sim.World]. It may be called from any goroutine.
 func (w *World) Metrics() (all []cloudwatch.Series, err error) {
 	w.mu.Lock()
