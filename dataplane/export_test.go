@@ -12,6 +12,7 @@ type Tables struct {
 	Paths, Tracked, Flows int
 	Ports                 int // source ports in use
 	Resting               int // and those that rest (F2.34)
+	Affinities            int // of clients to target groups (F2.11)
 
 	pairs map[snat.Pair]bool
 }
@@ -25,7 +26,7 @@ func (t *Tables) String() string {
 }
 
 // Empty reports whether the walk has forgotten everything.
-func (t *Tables) Empty() bool { return t.Paths+t.Tracked+t.Flows+t.Ports+t.Resting == 0 }
+func (t *Tables) Empty() bool { return t.Paths+t.Tracked+t.Flows+t.Ports+t.Resting+t.Affinities == 0 }
 
 // Count counts the state of w. It fails where a source port does not belong to
 // exactly one flow.
@@ -34,7 +35,7 @@ func (t *Tables) Count(w *Walk) error {
 		t.pairs = map[snat.Pair]bool{}
 	}
 	t.Paths, t.Tracked, t.Flows = w.paths.Len(), w.track.Len(), w.flows.Len()
-	t.Ports, t.Resting = 0, 0
+	t.Ports, t.Resting, t.Affinities = 0, 0, w.affinities.Len()
 	type held struct {
 		pair snat.Pair
 		port uint16

@@ -12,6 +12,9 @@ func (w *Walk) close(closures []Closure) {
 		there, _, _ := w.flows.Keys(ref)
 		balancer := w.prog.Interfaces[f.Node].Balancer
 		closed := func(c Closure) bool {
+			if c.Zone != 0 {
+				return c.Balancer == balancer && (w.zone(f.Node) == c.Zone || w.zone(f.Target) == c.Zone)
+			}
 			return c.Group == f.Group && (c.Port == 0 || c.Addr == f.Pair.Target && c.Port == f.Pair.TargetPort) &&
 				(c.Listener == 0 || c.Balancer == balancer && c.Listener == there.DstPort)
 		}
@@ -19,6 +22,14 @@ func (w *Walk) close(closures []Closure) {
 			w.forget(ref)
 		}
 	}
+}
+
+// zone returns where an interface is, or was.
+func (w *Walk) zone(of flow.Scope) ZoneID {
+	if int(of) >= len(w.prog.Interfaces) {
+		return 0
+	}
+	return w.prog.Interfaces[of].Zone
 }
 
 // forget drops a load balancer's flow and gives back its source port.

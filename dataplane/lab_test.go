@@ -29,10 +29,11 @@ import (
 //	acl SUBNET in|out NUMBER allow|deny PROTO PORTS CIDR  (- for any; FIRST-LAST; of ICMP the type)
 //	route SUBNET CIDR peering|gateway [VPC,VPC]      (without a VPC it leads nowhere)
 //	balancer NAME [enforce]
-//	listener BALANCER PROTO PORT TARGETS[*WEIGHT],… [idle=350s]
+//	listener BALANCER PROTO PORT TARGETS[*WEIGHT],… [idle=350s] [sticky=60s]
 //	targets NAME [cross_zone] [preserve] [proxy[=early|wide]] [sticky=client|endpoint] [INTERFACE:PORT[/avoid][/reset][/failopen]…]
 //	former NAME INTERFACE:PORT…                      (targets that have left)
 //	reset_revoked                                    (flows of endpoints that are gone)
+//	lost BALANCER ZONE NODE                          (which it had there, when it is loaded)
 //	close NAME [INTERFACE:PORT] [listener=PORT]      (flows end when it is loaded)
 //
 // An interface without groups is not filtered, nor is a subnet without acl lines: with
@@ -166,6 +167,12 @@ func (l *lab) link() error {
 	}
 	for _, s := range l.text {
 		f := strings.Fields(s)
+		if f[0] == "lost" {
+			c := dataplane.Closure{Balancer: uint16(l.balancer(f[1])), Zone: dataplane.ZoneID(number(strings.TrimPrefix(f[2], "az")))}
+			l.prog.Closures = append(l.prog.Closures, c)
+			hole := &l.prog.Interfaces[l.id(f[3])]
+			hole.Balancer, hole.Zone = c.Balancer, c.Zone
+		}
 		if f[0] != "targets" && f[0] != "former" && f[0] != "close" {
 			continue
 		}
@@ -262,6 +269,7 @@ func (l *lab) line(f []string) error {
 		if word(2) == "udp" {
 			listener.IdleTimeout = 120 * time.Second
 		}
+		listener.Sticky, _ = time.ParseDuration(option(f, "sticky"))
 		if s := option(f, "idle"); s != "" {
 			listener.IdleTimeout, _ = time.ParseDuration(s)
 		}

@@ -125,6 +125,9 @@ type ListenerKey struct {
 type Listener struct {
 	IdleTimeout time.Duration // TCP 60–6000 s, default 350; UDP 120 (F2.44)
 	Forward     []Forward
+	// Sticky is for how long after its last new flow a client keeps its target
+	// group (F2.11); 0: not at all.
+	Sticky time.Duration
 }
 
 // Forward is a target group's share of a listener's new flows (F2.11).
@@ -160,8 +163,9 @@ const (
 	StickyEndpoint            // across PrivateLink the address of the endpoint's interface
 )
 
-// Closure names flows to a target group that the load balancer closes. Its next
-// TCP segment is reset, whichever side sends it; its next datagram is a new flow.
+// Closure names flows that a load balancer closes: those to a target group, or with
+// Zone those of a zone. The next TCP segment of one is reset, whichever side sends
+// it; its next datagram is a new flow.
 type Closure struct {
 	Group uint16      // TargetGroup.Number
 	Addr  packet.Addr // of the target
@@ -169,6 +173,10 @@ type Closure struct {
 
 	Balancer uint16 // index in Program.Balancers
 	Listener uint16 // the port of its listener; 0: flows from every load balancer
+
+	// Zone is where the load balancer has lost its node: all flows through that node
+	// and to targets in the zone end (F2.61); 0: nowhere.
+	Zone ZoneID
 }
 
 // ProxyProtocol says which PROXY protocol version 2 header goes before the

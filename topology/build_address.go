@@ -223,7 +223,9 @@ func (b *builder) frontNames(h *Host) []string {
 		if lb.offer == nil || lb.offer.PrivateDNSName == "" || slices.Contains(names, lb.offer.PrivateDNSName) {
 			continue
 		}
-		if slices.ContainsFunc(slices.Concat(lb.shares...), func(s share) bool { return s.serves(h) }) {
+		if slices.ContainsFunc(lb.forwards, func(f forwarding) bool {
+			return slices.ContainsFunc(f.shares, func(s share) bool { return s.serves(h) })
+		}) {
 			names = append(names, lb.offer.PrivateDNSName)
 		}
 	}

@@ -287,7 +287,7 @@ func (b *builder) addListeners(lb *balancer) {
 		b.problems.add(path, "%d listeners: a load balancer takes %d at most", n, maxListeners)
 	}
 	ports := map[int]*Listener{}
-	lb.shares = make([][]share, 0, len(lb.Listeners))
+	lb.forwards = make([]forwarding, 0, len(lb.Listeners))
 	elements(&b.problems, path, lb.Listeners, func(path string, l *Listener) {
 		known := b.protocol(at(path, "protocol"), l.Protocol)
 		if b.port(at(path, "port"), l.Port) {
@@ -304,11 +304,11 @@ func (b *builder) addListeners(lb *balancer) {
 		path = at(path, "default_action")
 		if l.DefaultAction == nil {
 			b.problems.add(path, "is missing: write { target_group_arn: NAME }")
-			lb.shares = append(lb.shares, nil)
+			lb.forwards = append(lb.forwards, forwarding{})
 			return
 		}
-		shares, problems := b.forward(lb, l, l.DefaultAction)
-		lb.shares = append(lb.shares, shares)
+		f, problems := b.forward(lb, l, l.DefaultAction)
+		lb.forwards = append(lb.forwards, f)
 		b.problems.under(path, problems)
 	})
 }

@@ -71,6 +71,9 @@ func (c *compiler) addrs() {
 func (c *compiler) nic(n *NIC) dataplane.Interface {
 	i := dataplane.Interface{Kind: n.Kind, ID: n.ID, Label: n.Label, VPC: n.Network.number}
 	if n.Kind == dataplane.Absent {
+		if n.balancer != nil { // its flows are about to be closed
+			i.Zone, i.Balancer = n.Zone.Num, n.balancer.number
+		}
 		return i
 	}
 	i.Subnet, i.Zone, i.MAC, i.RouterMAC, i.MTU = n.subnet, n.Zone.Num, n.MAC, n.RouterMAC, n.MTU
@@ -142,7 +145,7 @@ func (c *compiler) balancer(lb *balancer) dataplane.LoadBalancer {
 	groups := map[*pool]*dataplane.TargetGroup{}
 	for i, l := range lb.Listeners {
 		var forward []dataplane.Forward
-		for _, s := range lb.shares[i] {
+		for _, s := range lb.forwards[i].shares {
 			if groups[s.pool] == nil {
 				groups[s.pool] = c.targetGroup(lb, s.pool)
 			}
@@ -150,11 +153,11 @@ func (c *compiler) balancer(lb *balancer) dataplane.LoadBalancer {
 		}
 		if l.Protocol != "UDP" { // TCP, TCP_UDP
 			out.Listeners[dataplane.ListenerKey{Proto: packet.TCP, Port: uint16(l.Port)}] = &dataplane.Listener{
-				IdleTimeout: time.Duration(l.TCPIdleTimeout) * time.Second, Forward: forward}
+				IdleTimeout: time.Duration(l.TCPIdleTimeout) * time.Second, Forward: forward, Sticky: lb.forwards[i].sticky}
 		}
 		if l.Protocol != "TCP" { // UDP, TCP_UDP
 			out.Listeners[dataplane.ListenerKey{Proto: packet.UDP, Port: uint16(l.Port)}] = &dataplane.Listener{
-				IdleTimeout: udpIdleTimeout, Forward: forward}
+				IdleTimeout: udpIdleTimeout, Forward: forward, Sticky: lb.forwards[i].sticky}
 		}
 	}
 	return out

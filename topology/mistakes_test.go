@@ -199,6 +199,10 @@ var mistakes = []struct {
 	{"public target", "targets: [web-1, web-2, web-3]", "target_type: ip, targets: [8.8.8.8, 10.9.0.1]", []string{ // F2.22a
 		`target_groups.web.targets[0].target_id: 8.8.8.8 is a public address, which cannot be a target: AWS takes those of the VPC, and of 10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12 and 192.168.0.0/16`,
 		`target_groups.web.targets[1].target_id: 10.9.0.1 is in no subnet of VPC provider, and a lab has no other way there`}},
+	{"stickiness of groups for too long", "{ target_group_arn: web }", "{ forward: { stickiness: { enabled: true, duration: 604801 }, target_group: [{ arn: web }] } }", []string{ // F2.11
+		`load_balancers.api.listeners[0].default_action.forward.stickiness.duration: 604801 is out of range: AWS takes 1 to 604800 seconds`}},
+	{"stickiness of groups without an end", "{ target_group_arn: web }", "{ forward: { stickiness: { enabled: true }, target_group: [{ arn: web }] } }", []string{ // F2.11
+		`load_balancers.api.listeners[0].default_action.forward.stickiness.duration: is missing: how many seconds a client keeps its target group, 1 to 604800`}},
 	{"listener port", "{ port: 80, protocol: TCP,", "{ port: 70000, protocol: TCP,", []string{
 		`load_balancers.api.listeners[0].port: 70000 is not a port: give one from 1 to 65535`}},
 	{"listener twice", "{ target_group_arn: web } }\n", "{ target_group_arn: web } }\n      - { port: 80, protocol: TCP, default_action: { target_group_arn: web } }\n", []string{

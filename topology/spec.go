@@ -180,8 +180,9 @@ type LoadBalancer struct {
 
 // LoadBalancerAttributes are what AWS lets people modify of a load balancer.
 type LoadBalancerAttributes struct {
-	CrossZone    *bool `yaml:"enable_cross_zone_load_balancing,omitempty" doc:"Whether a node uses the targets of every zone. Default false (F2.19)."`
-	SecondaryIPs *int  `yaml:"secondary_ips_auto_assigned_per_subnet,omitempty" doc:"IPv4 addresses that a node has beside its own, for more source ports towards its targets: 0 (default) to 7 (F2.2)."`
+	CrossZone     *bool  `yaml:"enable_cross_zone_load_balancing,omitempty" doc:"Whether a node uses the targets of every zone. Default false (F2.19)."`
+	RoutingPolicy string `yaml:"dns_record_client_routing_policy,omitempty" doc:"Which zones its regional name answers with: any_availability_zone (default), availability_zone_affinity for the asker's own, or partial_availability_zone_affinity for that in 85 of 100 answers (F2.5)."`
+	SecondaryIPs  *int   `yaml:"secondary_ips_auto_assigned_per_subnet,omitempty" doc:"IPv4 addresses that a node has beside its own, for more source ports towards its targets: 0 (default) to 7 (F2.2)."`
 }
 
 // Listener is an aws_lb_listener.
@@ -202,6 +203,13 @@ type Action struct {
 // ForwardAction is the forward of an action.
 type ForwardAction struct {
 	TargetGroups []*WeightedGroup `yaml:"target_group" doc:"The target groups."`
+	Stickiness   *GroupStickiness `yaml:"stickiness,omitempty" doc:"Whether a client keeps its target group."`
+}
+
+// GroupStickiness is the stickiness of a forward.
+type GroupStickiness struct {
+	Enabled  bool `yaml:"enabled,omitempty" doc:"Whether flows of one source address go to one target group (F2.11). Default false."`
+	Duration int  `yaml:"duration,omitempty" doc:"For how many seconds after the last new flow, 1 to 604800."`
 }
 
 // WeightedGroup is a target_group of a forward.

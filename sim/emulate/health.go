@@ -33,8 +33,8 @@ type node struct {
 }
 
 func newNode(nic *topology.NIC, ns *netns.Namespace) *node {
-	n := &node{ns: ns}
-	n.addrs.Store(&nic.Addrs)
+	n, addrs := &node{ns: ns}, nic.Addrs
+	n.addrs.Store(&addrs)
 	return n
 }
 
@@ -48,7 +48,8 @@ func (n *node) settle(nic *topology.NIC) error {
 			}
 		}
 	}
-	n.addrs.Store(&nic.Addrs)
+	has = nic.Addrs
+	n.addrs.Store(&has)
 	return nil
 }
 

@@ -74,6 +74,8 @@ func (w *writer) step(s *dataplane.TraceStep) {
 		switch s.Why {
 		case drop.EndpointNotAvailable:
 			w.add("%s: the endpoint is not available", at)
+		case drop.EndpointRevoked:
+			w.add("%s: the flow's endpoint was rejected or deleted, and a reset tells of it", at)
 		case drop.None:
 			w.add("%s: the endpoint is available and leads to %s", at, w.name(s.To))
 		default:
