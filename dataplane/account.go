@@ -27,6 +27,9 @@ func (w *Walk) report(p *path) {
 			growth = -growth
 		}
 		for i, h := range hops {
+			if j := i ^ 1; j < len(hops) && hops[j].at == h.at {
+				continue // a node that answers itself does not leave for itself
+			}
 			if w.prog.Interfaces[h.at].Kind == OnPremises {
 				continue // AWS logs nothing there
 			}

@@ -3,6 +3,7 @@ package dataplane
 import (
 	"fmt"
 
+	"github.com/plsim/plsim/dataplane/nlb"
 	"github.com/plsim/plsim/dataplane/snat"
 )
 
@@ -42,7 +43,14 @@ func (t *Tables) Count(w *Walk) error {
 	}
 	owned := map[held]bool{}
 	flows := map[snat.Pair]int{}
+	var all []*nlb.Flow
 	for _, f := range w.flows.All() {
+		all = append(all, f)
+	}
+	for _, c := range w.calls {
+		all = append(all, &c.Flow)
+	}
+	for _, f := range all {
 		if f.Port == 0 {
 			continue // the client's own
 		}

@@ -29,6 +29,9 @@ type Walk struct {
 	bound      map[InterfaceID]InterfaceID
 	affinities *flow.Table[affinity] // of clients to target groups
 
+	callers uint32             // how many clients TLS listeners have answered
+	calls   map[flow.Key]*call // the connections of TLS listeners to targets, as they leave the node
+
 	rnd    *rand.Rand
 	chance *rand.PCG // what rnd draws from
 	salt   flow.Seed // of the load balancers' flow hash
@@ -90,6 +93,7 @@ func New(prog *Program, s Settings) *Walk {
 		flows:    flow.NewTable[nlb.Flow](seed()),
 		ports:    snat.NewPool(s.SourcePorts),
 		bound:    make(map[InterfaceID]InterfaceID),
+		calls:    make(map[flow.Key]*call),
 		rnd:      rnd,
 		chance:   chance,
 		meter:    metrics.NewMeter(),

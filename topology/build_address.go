@@ -193,6 +193,7 @@ func (b *builder) addResolvers() {
 // addNames gives instances their names, and https servers those of the services
 // in front of them.
 func (b *builder) addNames() {
+	b.nameCertificates()
 	domain := b.Region + ".compute.internal"
 	if b.Region == "us-east-1" {
 		domain = "ec2.internal"

@@ -14,6 +14,7 @@ var fits = map[string][]string{
 	"TCP":     {"TCP", "TCP_UDP"},
 	"UDP":     {"UDP", "TCP_UDP"},
 	"TCP_UDP": {"TCP_UDP"},
+	"TLS":     {"TCP", "TLS"},
 }
 
 // maxWeight bounds the weights of target groups (F2.11).
@@ -75,7 +76,7 @@ func (s *GroupStickiness) check(problems *Problems, listener *Listener) time.Dur
 	case !s.Enabled:
 		return 0
 	case listener.Protocol == "TLS":
-		problems.add(path, "is not for TLS listeners: remove it, or make the target groups themselves sticky")
+		problems.add(path, "is not for TLS listeners: remove it")
 	case d == 0:
 		problems.add(path+".duration", "is missing: how many seconds a client keeps its target group, 1 to %d", maxGroupStickiness)
 	}
@@ -95,6 +96,8 @@ func (l *Lab) forwardTo(problems *Problems, path string, lb *balancer, listener 
 		return nil
 	case needs != nil && fits[p.Protocol] != nil && !slices.Contains(needs, p.Protocol):
 		problems.add(path, "a %s listener cannot forward to target group %s, whose protocol is %s; it needs %s", listener.Protocol, p.name, p.Protocol, strings.Join(needs, " or "))
+	case listener.Protocol == "TLS" && p.Stickiness != nil && p.Stickiness.Enabled: // F2.18
+		problems.add(path, "target group %s has stickiness, which TLS listeners do not know: remove it, or use another target group", p.name)
 	case lb.network != nil && p.network != nil && p.network != lb.network:
 		problems.add(path, "target group %s is in VPC %s, but load balancer %s is in VPC %s", p.name, p.network.Name, lb.name, lb.network.Name)
 	case p.family == ipv6 && lb.blocks < 2:

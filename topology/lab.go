@@ -52,6 +52,7 @@ type Lab struct {
 		groups    scoped[*group]
 		hosts     scoped[*Host]
 		networks  map[string]*Network
+		certs     map[string]*ACMCertificate
 		pools     map[string]*pool
 		balancers map[string]*balancer
 		offers    map[string]*offer
