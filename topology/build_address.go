@@ -174,7 +174,11 @@ func (b *builder) addResolvers() {
 			continue
 		}
 		path := at(n.path, "resolver")
-		r := b.addNIC(&NIC{Kind: dataplane.Resolver, Label: "vpc." + n.Name + ".resolver", open: true}, path)
+		label := "vpc." + n.Name + ".resolver"
+		if n.site != nil {
+			label = "on_premises." + n.Name + ".resolver"
+		}
+		r := b.addNIC(&NIC{Kind: dataplane.Resolver, Label: label, open: true}, path)
 		r.Network, r.Routers = n, []netip.Addr{nth(vpc, 1)}
 		n.Resolver = r
 		if s := b.subnetOf(n, n.dnsAt); s != nil {
@@ -201,6 +205,8 @@ func (b *builder) addNames() {
 	for _, h := range b.Hosts {
 		switch {
 		case h.NIC == nil:
+		case h.Network.site != nil:
+			h.fullName = strings.ToLower(h.name + "." + h.Network.Name + ".internal")
 		case b.subnets[h.NIC.subnet].IPv6Native:
 			h.fullName = h.ID + "." + domain // there is no IPv4 address to be named by
 		case h.NIC.Addr().IsValid():

@@ -128,7 +128,7 @@ func (w *World) build() error {
 	var jobs []*job
 	for _, nic := range w.lab.NICs {
 		switch nic.Kind {
-		case dataplane.Instance, dataplane.Resolver, dataplane.Node:
+		case dataplane.Instance, dataplane.OnPremises, dataplane.Resolver, dataplane.Node:
 			jobs = append(jobs, &job{nic: nic, cfg: configOf(nic)})
 		}
 	}
@@ -153,7 +153,7 @@ func (w *World) build() error {
 			continue
 		}
 		switch j.nic.Kind {
-		case dataplane.Instance:
+		case dataplane.Instance, dataplane.OnPremises:
 			spec, err := scenario.ExpandInstance(w.lab, j.nic.Host.Instance)
 			if err != nil {
 				errs = append(errs, fmt.Errorf("instance %s: %w", j.nic.Host.Name, err))
@@ -329,6 +329,9 @@ func (w *World) Drops(nics []*topology.NIC) (sum [drop.NumReasons]uint64, err er
 	})
 	return sum, err
 }
+
+// Began returns when the lab's time began: what its moment 0 is called.
+func (w *World) Began() time.Time { return w.began }
 
 // Metrics implements [sim.World]. It may be called from any goroutine.
 func (w *World) Metrics() (all []cloudwatch.Series, err error) {
