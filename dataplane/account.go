@@ -67,4 +67,5 @@ func (w *Walk) sweep(now clock.Time, n int) {
 	})
 	w.track.Sweep(now, n)
 	w.ports.Wake(now, n)
+	w.affinities.Sweep(n, func(_ flow.Ref, a *affinity) bool { return now >= a.until })
 }

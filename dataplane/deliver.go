@@ -23,30 +23,32 @@ func (d *decision) deliver() {
 	for i := range p.legs {
 		p.legs[i].rewrite.TTL, p.legs[i].rewrite.MSS = ttl, mss
 	}
-	there.mtu, back.mtu = d.limit(first, last, p.turned, p.growth()), d.limit(last, first, !p.turned, -p.growth())
+	there.mtu, back.mtu = d.w.limit(p, flow.Forward, p.growth()), d.w.limit(p, flow.Reply, p.growth())
 	d.trace.delivered(last, d.at)
 	if !d.passing {
 		d.oneWay = d.returns() != drop.None
 	}
 }
 
-// limit returns how long a packet may be that grows on its way from one interface to
-// another, which leads towards the path's front or away from it: each interface
-// judges the form that it sees (F1.31).
-func (d *decision) limit(from, to InterfaceID, towards bool, growth int) int32 {
-	mtu := func(id InterfaceID) int { return d.w.prog.Interfaces[id].MTU }
-	front := int(d.path.mtu)
-	if towards {
+// limit returns how long a packet may be that goes along a path, on which it grows:
+// each interface judges the form that it sees, and so does the path's front (F1.31).
+func (w *Walk) limit(p *path, dir flow.Dir, growth int) int32 {
+	first, last := &w.prog.Interfaces[p.hops[0].at], &w.prog.Interfaces[p.hops[p.hopCount-1].at]
+	front := int(p.mtu)
+	if dir == flow.Reply {
+		first, last, growth = last, first, -growth
+	}
+	if (dir == flow.Reply) != p.turned {
 		front -= growth
 	}
-	return int32(min(front, mtu(from), mtu(to)-growth))
+	return int32(min(front, first.MTU, last.MTU-growth))
 }
 
 // seenFrom returns the MAC addresses of a frame to an interface: a neighbour in
 // its subnet sends as itself, all else comes from the router.
 func (d *decision) seenFrom(from, to InterfaceID) (src, dst packet.MAC) {
 	a, b := &d.w.prog.Interfaces[from], &d.w.prog.Interfaces[to]
-	if a.Subnet == b.Subnet {
+	if a.Subnet == b.Subnet && from != to {
 		return a.MAC, b.MAC
 	}
 	return b.RouterMAC, b.MAC
@@ -74,12 +76,12 @@ func (d *decision) toll() (ttl uint8, mss uint16) {
 		return endpointTTL, endpointMSS6
 	case p.private:
 		return endpointTTL, endpointMSS4
-	case p.balanced.Valid():
-		return nodeTTL, 0
 	case own && v6:
 		return nodeTTL, nodeMSS6
 	case own:
 		return nodeTTL, nodeMSS4
+	case p.balanced.Valid():
+		return nodeTTL, 0
 	default:
 		return 0, 0
 	}

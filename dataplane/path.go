@@ -117,12 +117,19 @@ func (p *path) expired(now clock.Time) bool { return now.Sub(p.last) >= p.idle }
 
 // carries judges whether a packet may go the way of p: its length and its time
 // to live. Nobody tells the sender (F1.31).
-func (p *path) carries(v *packet.View, dir flow.Dir) drop.Reason {
+func (w *Walk) carries(p *path, v *packet.View, dir flow.Dir) drop.Reason {
 	leg := &p.legs[dir]
+	mtu := leg.mtu
+	if v.Fragment {
+		var why drop.Reason
+		if mtu, why = w.carriesFragment(p, v, dir); why != drop.None {
+			return why
+		}
+	}
 	switch {
-	case v.MaxLen > int(leg.mtu) && p.private:
+	case v.MaxLen > int(mtu) && p.private:
 		return drop.EndpointMTU
-	case v.MaxLen > int(leg.mtu):
+	case v.MaxLen > int(mtu):
 		return drop.MTU
 	case v.TTL <= leg.rewrite.TTL:
 		return drop.TTL
@@ -134,6 +141,9 @@ func (p *path) carries(v *packet.View, dir flow.Dir) drop.Reason {
 // observe moves the life of a flow on with a packet, and with it the time that
 // its path may be idle.
 func (w *Walk) observe(p *path, dir flow.Dir, v *packet.View) {
+	if v.Offset > 0 {
+		return // it is one packet with the fragment before
+	}
 	if p.turned {
 		dir = dir.Flip()
 	}

@@ -26,6 +26,7 @@ const (
 	StageRoute                  // To has the destination address; Route leads there
 	StageEndpoint               // Interface is an endpoint's; To is the node it uses
 	StageListener               // Interface is a node, asked for Proto and Tuple's destination port
+	StageAnswer                 // Interface is a node whose server gets the packet as Tuple: the listener's protocol is TLS
 	StageTarget                 // Interface is a node; Target was chosen
 	StageTranslate              // Tuple is what the packet looks like from here on
 	StageDeliver                // To gets the packet as Tuple
@@ -100,6 +101,10 @@ func (t *Trace) listener(node InterfaceID, proto packet.Proto, at packet.Tuple, 
 	t.add(TraceStep{Stage: StageListener, Interface: node, To: NoInterface, Proto: proto, Tuple: at, Why: why})
 }
 
+func (t *Trace) answered(node InterfaceID, at packet.Tuple) {
+	t.add(TraceStep{Stage: StageAnswer, Interface: node, To: NoInterface, Tuple: at})
+}
+
 func (t *Trace) target(node InterfaceID, target *Target, why drop.Reason) {
 	if t == nil {
 		return
@@ -134,6 +139,11 @@ func (w *Walk) Probe(now clock.Time, in InterfaceID, f *packet.Frame, tr *Trace)
 	if v.Kind != packet.KindIP {
 		return NoInterface, drop.None
 	}
+	if v.Fragment {
+		if why := w.gather(now, in, &v, false); why != drop.None {
+			return NoInterface, why
+		}
+	}
 	key := flow.KeyOf(flow.Scope(in), &v)
 	if ref, p, _ := w.paths.Lookup(&key); p != nil {
 		if p.expired(now) {
@@ -155,7 +165,7 @@ func (w *Walk) Probe(now clock.Time, in InterfaceID, f *packet.Frame, tr *Trace)
 		}
 		return NoInterface, why
 	}
-	if why := d.path.carries(&v, flow.Forward); why != drop.None {
+	if why := w.carries(&d.path, &v, flow.Forward); why != drop.None {
 		return NoInterface, why
 	}
 	return d.path.legs[flow.Forward].out, drop.None

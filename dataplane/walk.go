@@ -22,15 +22,22 @@ type Walk struct {
 	prog     *Program
 	settings Settings
 
-	paths *flow.Table[path]     // what was decided, by flow; may be forgotten at any time
-	track *conntrack.Table      // security groups: who may answer, by interface (D5)
-	flows *flow.Table[nlb.Flow] // load balancers: which target, which source port (D5)
-	ports *snat.Pool            // the source ports of the load balancers' nodes
-	bound map[InterfaceID]InterfaceID
+	paths      *flow.Table[path]     // what was decided, by flow; may be forgotten at any time
+	track      *conntrack.Table      // security groups: who may answer, by interface (D5)
+	flows      *flow.Table[nlb.Flow] // load balancers: which target, which source port (D5)
+	ports      *snat.Pool            // the source ports of the load balancers' nodes
+	bound      map[InterfaceID]InterfaceID
+	affinities *flow.Table[affinity] // of clients to target groups
+
+	callers uint32             // how many clients TLS listeners have answered
+	calls   map[flow.Key]*call // the connections of TLS listeners to targets, as they leave the node
 
 	rnd    *rand.Rand
 	chance *rand.PCG // what rnd draws from
 	salt   flow.Seed // of the load balancers' flow hash
+
+	fragments []*fragments // by InterfaceID; nil: it has sent none
+	number    uint32       // how many packets came in fragments so far
 
 	drops [][drop.NumReasons]uint64 // by InterfaceID
 	meter *metrics.Meter
@@ -38,6 +45,7 @@ type Walk struct {
 	log   *flowlog.Buffer
 
 	view     packet.View        // the packet at hand,
+	piece    uint32             // the number of which it is a fragment,
 	decision decision           // its decision and
 	header   [ppv2.MaxSize]byte // its PROXY protocol header: here so that none is allocated anew
 }
@@ -88,6 +96,7 @@ func New(prog *Program, s Settings) *Walk {
 		flows:    flow.NewTable[nlb.Flow](seed()),
 		ports:    snat.NewPool(s.SourcePorts),
 		bound:    make(map[InterfaceID]InterfaceID),
+		calls:    make(map[flow.Key]*call),
 		rnd:      rnd,
 		chance:   chance,
 		meter:    metrics.NewMeter(),
@@ -95,6 +104,7 @@ func New(prog *Program, s Settings) *Walk {
 	}
 	w.track = conntrack.NewTable(seed(), s.Tracking, s.TrackedFlows, w.lives)
 	w.salt = seed()
+	w.affinities = flow.NewTable[affinity](w.salt)
 	w.Load(prog)
 	return w
 }
@@ -105,6 +115,7 @@ func (w *Walk) Load(prog *Program) {
 	w.prog = prog
 	if n := len(prog.Interfaces) - len(w.drops); n > 0 {
 		w.drops = append(w.drops, make([][drop.NumReasons]uint64, n)...)
+		w.fragments = append(w.fragments, make([]*fragments, n)...)
 		w.died = append(w.died, make([]uint64, n)...)
 	}
 	if len(prog.Closures) > 0 {
@@ -129,6 +140,11 @@ func (w *Walk) Process(now clock.Time, in InterfaceID, f *packet.Frame) (out Int
 	}
 	if v.Kind != packet.KindIP {
 		return w.resolve(in, v)
+	}
+	if v.Fragment {
+		if why = w.gather(now, in, v, true); why != drop.None {
+			return w.discard(in, why)
+		}
 	}
 	key := flow.KeyOf(flow.Scope(in), v)
 	ref, p, dir := w.paths.Lookup(&key)
@@ -171,7 +187,7 @@ func (w *Walk) follow(now clock.Time, in InterfaceID, p *path, dir flow.Dir, v *
 	leg := &p.legs[dir]
 	p.last = now
 	if p.verdict == drop.None {
-		if why := p.carries(v, dir); why != drop.None {
+		if why := w.carries(p, v, dir); why != drop.None {
 			w.lose(now, p, dir, v, why) // no load balancer processes it
 			return w.discard(p.front, why)
 		}
@@ -184,6 +200,9 @@ func (w *Walk) follow(now clock.Time, in InterfaceID, p *path, dir flow.Dir, v *
 		w.observe(p, dir, v)
 	}
 	v.Apply(&leg.rewrite)
+	if v.Fragment && p.passesNode() {
+		v.Renumber(w.piece) // else two clients' pieces could be taken for one packet's
+	}
 	if p.spliced {
 		w.splice(p, dir, v)
 	}
@@ -204,7 +223,20 @@ func (w *Walk) refuse(in InterfaceID, p *path, v *packet.View) (InterfaceID, dro
 	w.meter.Advance(p.last)
 	w.meter.Add(p.place, metrics.BalancerResets, 1)
 	p.legs[flow.Reply].count.Add(p.last, 1, uint64(v.AnswerReset()), packet.RST)
+	w.hangUp(p)
 	return in, p.verdict
+}
+
+// hangUp closes a connection that is reset on behalf of its other end: the security
+// groups that track it on the reset's way see it pass.
+func (w *Walk) hangUp(p *path) {
+	from := flow.Reply
+	if p.turned {
+		from = flow.Forward
+	}
+	p.life.Observe(from, packet.TCP, packet.RST)
+	w.refresh(p)
+	w.writeBack(p)
 }
 
 // answered reports whether a packet that is dropped for a reason is answered
@@ -212,7 +244,7 @@ func (w *Walk) refuse(in InterfaceID, p *path, v *packet.View) (InterfaceID, dro
 func answered(why drop.Reason, v *packet.View) bool {
 	switch why {
 	case drop.UnknownFlow, drop.TargetUnhealthy, drop.EndpointRevoked:
-		return v.Flags&packet.RST == 0
+		return v.Flags&packet.RST == 0 && !v.Fragment
 	default:
 		return false
 	}

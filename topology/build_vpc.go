@@ -103,6 +103,10 @@ func (n *Network) cidr(f *family) (netip.Prefix, bool) {
 // wrote first, then the others in the gaps.
 func (b *builder) addSubnets() {
 	for _, n := range b.Networks {
+		if n.site != nil {
+			b.addSiteSubnet(n)
+			continue
+		}
 		if len(n.Subnets) == 0 && len(n.Instances) > 0 {
 			n.Subnets = map[string]*Subnet{"default": {}}
 		}
@@ -162,6 +166,10 @@ func (b *builder) addBlocks(n *Network, subnets []*subnet, f *family) {
 		if *value == "" {
 			continue
 		}
+		if f == ipv4 && s.IPv6Native {
+			b.problems.add(path, "cannot stand beside ipv6_native: such a subnet has IPv6 only; remove one of them")
+			continue
+		}
 		p, msg := f.sized(*value, "subnet", f.subMin, f.subMax)
 		switch {
 		case msg != "":
@@ -190,6 +198,9 @@ func (b *builder) addBlocks(n *Network, subnets []*subnet, f *family) {
 		}
 		give(s, p, value)
 	}
+	if f == ipv6 && n.IPv6CIDRBlock == "" {
+		b.nativeWithout(n, subnets)
+	}
 	if !ok || broken {
 		// Without the VPC's block, or with one of its subnets' unknown, there is
 		// no telling where the gaps are.
@@ -198,7 +209,7 @@ func (b *builder) addBlocks(n *Network, subnets []*subnet, f *family) {
 	}
 	for _, s := range subnets {
 		key, value := cidr(s)
-		if *value != "" {
+		if *value != "" || f == ipv4 && s.IPv6Native {
 			continue
 		}
 		p, ok := nextFree(vpc, f.subnetDefault, taken)
@@ -211,14 +222,32 @@ func (b *builder) addBlocks(n *Network, subnets []*subnet, f *family) {
 	}
 }
 
+// nativeWithout refuses IPv6-only subnets in a VPC without IPv6.
+func (b *builder) nativeWithout(n *Network, subnets []*subnet) {
+	for _, s := range subnets {
+		if s.IPv6Native {
+			b.problems.add(at(at(at(n.path, "subnets"), s.name), "ipv6_native"), "VPC %s has no ipv6_cidr_block: add one to it first", n.Name)
+			n.settled = false
+		}
+	}
+}
+
 // addHosts resolves the instances. Their addresses come with the plan.
 func (b *builder) addHosts() {
 	for _, n := range b.Networks {
 		subnets := b.find.subnets.names(n.Name)
-		each(&b.problems, at(n.path, "instances"), n.Instances, func(path, name string, spec *Instance) {
+		key := "instances"
+		if n.site != nil {
+			key = "hosts"
+		}
+		each(&b.problems, at(n.path, key), n.Instances, func(path, name string, spec *Instance) {
 			h := &Host{Instance: spec, Name: n.Name + "/" + name, Network: n, name: name, path: path}
 			b.Hosts = append(b.Hosts, h)
 			b.find.hosts.put(n.Name, name, h)
+			if n.site != nil {
+				b.addSiteHost(h)
+				return
+			}
 
 			b.ids.given(&b.problems, "i", path, &spec.ID)
 			if len(spec.SecurityGroups) == 0 {

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/plsim/plsim/dataplane"
 	"github.com/plsim/plsim/dataplane/clock"
@@ -23,7 +24,8 @@ type Lab struct {
 	Name   string
 	Region string
 
-	// The parts, sorted by name. They are for reading only.
+	// The parts, sorted by name. They are for reading only. Networks on premises come
+	// after the VPCs.
 	Networks  []*Network
 	Hosts     []*Host
 	Endpoints []*Endpoint
@@ -39,6 +41,8 @@ type Lab struct {
 	balancers []*balancer
 	offers    []*offer
 	pools     []*pool
+	peerings  []*peering
+	tunnels   []*tunnel
 	rules     []dataplane.RuleInfo // every rule that ever was, so that a RuleID never changes its meaning
 	texts     map[string][]string  // public TXT records, by name
 	epoch     uint32
@@ -50,8 +54,13 @@ type Lab struct {
 	find struct {
 		subnets   scoped[*subnet]
 		groups    scoped[*group]
+		acls      scoped[*acl]
 		hosts     scoped[*Host]
-		networks  map[string]*Network
+		networks  map[string]*Network // VPCs
+		sites     map[string]*Network // on premises
+		peerings  map[string]*peering
+		gateways  map[string]*gateway
+		certs     map[string]*ACMCertificate
 		pools     map[string]*pool
 		balancers map[string]*balancer
 		offers    map[string]*offer
@@ -59,7 +68,8 @@ type Lab struct {
 	}
 }
 
-// Network is a VPC of the lab.
+// Network is a VPC of the lab, or a network on premises, which is a VPC without most
+// of what one has.
 type Network struct {
 	*VPC
 	Name     string
@@ -69,6 +79,7 @@ type Network struct {
 	number dataplane.VPCID
 	region string
 	path   string
+	site   *OnPremises // nil: a VPC
 	dnsAt  netip.Addr
 	// settled says that all blocks of the network and its subnets are known, so
 	// that an address outside them is a mistake of its own.
@@ -100,9 +111,21 @@ func (h *Host) SearchDomain() string {
 	return domain
 }
 
-// ResolverAddr returns where the instance sends its DNS queries: the VPC's base
+// has reports whether the network has a block of a family.
+func (n *Network) has(f *family) bool {
+	_, ok := n.cidr(f)
+	return ok
+}
+
+// ResolverAddr returns where the instance sends its DNS queries: fd00:ec2::253 if it
+// has IPv6 alone, else the VPC's base
 // address plus two, whether or not enable_dns_support lets anyone answer there.
-func (h *Host) ResolverAddr() netip.Addr { return h.Network.dnsAt }
+func (h *Host) ResolverAddr() netip.Addr {
+	if !h.NIC.Addr().IsValid() {
+		return resolver6
+	}
+	return h.Network.dnsAt
+}
 
 // NIC is a network interface.
 type NIC struct {
@@ -140,6 +163,9 @@ func (n *NIC) addr(f *family) netip.Addr {
 	}
 	return netip.Addr{}
 }
+
+// Logged reports whether AWS keeps a flow log of the interface.
+func (n *NIC) Logged() bool { return n.Network.site == nil }
 
 // FlowLog returns what the interface's flow log records say of it (F4.6): AWS's
 // own interfaces have no instance, and an account that is not known.
@@ -195,6 +221,8 @@ type subnet struct {
 	number    uint16
 	zone      Zone
 	blocks    []*block // IPv4 and, where it has one, IPv6
+	acl       *acl     // nil on premises
+	table     *table   // nil on premises
 	routerMAC packet.MAC
 }
 
@@ -254,6 +282,12 @@ func (m *member) address() netip.Addr {
 	return m.addr
 }
 
+// forwarding is what a listener does with new flows.
+type forwarding struct {
+	shares []share
+	sticky time.Duration // how long a client keeps its target group; 0: not at all
+}
+
 // share is a target group of a listener with its weight (F2.11).
 type share struct {
 	*pool
@@ -269,19 +303,19 @@ type ending struct {
 // balancer is a load balancer of the lab.
 type balancer struct {
 	*LoadBalancer
-	name    string
-	path    string
-	number  uint16
-	network *Network
-	zones   []*subnet
-	groups  []*group
-	blocks  int
-	shares  [][]share // of its listeners, in their order
-	endings []ending  // of flows to target groups whose weight became 0
-	nodes   []*NIC
-	offer   *offer // the endpoint service that it stands behind, if any
-	offered []Zone // that the service has of it since it was last updated (F1.49)
-	dnsName string
+	name     string
+	path     string
+	number   uint16
+	network  *Network
+	zones    []*subnet
+	groups   []*group
+	blocks   int
+	forwards []forwarding // of its listeners, in their order
+	endings  []ending     // of flows to target groups whose weight became 0
+	nodes    []*NIC
+	offer    *offer // the endpoint service that it stands behind, if any
+	offered  []Zone // that the service has of it since it was last updated (F1.49)
+	dnsName  string
 }
 
 // offer is an endpoint service of the lab. An edit replaces its EndpointService,

@@ -6,13 +6,20 @@ package topology
 // unique within its VPC; from elsewhere it is VPC/NAME, or NAME alone where only
 // one VPC has it.
 type Spec struct {
-	Region           string                      `yaml:"region,omitempty" doc:"AWS Region, in names and flow logs. Default us-east-1."`
-	PropagationDelay int                         `yaml:"propagation_delay,omitempty" doc:"A setting of plsim: seconds until the nodes of load balancers act on a change of targets (F2.59). Default 0: at once."`
-	TerminationDelay *int                        `yaml:"termination_delay,omitempty" doc:"A setting of plsim: seconds that AWS's shortly after stands for, where flows are closed (F2.11, F2.60). Default 5."`
-	SetupDelay       int                         `yaml:"setup_delay,omitempty" doc:"A setting of plsim: seconds that an endpoint is pending after it was accepted or modified (F1.9). Default 0."`
-	RevokedFlows     string                      `yaml:"revoked_flows,omitempty" doc:"A setting of plsim: what flows meet whose endpoint is rejected, deleted or taken out of a subnet, silence (default) or reset (F1.19)."`
-	SourcePorts      int                         `yaml:"source_ports,omitempty" doc:"A setting of plsim, to teach with few: source ports that a node's address has towards one target, 1 to 55000. Default 55000 (F2.30)."`
-	VPCs             map[string]*VPC             `yaml:"vpcs" doc:"Virtual private clouds, by name. Their CIDR blocks may overlap (F1.42)."`
+	Region           string          `yaml:"region,omitempty" doc:"AWS Region, in names and flow logs. Default us-east-1."`
+	PropagationDelay int             `yaml:"propagation_delay,omitempty" doc:"A setting of plsim: seconds until the nodes of load balancers act on a change of targets (F2.59). Default 0: at once."`
+	TerminationDelay *int            `yaml:"termination_delay,omitempty" doc:"A setting of plsim: seconds that AWS's shortly after stands for, where flows are closed (F2.11, F2.60). Default 5."`
+	SetupDelay       int             `yaml:"setup_delay,omitempty" doc:"A setting of plsim: seconds that an endpoint is pending after it was accepted or modified (F1.9). Default 0."`
+	RevokedFlows     string          `yaml:"revoked_flows,omitempty" doc:"A setting of plsim: what flows meet whose endpoint is rejected, deleted or taken out of a subnet, silence (default) or reset (F1.19)."`
+	SourcePorts      int             `yaml:"source_ports,omitempty" doc:"A setting of plsim, to teach with few: source ports that a node's address has towards one target, 1 to 55000. Default 55000 (F2.30)."`
+	VPCs             map[string]*VPC `yaml:"vpcs" doc:"Virtual private clouds, by name. Their CIDR blocks may overlap (F1.42)."`
+
+	PeeringConnections map[string]*VPCPeeringConnection `yaml:"vpc_peering_connections,omitempty" doc:"VPC peering connections, by name."`
+	OnPremises         map[string]*OnPremises           `yaml:"on_premises,omitempty" doc:"Networks outside AWS, by name, which no VPC has."`
+	VPNGateways        map[string]*VPNGateway           `yaml:"vpn_gateways,omitempty" doc:"Virtual private gateways, by name."`
+	VPNConnections     map[string]*VPNConnection        `yaml:"vpn_connections,omitempty" doc:"Site-to-Site VPN connections, by name."`
+
+	ACMCertificates  map[string]*ACMCertificate  `yaml:"acm_certificates,omitempty" doc:"Certificates of TLS listeners, by name (aws_acm_certificate)."`
 	TargetGroups     map[string]*TargetGroup     `yaml:"target_groups,omitempty" doc:"Target groups, by name (aws_lb_target_group)."`
 	LoadBalancers    map[string]*LoadBalancer    `yaml:"load_balancers,omitempty" doc:"Network Load Balancers, by name (aws_lb)."`
 	EndpointServices map[string]*EndpointService `yaml:"endpoint_services,omitempty" doc:"Endpoint services, by name (aws_vpc_endpoint_service)."`
@@ -33,6 +40,8 @@ type VPC struct {
 	Zones          map[string]string         `yaml:"availability_zones,omitempty" doc:"This account's zone names and their AZ IDs, e.g. us-east-1a: use1-az1 (F1.46). Default: a is az1, b is az2 and so on."`
 	Subnets        map[string]*Subnet        `yaml:"subnets,omitempty" doc:"Subnets, by name."`
 	SecurityGroups map[string]*SecurityGroup `yaml:"security_groups,omitempty" doc:"Security groups, by name. default exists in each VPC (F3.3)."`
+	NetworkACLs    map[string]*NetworkACL    `yaml:"network_acls,omitempty" doc:"Network ACLs, by name. default exists in each VPC (F3.18)."`
+	RouteTables    map[string]*RouteTable    `yaml:"route_tables,omitempty" doc:"Route tables, by name. main exists in each VPC."`
 	Instances      map[string]*Instance      `yaml:"instances,omitempty" doc:"Instances, by name: one network namespace each."`
 }
 
@@ -41,6 +50,7 @@ type Subnet struct {
 	ID               string `yaml:"id,omitempty" doc:"subnet-…"`
 	CIDRBlock        string `yaml:"cidr_block,omitempty" doc:"IPv4 CIDR block within the VPC's, /16 to /28 (F1.3). Default: the next free /24."`
 	IPv6CIDRBlock    string `yaml:"ipv6_cidr_block,omitempty" doc:"IPv6 CIDR block within the VPC's, /44 to /64 in steps of 4. Default: the next free /64 where the VPC has IPv6."`
+	IPv6Native       bool   `yaml:"ipv6_native,omitempty" doc:"Whether the subnet is IPv6-only (F1.51): it has no cidr_block. Default false."`
 	AvailabilityZone string `yaml:"availability_zone,omitempty" doc:"Zone name, e.g. us-east-1a. Default: the Region's first."`
 }
 
@@ -59,7 +69,7 @@ type Rule struct {
 	ToPort         *int     `yaml:"to_port,omitempty" doc:"Last port, or ICMP code (-1: any). Default: from_port."`
 	CIDRBlocks     []string `yaml:"cidr_blocks,omitempty" doc:"IPv4 peers."`
 	IPv6CIDRBlocks []string `yaml:"ipv6_cidr_blocks,omitempty" doc:"IPv6 peers."`
-	SecurityGroups []string `yaml:"security_groups,omitempty" doc:"Peers by their security group, in the same VPC (F3.6)."`
+	SecurityGroups []string `yaml:"security_groups,omitempty" doc:"Peers by their security group, in the same VPC or a peered one (F3.6)."`
 	Self           bool     `yaml:"self,omitempty" doc:"Peers in this same group."`
 	Description    string   `yaml:"description,omitempty" doc:"Free text."`
 }
@@ -96,7 +106,7 @@ type Service struct {
 type TargetGroup struct {
 	VPCID         string `yaml:"vpc_id,omitempty" doc:"VPC of the targets. Default: the only VPC that has them all."`
 	Port          int    `yaml:"port" doc:"Port on which targets receive traffic."`
-	Protocol      string `yaml:"protocol" doc:"TCP, UDP or TCP_UDP."`
+	Protocol      string `yaml:"protocol" doc:"TCP, UDP, TCP_UDP or TLS, which only TLS listeners forward to (F2.9)."`
 	TargetType    string `yaml:"target_type,omitempty" doc:"instance (default) or ip."`
 	IPAddressType string `yaml:"ip_address_type,omitempty" doc:"ipv4 or ipv6, where targets are reached; ipv6 needs dualstack load balancers (F2.22a). Default: that of its first target, where this is an address, else ipv4."`
 
@@ -181,16 +191,29 @@ type LoadBalancer struct {
 
 // LoadBalancerAttributes are what AWS lets people modify of a load balancer.
 type LoadBalancerAttributes struct {
-	CrossZone    *bool `yaml:"enable_cross_zone_load_balancing,omitempty" doc:"Whether a node uses the targets of every zone. Default false (F2.19)."`
-	SecondaryIPs *int  `yaml:"secondary_ips_auto_assigned_per_subnet,omitempty" doc:"IPv4 addresses that a node has beside its own, for more source ports towards its targets: 0 (default) to 7 (F2.2)."`
+	CrossZone     *bool  `yaml:"enable_cross_zone_load_balancing,omitempty" doc:"Whether a node uses the targets of every zone. Default false (F2.19)."`
+	RoutingPolicy string `yaml:"dns_record_client_routing_policy,omitempty" doc:"Which zones its regional name answers with: any_availability_zone (default), availability_zone_affinity for the asker's own, or partial_availability_zone_affinity for that in 85 of 100 answers (F2.5)."`
+	SecondaryIPs  *int   `yaml:"secondary_ips_auto_assigned_per_subnet,omitempty" doc:"IPv4 addresses that a node has beside its own, for more source ports towards its targets: 0 (default) to 7 (F2.2)."`
 }
 
 // Listener is an aws_lb_listener.
 type Listener struct {
 	Port           int     `yaml:"port" doc:"1 to 65535."`
-	Protocol       string  `yaml:"protocol" doc:"TCP, UDP or TCP_UDP."`
+	Protocol       string  `yaml:"protocol" doc:"TCP, UDP, TCP_UDP or TLS, where the client's connection ends at the load balancer (F2.8)."`
 	TCPIdleTimeout int     `yaml:"tcp_idle_timeout_seconds,omitempty" doc:"60 to 6000; default 350 (F2.44)."`
+	CertificateARN string  `yaml:"certificate_arn,omitempty" doc:"Certificate of a TLS listener, by its name under acm_certificates."`
+	SSLPolicy      string  `yaml:"ssl_policy,omitempty" doc:"Versions that a TLS listener speaks, by the name of AWS's policy. Default ELBSecurityPolicy-2016-08."`
+	ALPNPolicy     string  `yaml:"alpn_policy,omitempty" doc:"HTTP1Only, HTTP2Only, HTTP2Optional, HTTP2Preferred or None (default): what a TLS listener picks from the protocols that a client offers."`
 	DefaultAction  *Action `yaml:"default_action" doc:"What to do with new flows."`
+}
+
+// ACMCertificate is an aws_acm_certificate. Without certificate_body it is made
+// when the lab starts, by an authority that the lab's instances trust.
+type ACMCertificate struct {
+	DomainName  string   `yaml:"domain_name,omitempty" doc:"The name that it is for; *.NAME for all below. Default: the private DNS names of the services behind whose load balancers it stands, or else those load balancers' DNS names."`
+	Alternative []string `yaml:"subject_alternative_names,omitempty" doc:"More names."`
+	Body        string   `yaml:"certificate_body,omitempty" doc:"A certificate of your own, PEM, with the chain below it. Instances trust the last one of it."`
+	PrivateKey  string   `yaml:"private_key,omitempty" doc:"Its key, PEM."`
 }
 
 // Action is a listener's default_action.
@@ -203,6 +226,13 @@ type Action struct {
 // ForwardAction is the forward of an action.
 type ForwardAction struct {
 	TargetGroups []*WeightedGroup `yaml:"target_group" doc:"The target groups."`
+	Stickiness   *GroupStickiness `yaml:"stickiness,omitempty" doc:"Whether a client keeps its target group."`
+}
+
+// GroupStickiness is the stickiness of a forward.
+type GroupStickiness struct {
+	Enabled  bool `yaml:"enabled,omitempty" doc:"Whether flows of one source address go to one target group (F2.11). Default false."`
+	Duration int  `yaml:"duration,omitempty" doc:"For how many seconds after the last new flow, 1 to 604800."`
 }
 
 // WeightedGroup is a target_group of a forward.
@@ -219,7 +249,7 @@ type EndpointService struct {
 	AllowedPrincipals  []string `yaml:"allowed_principals,omitempty" doc:"Who may create endpoints: arn:aws:iam::ACCOUNT:root, …:role/NAME, …:user/NAME or * (F1.14). Default: nobody."`
 	PrivateDNSName     string   `yaml:"private_dns_name,omitempty" doc:"Private name (F1.26)."`
 	PrivateDNSProof    *Proof   `yaml:"private_dns_name_configuration,omitempty" doc:"The proof that the provider owns the private name (F1.27)."`
-	IPAddressTypes     []string `yaml:"supported_ip_address_types,omitempty" doc:"ipv4 (default), and ipv6 where all its load balancers are dualstack (F1.52)."`
+	IPAddressTypes     []string `yaml:"supported_ip_address_types,omitempty" doc:"ipv4, ipv6 or both; ipv6 where all its load balancers are dualstack (F1.52). Default ipv4."`
 }
 
 // Proof is the private_dns_name_configuration of an aws_vpc_endpoint_service: what
@@ -249,7 +279,13 @@ type VPCEndpoint struct {
 	PrivateIPs      map[string]string `yaml:"private_ips,omitempty" doc:"Designated addresses, by subnet name (F1.2)."`
 	SecurityGroups  []string          `yaml:"security_group_ids,omitempty" doc:"Security groups. Default: the VPC's default group (F1.5)."`
 	PrivateDNS      bool              `yaml:"private_dns_enabled,omitempty" doc:"Whether the service's private name resolves in this VPC."`
-	IPAddressType   string            `yaml:"ip_address_type,omitempty" doc:"ipv4 or dualstack. Default: dualstack where all its subnets and the service have both (F1.51)."`
+	IPAddressType   string            `yaml:"ip_address_type,omitempty" doc:"ipv4 and dualstack, where all its subnets have what it says, or ipv6, where all are IPv6-only (F1.51). Default: what all its subnets and the service have."`
+	DNSOptions      *DNSOptions       `yaml:"dns_options,omitempty" doc:"Which records the endpoint's names have."`
 	Principal       string            `yaml:"principal,omitempty" doc:"Who creates the endpoint. Default: the root of the VPC's account."`
 	AutoAccept      bool              `yaml:"auto_accept,omitempty" doc:"Accept at once; service and VPC must share an account."`
+}
+
+// DNSOptions is the dns_options of an interface endpoint.
+type DNSOptions struct {
+	RecordIPType string `yaml:"dns_record_ip_type,omitempty" doc:"ipv4: A records; ipv6: AAAA; dualstack: both; service-defined: both, but A alone for the private name. The last two, and fewer than there are addresses, for dualstack endpoints. Default: the endpoint's ip_address_type (F1.28)."`
 }

@@ -21,6 +21,13 @@ type Delivery interface {
 	Deliver(window time.Duration, records []flowlog.Record, until int64) error
 }
 
+// DeliveryError says that the records of flow logs could not be taken away.
+type DeliveryError struct{ Err error }
+
+func (e *DeliveryError) Error() string { return "keep the files: " + e.Err.Error() }
+
+func (e *DeliveryError) Unwrap() error { return e.Err }
+
 // logs are the lab's flow logs. What the walk has counted is taken away from it every
 // second, between two packets, and summed up here.
 type logs struct {
@@ -138,7 +145,9 @@ func (l *logs) deliver(i int, records []flowlog.Record, until clock.Time) {
 	if l.to == nil || l.fault != nil {
 		return
 	}
-	l.fault = l.to.Deliver(l.windows[i], records, l.began.Add(time.Duration(until)).Unix())
+	if err := l.to.Deliver(l.windows[i], records, l.began.Add(time.Duration(until)).Unix()); err != nil {
+		l.fault = &DeliveryError{err}
+	}
 }
 
 // logged says what flow logs say of the interfaces as they are now.

@@ -22,13 +22,18 @@ func (w *World) serve(ctx context.Context) error {
 			continue
 		}
 		ns := w.resolvers[n.Name]
-		stop, err := w.serveDNS(n.Name, n.Resolver.Addr(), ns)
-		if err != nil {
-			return err
+		for _, at := range n.Resolver.Addrs {
+			stop, err := w.serveDNS(n.Name, at.Addr(), ns)
+			if err != nil {
+				return err
+			}
+			context.AfterFunc(ctx, stop)
 		}
-		context.AfterFunc(ctx, stop)
 	}
 	if err := w.certify(); err != nil {
+		return err
+	}
+	if err := w.terminate(ctx); err != nil {
 		return err
 	}
 	for _, h := range w.lab.Hosts {
@@ -42,8 +47,13 @@ func (w *World) serve(ctx context.Context) error {
 	return nil
 }
 
-// certify makes the lab's certificate authority, if any service needs it.
+// certify makes the lab's certificate authority, if anybody needs it.
 func (w *World) certify() error {
+	if len(w.lab.TLSListeners()) > 0 {
+		var err error
+		w.ca, err = newAuthority()
+		return err
+	}
 	for _, h := range w.lab.Hosts {
 		for _, s := range h.Services {
 			if s.Type == "https" {

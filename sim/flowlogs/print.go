@@ -12,36 +12,48 @@ import (
 	"github.com/plsim/plsim/dataplane/flowlog"
 )
 
+// columns are those of the table; the last ones are left out where no row has them.
+var columns = []struct {
+	title    string
+	text     func(*Row) string
+	optional bool
+}{
+	{"START", func(r *Row) string { return clock(r.Get("start")) }, false},
+	{"INTERFACE", name, false},
+	{"FLOW", func(r *Row) string { return r.Get("plsim-flow") }, true},
+	{"HOP", func(r *Row) string { return r.Get("plsim-hop") }, true},
+	{"DIRECTION", func(r *Row) string { return r.Get("flow-direction") }, true},
+	{"ACTION", verdict, false},
+	{"PROTO", protocol, false},
+	{"SOURCE", func(r *Row) string { return side(r, "src") }, false},
+	{"DESTINATION", func(r *Row) string { return side(r, "dst") }, false},
+	{"PACKETS", func(r *Row) string { return r.Get("packets") }, false},
+	{"BYTES", func(r *Row) string { return r.Get("bytes") }, false},
+	{"FLAGS", func(r *Row) string { return flags(r.Get("tcp-flags")) }, true},
+	{"WHY", Why, true},
+}
+
 // Print prints rows as a table for people.
 func Print(w io.Writer, rows []Row) {
-	var reasons, directions bool
-	for i := range rows {
-		reasons = reasons || Why(&rows[i]) != ""
-		directions = directions || rows[i].Get("flow-direction") != none
-	}
 	t := newPrinter(w)
-	header := table.Row{"START", "INTERFACE", "ACTION", "PROTO", "SOURCE", "DESTINATION", "PACKETS", "BYTES", "FLAGS"}
-	if directions {
-		header = append(header, "DIRECTION")
-	}
-	if reasons {
-		header = append(header, "WHY")
+	lines := make([]table.Row, len(rows))
+	var header table.Row
+	for _, c := range columns {
+		texts, any := make([]string, len(rows)), false
+		for i := range rows {
+			texts[i] = c.text(&rows[i])
+			any = any || texts[i] != none && texts[i] != ""
+		}
+		if c.optional && !any {
+			continue
+		}
+		header = append(header, c.title)
+		for i, text := range texts {
+			lines[i] = append(lines[i], text)
+		}
 	}
 	t.AppendHeader(header)
-	for i := range rows {
-		r := &rows[i]
-		line := table.Row{
-			clock(r.Get("start")), name(r), verdict(r), protocol(r), side(r, "src"), side(r, "dst"),
-			r.Get("packets"), r.Get("bytes"), flags(r.Get("tcp-flags")),
-		}
-		if directions {
-			line = append(line, r.Get("flow-direction"))
-		}
-		if reasons {
-			line = append(line, Why(r))
-		}
-		t.AppendRow(line)
-	}
+	t.AppendRows(lines)
 	t.Render()
 }
 

@@ -3,6 +3,7 @@ package flowlogs
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/plsim/plsim/dataplane/flowlog"
@@ -30,6 +32,16 @@ func (r *Row) Get(field string) string {
 		return r.Values[i]
 	}
 	return none
+}
+
+// Sort orders rows by the time of their first packet; those of one second stay as
+// they are.
+func Sort(rows []Row) {
+	start := func(r Row) int64 {
+		n, _ := strconv.ParseInt(r.Get("start"), 10, 64) // what has none comes first
+		return n
+	}
+	slices.SortStableFunc(rows, func(a, b Row) int { return cmp.Compare(start(a), start(b)) })
 }
 
 // Read hands every row of a file to each; of a directory, those of all flow log files

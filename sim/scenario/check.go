@@ -106,10 +106,24 @@ func (c *checker) step(path string, s *Step) {
 		c.ruleEdit(at, s.Authorize)
 	case "revoke":
 		c.ruleEdit(at, s.Revoke)
+	case "create_network_acl_entry":
+		c.entryEdit(at, s.CreateNetworkACLEntry)
+	case "replace_network_acl_entry":
+		c.entryEdit(at, s.ReplaceNetworkACLEntry)
+	case "delete_network_acl_entry":
+		c.reference(join(at, "network_acl_id"), "network ACL", s.DeleteNetworkACLEntry.NetworkACL, c.names.networkACLs)
+	case "delete_vpc_peering_connection":
+		c.reference(at, "VPC peering connection", *s.DeletePeering, c.names.peerings)
 	case "register":
 		c.targetEdit(at, s.Register)
 	case "deregister":
 		c.targetEdit(at, s.Deregister)
+	case "describe":
+		if c.lab != nil && !c.brokenBelow(at) {
+			if _, err := c.lab.Describe(s.Describe); err != nil {
+				c.wrong(at, "%v", err)
+			}
+		}
 	case "target_health":
 		c.reference(join(at, "target_group_arn"), "target group", s.TargetHealth.TargetGroup, c.names.targetGroups)
 	case "modify_listener":

@@ -11,7 +11,7 @@ import (
 func (c *checker) flowLogs(path string, s *Step) {
 	f := s.FlowLogs
 	if p := join(path, "interface"); c.src.Has(p) {
-		c.networkInterface(p, f.Interface)
+		c.logged(p, f.Interface)
 	}
 	switch {
 	case f.FlowLog != "":

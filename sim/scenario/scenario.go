@@ -39,14 +39,18 @@ type Step struct {
 	Ping        *Ping        `yaml:"ping,omitempty" doc:"One ICMP echo request."`
 	Exec        *Exec        `yaml:"exec,omitempty" doc:"Any program, run in an instance until it ends."`
 
-	Accept         *string       `yaml:"accept,omitempty" doc:"The provider accepts this endpoint."`
-	Reject         *string       `yaml:"reject,omitempty" doc:"The provider rejects this endpoint, accepted or not (F1.11)."`
-	Delete         *string       `yaml:"delete,omitempty" doc:"The consumer deletes this endpoint and its interfaces (F1.17)."`
-	Authorize      *RuleEdit     `yaml:"authorize,omitempty" doc:"Add a rule to a security group."`
-	Revoke         *RuleEdit     `yaml:"revoke,omitempty" doc:"Remove a rule from a security group; tracked flows live on (F3.12)."`
-	Register       *TargetEdit   `yaml:"register,omitempty" doc:"Add a target to a target group."`
-	Deregister     *TargetEdit   `yaml:"deregister,omitempty" doc:"Remove a target from a target group; it drains, and its flows live on unless the group closes them (F2.59, F2.60). Of one that has left it tells the state."`
-	ModifyListener *ListenerEdit `yaml:"modify_listener,omitempty" doc:"Give a listener another default action, such as other weights (F2.11)."`
+	Accept                 *string       `yaml:"accept,omitempty" doc:"The provider accepts this endpoint."`
+	Reject                 *string       `yaml:"reject,omitempty" doc:"The provider rejects this endpoint, accepted or not (F1.11)."`
+	Delete                 *string       `yaml:"delete,omitempty" doc:"The consumer deletes this endpoint and its interfaces (F1.17)."`
+	Authorize              *RuleEdit     `yaml:"authorize,omitempty" doc:"Add a rule to a security group."`
+	Revoke                 *RuleEdit     `yaml:"revoke,omitempty" doc:"Remove a rule from a security group; tracked flows live on (F3.12)."`
+	CreateNetworkACLEntry  *EntryEdit    `yaml:"create_network_acl_entry,omitempty" doc:"Add a rule to a network ACL. It counts for established flows, too (F3.12)."`
+	ReplaceNetworkACLEntry *EntryEdit    `yaml:"replace_network_acl_entry,omitempty" doc:"Put a rule in the place of the one with its number."`
+	DeleteNetworkACLEntry  *EntryRef     `yaml:"delete_network_acl_entry,omitempty" doc:"Remove a rule from a network ACL."`
+	DeletePeering          *string       `yaml:"delete_vpc_peering_connection,omitempty" doc:"Delete this VPC peering connection: routes over it become blackholes."`
+	Register               *TargetEdit   `yaml:"register,omitempty" doc:"Add a target to a target group."`
+	Deregister             *TargetEdit   `yaml:"deregister,omitempty" doc:"Remove a target from a target group; it drains, and its flows live on unless the group closes them (F2.59, F2.60). Of one that has left it tells the state."`
+	ModifyListener         *ListenerEdit `yaml:"modify_listener,omitempty" doc:"Give a listener another default action, such as other weights (F2.11)."`
 
 	ModifyTargetGroup  *TargetGroupEdit  `yaml:"modify_target_group_attributes,omitempty" doc:"Change attributes of a target group; flows that exist keep what they began with (F2.24)."`
 	ModifyLoadBalancer *LoadBalancerEdit `yaml:"modify_load_balancer_attributes,omitempty" doc:"Change attributes of a load balancer."`
@@ -57,13 +61,16 @@ type Step struct {
 	ModifyService     *topology.ServiceChange    `yaml:"modify_vpc_endpoint_service_configuration,omitempty" doc:"The provider changes an endpoint service, or makes it take on its load balancers' new zones (F1.49)."`
 	DeleteService     *string                    `yaml:"delete_vpc_endpoint_service,omitempty" doc:"The provider deletes this endpoint service (F1.12)."`
 	VerifyPrivateDNS  *string                    `yaml:"start_vpc_endpoint_service_private_dns_verification,omitempty" doc:"AWS looks for the proof of this endpoint service's private name (F1.27)."`
+	SetSubnets        *topology.SubnetChange     `yaml:"set_subnets,omitempty" doc:"Change the subnets of a load balancer; connections of a zone that goes end (F2.61)."`
+	SetSecurityGroups *topology.GroupChange      `yaml:"set_security_groups,omitempty" doc:"Change the security groups of a load balancer that has some (F2.63)."`
 	ChangeRecord      *topology.RecordChange     `yaml:"change_resource_record_sets,omitempty" doc:"Change a record of a public hosted zone."`
 
 	Wait *Duration `yaml:"wait,omitempty" doc:"Let this much of the lab's time pass."`
 
-	TargetHealth *TargetHealth `yaml:"target_health,omitempty" doc:"Read the health of a target group's targets."`
-	FlowLogs     *FlowLogs     `yaml:"flow_logs,omitempty" doc:"Read the VPC flow logs of an interface, or a flow log."`
-	Drops        *Drops        `yaml:"drops,omitempty" doc:"Read the counters of dropped packets."`
+	Describe     *topology.Part `yaml:"describe,omitempty" doc:"Read what AWS's API says of an endpoint, an endpoint service or a load balancer, and which events there were (F1.13)."`
+	TargetHealth *TargetHealth  `yaml:"target_health,omitempty" doc:"Read the health of a target group's targets."`
+	FlowLogs     *FlowLogs      `yaml:"flow_logs,omitempty" doc:"Read the VPC flow logs of an interface, or a flow log."`
+	Drops        *Drops         `yaml:"drops,omitempty" doc:"Read the counters of dropped packets."`
 
 	Metrics *Metrics `yaml:"metrics,omitempty" doc:"Read a metric of CloudWatch, up to now (F1.54, F1.55, F2.69)."`
 
@@ -102,7 +109,7 @@ type Resolve struct {
 type Exchange struct {
 	From       string   `yaml:"from,omitempty" doc:"Instance that connects. Leave out from and to for a connection that an earlier step kept."`
 	To         string   `yaml:"to,omitempty" doc:"HOST:PORT to connect to."`
-	Protocol   string   `yaml:"protocol,omitempty" doc:"tcp (default) or udp."`
+	Protocol   string   `yaml:"protocol,omitempty" doc:"tcp (default), udp or tls."`
 	Connection string   `yaml:"connection,omitempty" doc:"Name under which the connection is kept, to be used by later steps. Default: it is closed."`
 	Keepalive  Duration `yaml:"keepalive,omitempty" doc:"Send TCP keepalives after so much of the lab's time, rounded up to a second of the wall. Default: none."`
 	Send       string   `yaml:"send,omitempty" doc:"What to say. Default: nothing; the step listens."`
@@ -129,6 +136,28 @@ type RuleEdit struct {
 	SecurityGroup string         `yaml:"security_group_id" doc:"Security group: VPC/NAME, or NAME where it is unique."`
 	Ingress       *topology.Rule `yaml:"ingress,omitempty" doc:"The inbound rule; either this or egress."`
 	Egress        *topology.Rule `yaml:"egress,omitempty" doc:"The outbound rule."`
+}
+
+// EntryEdit names a network ACL and one of its rules.
+type EntryEdit struct {
+	NetworkACL string                    `yaml:"network_acl_id" doc:"Network ACL: VPC/NAME, or NAME where it is unique."`
+	Ingress    *topology.NetworkACLEntry `yaml:"ingress,omitempty" doc:"The inbound rule; either this or egress."`
+	Egress     *topology.NetworkACLEntry `yaml:"egress,omitempty" doc:"The outbound rule."`
+}
+
+// entry returns the rule that is given, and whether it is the outbound one.
+func (e *EntryEdit) entry() (entry *topology.NetworkACLEntry, outbound bool) {
+	if e.Egress != nil {
+		return e.Egress, true
+	}
+	return e.Ingress, false
+}
+
+// EntryRef names a rule of a network ACL.
+type EntryRef struct {
+	NetworkACL string `yaml:"network_acl_id" doc:"Network ACL: VPC/NAME, or NAME where it is unique."`
+	RuleNo     int    `yaml:"rule_no" doc:"Number of the rule."`
+	Egress     bool   `yaml:"egress,omitempty" doc:"Whether it is an outbound rule. Default false."`
 }
 
 // TargetEdit names a target group and a target.
@@ -180,7 +209,7 @@ type Expect struct {
 
 	Status  *Matcher            `yaml:"status,omitempty" doc:"HTTP status. request."`
 	Body    *Matcher            `yaml:"body,omitempty" doc:"HTTP body, or what came first in answer. request, exchange."`
-	JSON    map[string]*Matcher `yaml:"json,omitempty" doc:"Values in a JSON body, by dotted path. request."`
+	JSON    map[string]*Matcher `yaml:"json,omitempty" doc:"Values in a JSON body or description, by dotted path; elements of lists by their number, from 0. request, describe."`
 	Headers map[string]*Matcher `yaml:"headers,omitempty" doc:"Response headers. request."`
 
 	Succeeded *Matcher            `yaml:"succeeded,omitempty" doc:"How many were answered. connections."`

@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"strings"
@@ -12,20 +13,24 @@ import (
 // expectable names, for each action, the keys of expect that say something about
 // it.
 var expectable = map[string][]string{
-	"request":         {"error", "status", "body", "json", "headers"},
-	"connections":     {"error", "succeeded", "failed", "targets"},
-	"resolve":         {"error", "addresses"},
-	"exchange":        {"error", "body"},
-	"ping":            {"error"},
-	"exec":            {"exit_code", "stdout", "stderr"},
-	"accept":          {"state", "error"},
-	"reject":          {"state", "error"},
-	"delete":          {"state", "error"},
-	"authorize":       {"error"},
-	"revoke":          {"error"},
-	"register":        {"error"},
-	"deregister":      {"state", "error"},
-	"modify_listener": {"error"},
+	"request":                       {"error", "status", "body", "json", "headers"},
+	"connections":                   {"error", "succeeded", "failed", "targets"},
+	"resolve":                       {"error", "addresses"},
+	"exchange":                      {"error", "body"},
+	"ping":                          {"error"},
+	"exec":                          {"exit_code", "stdout", "stderr"},
+	"accept":                        {"state", "error"},
+	"reject":                        {"state", "error"},
+	"delete":                        {"state", "error"},
+	"authorize":                     {"error"},
+	"revoke":                        {"error"},
+	"create_network_acl_entry":      {"error"},
+	"replace_network_acl_entry":     {"error"},
+	"delete_network_acl_entry":      {"error"},
+	"delete_vpc_peering_connection": {"error"},
+	"register":                      {"error"},
+	"deregister":                    {"state", "error"},
+	"modify_listener":               {"error"},
 
 	"create_vpc_endpoint":                                 {"state", "error"},
 	"modify_vpc_endpoint":                                 {"state", "error"},
@@ -34,11 +39,14 @@ var expectable = map[string][]string{
 	"delete_vpc_endpoint_service":                         {"state", "error"},
 	"start_vpc_endpoint_service_private_dns_verification": {"state", "error"},
 	"change_resource_record_sets":                         {"error"},
+	"set_subnets":                                         {"error"},
+	"set_security_groups":                                 {"error"},
 
 	"modify_target_group_attributes":  {"error"},
 	"modify_load_balancer_attributes": {"error"},
 
 	"wait":          nil,
+	"describe":      {"json"},
 	"target_health": {"states", "reason_codes"},
 	"flow_logs":     {"records", "absent", "count"},
 	"drops":         {"reasons"},
@@ -103,6 +111,14 @@ func (s *Step) Title() string {
 		return "Security group " + s.Authorize.SecurityGroup + " gets a rule"
 	case "revoke":
 		return "Security group " + s.Revoke.SecurityGroup + " loses a rule"
+	case "create_network_acl_entry":
+		return "Network ACL " + s.CreateNetworkACLEntry.NetworkACL + " gets a rule"
+	case "replace_network_acl_entry":
+		return "Network ACL " + s.ReplaceNetworkACLEntry.NetworkACL + " gets another rule"
+	case "delete_network_acl_entry":
+		return fmt.Sprintf("Network ACL %s loses rule %d", s.DeleteNetworkACLEntry.NetworkACL, s.DeleteNetworkACLEntry.RuleNo)
+	case "delete_vpc_peering_connection":
+		return "Peering connection " + *s.DeletePeering + " is deleted"
 	case "register":
 		return s.Register.TargetID + " joins target group " + s.Register.TargetGroup
 	case "deregister":
@@ -125,6 +141,12 @@ func (s *Step) Title() string {
 		return "The provider deletes endpoint service " + *s.DeleteService
 	case "start_vpc_endpoint_service_private_dns_verification":
 		return "AWS looks for the proof of the private name of " + *s.VerifyPrivateDNS
+	case "set_subnets":
+		return "Load balancer " + s.SetSubnets.LoadBalancer + " gets other subnets"
+	case "set_security_groups":
+		return "Load balancer " + s.SetSecurityGroups.LoadBalancer + " gets other security groups"
+	case "describe":
+		return "What AWS says of " + cmp.Or(s.Describe.VPCEndpoint, s.Describe.EndpointService, s.Describe.LoadBalancer)
 	case "change_resource_record_sets":
 		return fmt.Sprintf("%s the %s record %s", s.ChangeRecord.Action, s.ChangeRecord.Type, s.ChangeRecord.Name)
 	case "wait":
