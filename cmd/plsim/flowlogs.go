@@ -54,6 +54,7 @@ no further it says why, and which rule was missing.`,
 	cmd.Flags().Var((*action)(&filter.Action), "action", "only records of this action")
 	cmd.Flags().Var((*peer)(&filter.Peer), "peer", "only records with this address, or one of this block")
 	cmd.Flags().Var((*port)(&filter.Port), "port", "only records with this port at either end")
+	cmd.Flags().StringVar(&filter.Flow, "flow", "", "only records of the flow with this ID, of a log with every hop")
 	return cmd
 }
 

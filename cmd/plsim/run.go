@@ -142,17 +142,19 @@ func inSandbox(cmd *cobra.Command, args []string, f *runFlags, check func([]sour
 		}
 	}
 	made := ""
-	if !netns.Inside() {
-		var err error
+	code, inside, err := netns.EnterWith(func() (files []*os.File, err error) {
 		if made, err = f.out.prepare(); err != nil {
-			return &codeError{exitUsage, err}
+			return nil, &codeError{exitUsage, err}
 		}
-	}
-	code, inside, err := netns.EnterWith(func() ([]*os.File, error) { return f.listen.listen(cmd.ErrOrStderr()) })
+		return f.listen.listen(cmd.ErrOrStderr())
+	})
 	if !inside {
 		err = errors.Join(err, handOver(made))
 	}
+	var usage *codeError
 	switch {
+	case errors.As(err, &usage):
+		return usage
 	case err != nil:
 		return &codeError{exitHost, err}
 	case !inside && (code == 128+int(syscall.SIGTERM) || code == 128+int(syscall.SIGHUP)):

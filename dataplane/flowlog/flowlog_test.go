@@ -410,7 +410,7 @@ func TestIncompleteWindows(t *testing.T) {
 	}
 }
 
-// What does not fit into a buffer is counted, and nothing else is lost.
+// What does not fit into a buffer is counted (F4.8), and nothing else is lost.
 func TestBuffer(t *testing.T) {
 	for _, limit := range []int{1, 64, 65, 5000, 2 * chunkLen} {
 		b := NewBuffer(limit)

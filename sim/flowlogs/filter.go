@@ -12,6 +12,7 @@ type Filter struct {
 	Action    string       // ACCEPT or REJECT
 	Peer      netip.Prefix // has one of the row's addresses
 	Port      uint16       // is one of the row's ports
+	Flow      string       // ID of the row's flow, in a complete log
 }
 
 // Takes reports whether a row passes the filter.
@@ -20,7 +21,8 @@ func (f *Filter) Takes(r *Row) bool {
 	return named &&
 		(f.Action == "" || r.Get("action") == f.Action) &&
 		(!f.Peer.IsValid() || f.anyAddr(r)) &&
-		(f.Port == 0 || f.anyPort(r))
+		(f.Port == 0 || f.anyPort(r)) &&
+		(f.Flow == "" || r.Get("plsim-flow") == f.Flow)
 }
 
 func (f *Filter) anyAddr(r *Row) bool {

@@ -22,6 +22,7 @@ var columns = []struct {
 	{"INTERFACE", name, false},
 	{"FLOW", func(r *Row) string { return r.Get("plsim-flow") }, true},
 	{"HOP", func(r *Row) string { return r.Get("plsim-hop") }, true},
+	{"BY AWS", byAWS, true},
 	{"DIRECTION", func(r *Row) string { return r.Get("flow-direction") }, true},
 	{"ACTION", verdict, false},
 	{"PROTO", protocol, false},
@@ -67,6 +68,17 @@ func newPrinter(w io.Writer) table.Writer {
 	t.SetStyle(style)
 	t.SuppressTrailingSpaces()
 	return t
+}
+
+// byAWS says whether AWS has such a record.
+func byAWS(r *Row) string {
+	switch r.Get("plsim-visible") {
+	case "true":
+		return "yes"
+	case "false":
+		return "no"
+	}
+	return none
 }
 
 func clock(unix string) string {
