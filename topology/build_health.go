@@ -80,13 +80,25 @@ func parseCodes(text string) (set codes, err error) {
 	return set, nil
 }
 
-// healthState completes what becomes of the flows of an unhealthy target (F2.55).
+// healthState completes and checks what becomes of the flows of a target that turns
+// unhealthy (F2.55).
 func (b *builder) healthState(path string, to **TargetHealthState) {
 	if *to == nil {
 		*to = new(TargetHealthState)
 	}
-	orTrue(&(*to).TerminateUnhealthy)
+	s := *to
+	orTrue(&s.TerminateUnhealthy)
+	path = at(path, "unhealthy_draining_interval")
+	switch d := s.DrainingInterval; {
+	case d < 0 || d > maxDrainingInterval:
+		b.problems.add(path, "%d is out of range: AWS takes 0 to %d seconds", d, maxDrainingInterval)
+	case d > 0 && *s.TerminateUnhealthy:
+		b.problems.add(path, "is for connections that live on: set enable_unhealthy_connection_termination: false, or remove it")
+	}
 }
+
+// maxDrainingInterval bounds unhealthy_draining_interval, in seconds.
+const maxDrainingInterval = 360000
 
 // groupHealth completes and checks the thresholds of a group's health (F2.57).
 func (b *builder) groupHealth(path string, to **TargetGroupHealth) {

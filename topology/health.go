@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/plsim/plsim/dataplane"
+	"github.com/plsim/plsim/dataplane/clock"
 )
 
 // TargetState is what AWS's DescribeTargetHealth says of a target (F2.54).
@@ -21,8 +22,11 @@ const (
 	TargetInitial   TargetState = "initial"   // registered, not yet checked
 	TargetHealthy   TargetState = "healthy"   // gets new flows
 	TargetUnhealthy TargetState = "unhealthy" // gets none, unless its group fails open
-	TargetDraining  TargetState = "draining"  // deregistered: no new flows, those that it has go on (F2.59)
-	TargetUnused    TargetState = "unused"    // nobody checks it, since nobody would use it
+	// Unhealthy, for so long after it became so that its group's draining interval
+	// has not passed; its flows live on (F2.55).
+	TargetUnhealthyDraining TargetState = "unhealthy.draining"
+	TargetDraining          TargetState = "draining" // deregistered: no new flows, those that it has go on (F2.59)
+	TargetUnused            TargetState = "unused"   // nobody checks it, since nobody would use it
 )
 
 // TargetHealth is the health of a target, in the API's words.
@@ -86,6 +90,9 @@ func (l *Lab) healthOf(p *pool, m member) TargetHealth {
 		h.Reason = "Elb.InitialHealthChecking"
 	case h.State == TargetUnhealthy:
 		h.Reason = "Target.FailedHealthChecks"
+		if l.now < m.health.since.Add(seconds(p.HealthState.DrainingInterval)) {
+			h.State = TargetUnhealthyDraining
+		}
 	}
 	return h
 }
@@ -199,7 +206,11 @@ func (lb *balancer) enabled(z Zone) bool {
 func (l *Lab) Checked(c Check, passed bool) (changed bool) {
 	before := c.health.now
 	c.health.checked(c, passed)
-	return c.health.now != before
+	if c.health.now == before {
+		return false
+	}
+	c.health.since = l.now
+	return true
 }
 
 // health is what is known of a target's health. AWS does not say how its nodes
@@ -208,6 +219,7 @@ func (l *Lab) Checked(c Check, passed bool) (changed bool) {
 // agree on a change.
 type health struct {
 	now   TargetState // "" until the first node has made up its mind
+	since clock.Time  // when it became so
 	views map[dataplane.InterfaceID]*view
 }
 

@@ -312,3 +312,44 @@ func TestHealthDefaults(t *testing.T) {
 		}
 	}
 }
+
+// TestUnhealthyDraining: with the termination of connections off, a target that turns
+// unhealthy is unhealthy.draining for a while; for routing it is unhealthy (F2.55).
+func TestUnhealthyDraining(t *testing.T) {
+	l := mustBuild(t, twoAccounts, "targets: [web-1,", "target_health_state: { enable_unhealthy_connection_termination: false, unhealthy_draining_interval: 60 }, targets: [web-1,")
+	for _, name := range []string{"web-1", "web-2"} {
+		report(t, l, checksOf(t, l, name)[0], "P")
+	}
+	check := checksOf(t, l, "web-1")[0]
+	for _, step := range []struct {
+		at      int
+		results string
+		want    string
+		avoided bool
+	}{
+		{99, "", "healthy", false},
+		{100, "FF", "unhealthy.draining Target.FailedHealthChecks", true},
+		{159, "", "unhealthy.draining Target.FailedHealthChecks", true},
+		{160, "", "unhealthy Target.FailedHealthChecks", true},
+		{170, "PPPPP", "healthy", false},
+		{180, "FF", "unhealthy.draining Target.FailedHealthChecks", true},
+		{190, "PPPPP", "healthy", false}, // before the interval was over
+	} {
+		l.Advance(second(step.at))
+		report(t, l, check, step.results)
+		h, err := l.HealthOf("web", &Target{TargetID: "web-1"})
+		if got := strings.TrimSpace(string(h.State) + " " + h.Reason); err != nil || got != step.want {
+			t.Errorf("at %d: %s, %v; want %s", step.at, got, err, step.want)
+		}
+		target := l.Compile().Balancers[0].Listeners[dataplane.ListenerKey{Proto: packet.TCP, Port: 80}].Forward[0].Group.Targets[0]
+		if target.Avoid != step.avoided || target.Reset {
+			t.Errorf("at %d: avoided %t, its flows reset %t", step.at, target.Avoid, target.Reset)
+		}
+	}
+	if err := l.DeregisterTarget("web", &Target{TargetID: "web-1"}); err != nil {
+		t.Fatal(err)
+	}
+	if h, _ := l.HealthOf("web", &Target{TargetID: "web-1"}); h.State != TargetDraining {
+		t.Errorf("deregistered, it is %s", h.State)
+	}
+}

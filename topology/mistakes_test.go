@@ -202,6 +202,10 @@ var mistakes = []struct {
 		`load_balancers.api.listeners[1].port: port 80 already has a UDP listener: for TCP and UDP on one port use one TCP_UDP listener`}},
 	{"listener timeout", "{ port: 80, protocol: TCP,", "{ port: 80, protocol: TCP, tcp_idle_timeout_seconds: 30,", []string{ // F2.44
 		`load_balancers.api.listeners[0].tcp_idle_timeout_seconds: 30 is out of range: AWS takes 60 to 6000 seconds`}},
+	{"draining of unhealthy targets", "port: 8080, protocol: TCP,", "port: 8080, protocol: TCP, target_health_state: { unhealthy_draining_interval: 60 },", []string{ // F2.55
+		`target_groups.web.target_health_state.unhealthy_draining_interval: is for connections that live on: set enable_unhealthy_connection_termination: false, or remove it`}},
+	{"draining of unhealthy targets for too long", "port: 8080, protocol: TCP,", "port: 8080, protocol: TCP, target_health_state: { enable_unhealthy_connection_termination: false, unhealthy_draining_interval: 360001 },", []string{ // F2.55
+		`target_groups.web.target_health_state.unhealthy_draining_interval: 360001 is out of range: AWS takes 0 to 360000 seconds`}},
 	{"deregistration delay", "port: 8080, protocol: TCP,", "port: 8080, protocol: TCP, deregistration_delay: 3601,", []string{ // F2.59
 		`target_groups.web.deregistration_delay: 3601 is out of range: AWS takes 0 to 3600 seconds`}},
 	{"numbers that are settings", "\ntarget_groups:", "\npropagation_delay: -1\nsource_ports: 55001\ntermination_delay: 3601\ntarget_groups:", []string{

@@ -133,6 +133,7 @@ type HealthCheck struct {
 // TargetHealthState is the target_health_state of a target group.
 type TargetHealthState struct {
 	TerminateUnhealthy *bool `yaml:"enable_unhealthy_connection_termination,omitempty" doc:"Whether clients of a target that turns unhealthy get a RST at their next packet (F2.55). Default true."`
+	DrainingInterval   int   `yaml:"unhealthy_draining_interval,omitempty" doc:"Seconds for which it is unhealthy.draining before it is unhealthy, where its clients are not reset: 0 (default) to 360000 (F2.55)."`
 }
 
 // TargetGroupHealth is the target_group_health of a target group.

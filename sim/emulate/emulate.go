@@ -215,6 +215,11 @@ func (w *World) load() error {
 func (w *World) Look(f func(*topology.Lab) error) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.lab.Advance(w.now()) {
+		if err := w.load(); err != nil {
+			return err
+		}
+	}
 	return f(w.lab)
 }
 

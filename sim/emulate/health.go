@@ -171,7 +171,8 @@ func (w *World) watch(ctx context.Context, c topology.Check, rnd *rand.Rand, fir
 func (w *World) checked(c topology.Check, passed bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.lab.Checked(c, passed) && !w.checks.settling {
+	elapsed := w.lab.Advance(w.now())
+	if (w.lab.Checked(c, passed) || elapsed) && !w.checks.settling {
 		_ = w.load() // it fails when the run ends, which others tell
 	}
 }

@@ -32,6 +32,8 @@ func Way(prog *dataplane.Program, tr *dataplane.Trace, why drop.Reason) []string
 	switch {
 	case why != drop.None:
 		w.add("dropped as %s: %s", why, why.Explain())
+	case w.hairpin:
+		w.add("a first packet would arrive now, and its receiver would drop it: the target is the client, whose address its target group preserves, and no host takes a packet from its own address (F2.29)")
 	case lost != drop.None:
 		w.add("a first packet would arrive now, but its answer is dropped as %s: %s", lost, lost.Explain())
 	default:
@@ -41,8 +43,9 @@ func Way(prog *dataplane.Program, tr *dataplane.Trace, why drop.Reason) []string
 }
 
 type writer struct {
-	prog  *dataplane.Program
-	lines []string
+	prog    *dataplane.Program
+	lines   []string
+	hairpin bool // a receiver gets a packet from its own address
 }
 
 func (w *writer) add(format string, args ...any) {
@@ -104,6 +107,7 @@ func (w *writer) step(s *dataplane.TraceStep) {
 		}
 	case dataplane.StageDeliver:
 		w.add("%s: gets the packet as %s", at, tuple(s.Tuple))
+		w.hairpin = w.hairpin || s.Tuple.Src == s.Tuple.Dst
 	}
 }
 

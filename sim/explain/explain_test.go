@@ -98,6 +98,19 @@ consumer/stranger: the address is that of vpc_endpoint.web.us-east-1a
 vpc_endpoint.web.us-east-1a: ingress refused: no security group rule allows it
 dropped as security_group_ingress: No inbound rule of the receiver's security groups allows the packet.`,
 		}, {
+			// F2.29.
+			name: "a target that calls itself", edit: healthy, from: "web", to: "load_balancer.web.private_ip.us-east-1a", port: 80,
+			want: `provider/web: egress allowed by all to 0.0.0.0/0 of provider/web (vpcs.provider.security_groups.web.egress[0])
+provider/web: the address is that of load_balancer.web.us-east-1a
+load_balancer.web.us-east-1a: ingress is not filtered
+load_balancer.web.us-east-1a: the listener for TCP port 80 gets the packet
+load_balancer.web.us-east-1a: the flow hash chose target provider/web
+load_balancer.web.us-east-1a: translated to 10.0.0.4:40000 > 10.0.0.4:8080
+load_balancer.web.us-east-1a: egress is not filtered
+provider/web: ingress allowed by tcp 8080 from 10.0.0.0/16 of provider/web (vpcs.provider.security_groups.web.ingress[0])
+provider/web: gets the packet as 10.0.0.4:40000 > 10.0.0.4:8080
+a first packet would arrive now, and its receiver would drop it: the target is the client, whose address its target group preserves, and no host takes a packet from its own address (F2.29)`,
+		}, {
 			name: "nowhere", from: "app", to: "10.9.9.9", port: 80,
 			want: `consumer/app: egress allowed by all to 0.0.0.0/0 of consumer/app (vpcs.consumer.security_groups.app.egress[0])
 consumer/app: the address is outside the VPC, and no route of the subnet leads there

@@ -16,7 +16,7 @@ var (
 	errorWords       = []string{"timeout", "refused", "reset", "closed", "unreachable", "dns", "tls", "http", "none"}
 	targetStateWords = []string{
 		string(topology.TargetInitial), string(topology.TargetHealthy), string(topology.TargetUnhealthy),
-		string(topology.TargetDraining), string(topology.TargetUnused),
+		string(topology.TargetUnhealthyDraining), string(topology.TargetDraining), string(topology.TargetUnused),
 	}
 	stateWords = []string{
 		string(topology.PendingAcceptance), string(topology.Pending), string(topology.Available),

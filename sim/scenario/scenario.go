@@ -192,7 +192,7 @@ type Expect struct {
 
 	State *Matcher `yaml:"state,omitempty" doc:"State of the endpoint, service, private DNS name or target, in the API's spelling. accept, reject, delete, create_vpc_endpoint, modify_vpc_endpoint, delete_vpc_endpoint_service, start_vpc_endpoint_service_private_dns_verification, deregister."`
 
-	States      map[string]*Matcher `yaml:"states,omitempty" doc:"State of each target: initial, healthy, unhealthy or unused (F2.54). A target is its target_id, with :PORT where that is not the group's. target_health."`
+	States      map[string]*Matcher `yaml:"states,omitempty" doc:"State of each target: initial, healthy, unhealthy, unhealthy.draining, draining or unused (F2.54). A target is its target_id, with :PORT where that is not the group's. target_health."`
 	ReasonCodes map[string]*Matcher `yaml:"reason_codes,omitempty" doc:"Reason code of each target, such as Target.FailedHealthChecks; empty where it is healthy (F2.54). target_health."`
 
 	Records []map[string]*Matcher `yaml:"records,omitempty" doc:"Flow log records that must be there, by field name. flow_logs."`
