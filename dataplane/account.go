@@ -12,6 +12,7 @@ import (
 // it passes. Every one of them saw the same packets, up to the one that refused
 // them; the leg between an endpoint's interface and a node is on no record (F4.18).
 func (w *Walk) report(p *path) {
+	w.measure(p)
 	hops := p.hops[:p.hopCount]
 	if w.asksResolver(p) {
 		hops = nil
@@ -48,6 +49,7 @@ func (w *Walk) report(p *path) {
 			w.log.Add(k, seen)
 		}
 		*c = flowlog.Counter{}
+		p.legs[dir].told = told{}
 	}
 }
 
@@ -89,6 +91,10 @@ func (w *Walk) Flows() int { return w.flows.Len() }
 // Correctness does not depend on it: whoever finds an expired state treats it as
 // gone.
 func (w *Walk) Expire(now clock.Time, n int) {
+	if now >= w.meter.End() {
+		w.measureAll()
+	}
+	w.meter.Advance(now)
 	w.sweep(now, n)
 	if end := w.log.End(w.logged); now >= end {
 		w.logged = now

@@ -37,6 +37,29 @@ func TestConversionDoesNotAllocate(t *testing.T) {
 	}
 }
 
+// TestFragmentsDoNotAllocate: nor do fragments, but for the first one that an
+// interface ever sends.
+func TestFragmentsDoNotAllocate(t *testing.T) {
+	for _, text := range []string{twoConsumers, twoFamilies} {
+		l := newLab(t, false, text)
+		w := dataplane.New(l.prog, dataplane.DefaultSettings())
+		f, s := packet.NewFrame(), dial(l, "red/app", "red/ep", packet.UDP)
+		s.Payload = pattern(100)
+		n := testing.AllocsPerRun(100, func() {
+			s.ID++
+			for from := 0; from < 108; from += 48 {
+				s.BuildFragment(f, from, from+48)
+				if _, why := w.Process(1, l.id("red/app"), f); why != drop.None {
+					t.Fatal(why)
+				}
+			}
+		})
+		if n != 0 {
+			t.Errorf("%v allocations a datagram", n)
+		}
+	}
+}
+
 func testAllocations(t *testing.T, v6 bool, proto packet.Proto, to, text string) {
 	l := newLab(t, v6, text)
 	w := dataplane.New(l.prog, dataplane.DefaultSettings())

@@ -5,6 +5,7 @@ import (
 	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/filter"
 	"github.com/plsim/plsim/dataplane/flow"
+	"github.com/plsim/plsim/dataplane/metrics"
 	"github.com/plsim/plsim/dataplane/nlb"
 	"github.com/plsim/plsim/dataplane/packet"
 )
@@ -17,6 +18,7 @@ func (d *decision) balance(client, via, node InterfaceID) drop.Reason {
 	lb := &d.w.prog.Balancers[nic.Balancer]
 	private := via != NoInterface
 	d.path.end = node
+	d.path.place = metrics.Place{Node: flow.Scope(node), Endpoint: flow.Scope(via)}
 	if !private {
 		if _, why := d.arrive(node); why != drop.None {
 			return why
@@ -61,11 +63,11 @@ func (d *decision) balance(client, via, node InterfaceID) drop.Reason {
 	if d.commit {
 		d.remember(f, before)
 	}
-	return d.reach(&f)
+	return d.reach(&f, target)
 }
 
 // reach takes a translated packet out of the node and into the target's interface.
-func (d *decision) reach(f *nlb.Flow) drop.Reason {
+func (d *decision) reach(f *nlb.Flow, t *Target) drop.Reason {
 	d.path.listener, d.path.spliced = f.Idle, f.Splice.Shifts()
 	d.hop(InterfaceID(f.Node))
 	d.path.ends[1] = d.at
@@ -74,6 +76,8 @@ func (d *decision) reach(f *nlb.Flow) drop.Reason {
 		d.path.balanced = flow.Ref{}
 		return why
 	}
+	d.path.measured = true // also what the target's groups refuse
+	d.begins(t)
 	if why := d.depart(InterfaceID(f.Node), InterfaceID(f.Target)); why != drop.None {
 		return why
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/plsim/plsim/dataplane/clock"
 	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/flow"
+	"github.com/plsim/plsim/dataplane/metrics"
 	"github.com/plsim/plsim/dataplane/packet"
 )
 
@@ -38,6 +39,7 @@ type decision struct {
 // for those that follow. It returns why where the packet is not even one that the
 // interface may send.
 func (w *Walk) decide(now clock.Time, in InterfaceID, v *packet.View, stale flow.Ref) (*path, drop.Reason) {
+	w.meter.Advance(now)
 	w.retire(stale)
 	d := &w.decision
 	d.begin(w, now, in, v, nil)
@@ -46,6 +48,7 @@ func (w *Walk) decide(now clock.Time, in InterfaceID, v *packet.View, stale flow
 		return nil, why
 	}
 	d.path.verdict = d.run(in)
+	d.rejects(d.path.verdict)
 	d.path.muted = d.muted(d.path.verdict)
 	return w.install(d), drop.None
 }
@@ -56,6 +59,10 @@ func (d *decision) begin(w *Walk, now clock.Time, in InterfaceID, v *packet.View
 	d.path = path{
 		epoch: w.prog.Epoch, proto: v.Proto, isn: v.Seq, last: now,
 		mtu: int32(w.prog.Interfaces[in].MTU), front: in, end: in,
+		place: metrics.Nowhere, bytes: bytesOf(v.Proto),
+	}
+	if w.prog.Interfaces[in].Kind == Node {
+		d.path.place.Node = flow.Scope(in)
 	}
 	d.path.ends = [2]packet.Tuple{d.at, d.at}
 	if isICMPError(v) {
@@ -117,6 +124,9 @@ func (d *decision) run(in InterfaceID) drop.Reason {
 	case kind == Node && !d.called(to):
 		return d.balance(in, NoInterface, to)
 	default:
+		if kind == Node {
+			d.path.place.Node = flow.Scope(to)
+		}
 		if why := d.enter(to); why != drop.None {
 			return why
 		}

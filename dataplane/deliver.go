@@ -3,6 +3,7 @@ package dataplane
 import (
 	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/flow"
+	"github.com/plsim/plsim/dataplane/metrics"
 	"github.com/plsim/plsim/dataplane/packet"
 )
 
@@ -11,6 +12,7 @@ import (
 func (d *decision) deliver() {
 	p := &d.path
 	p.ends[1] = d.at
+	p.measured = p.place != metrics.Nowhere
 	first, last := p.hops[0].at, p.hops[p.hopCount-1].at
 	there, back := &p.legs[flow.Forward], &p.legs[flow.Reply]
 	there.out, there.rewrite = last, packet.NewRewrite(p.ends[0], p.ends[1])
@@ -21,23 +23,25 @@ func (d *decision) deliver() {
 	for i := range p.legs {
 		p.legs[i].rewrite.TTL, p.legs[i].rewrite.MSS = ttl, mss
 	}
-	there.mtu, back.mtu = d.limit(first, last, p.turned, p.growth()), d.limit(last, first, !p.turned, -p.growth())
+	there.mtu, back.mtu = d.w.limit(p, flow.Forward, p.growth()), d.w.limit(p, flow.Reply, p.growth())
 	d.trace.delivered(last, d.at)
 	if !d.passing {
 		d.oneWay = d.returns() != drop.None
 	}
 }
 
-// limit returns how long a packet may be that grows on its way from one interface to
-// another, which leads towards the path's front or away from it: each interface
-// judges the form that it sees (F1.31).
-func (d *decision) limit(from, to InterfaceID, towards bool, growth int) int32 {
-	mtu := func(id InterfaceID) int { return d.w.prog.Interfaces[id].MTU }
-	front := int(d.path.mtu)
-	if towards {
+// limit returns how long a packet may be that goes along a path, on which it grows:
+// each interface judges the form that it sees, and so does the path's front (F1.31).
+func (w *Walk) limit(p *path, dir flow.Dir, growth int) int32 {
+	first, last := &w.prog.Interfaces[p.hops[0].at], &w.prog.Interfaces[p.hops[p.hopCount-1].at]
+	front := int(p.mtu)
+	if dir == flow.Reply {
+		first, last, growth = last, first, -growth
+	}
+	if (dir == flow.Reply) != p.turned {
 		front -= growth
 	}
-	return int32(min(front, mtu(from), mtu(to)-growth))
+	return int32(min(front, first.MTU, last.MTU-growth))
 }
 
 // seenFrom returns the MAC addresses of a frame to an interface: a neighbour in

@@ -30,6 +30,7 @@ func (w *Walk) forget(ref flow.Ref) {
 	if p := w.paths.At(f.Owner); p != nil {
 		w.writeBack(p)
 	}
+	w.ends(f)
 	switch {
 	case f.Port == 0: // the client's own
 	case f.Lingers():

@@ -102,6 +102,7 @@ func (d *decision) ask(at InterfaceID, way flow.Way) (filter.RuleID, drop.Reason
 	switch {
 	case !ok:
 		d.path.rejected = true
+		d.blocks(at, way)
 		d.trace.filtered(at, way, NoRule, rule, refused)
 		return rule, refused
 	case rules == nil:

@@ -30,7 +30,7 @@ import (
 //	route SUBNET CIDR peering|gateway [VPC,VPC]      (without a VPC it leads nowhere)
 //	balancer NAME [enforce]
 //	listener BALANCER PROTO PORT TARGETS[*WEIGHT],… [idle=350s]
-//	targets NAME [cross_zone] [preserve] [proxy[=early|wide]] [sticky=client|endpoint] [INTERFACE:PORT[/avoid][/reset]…]
+//	targets NAME [cross_zone] [preserve] [proxy[=early|wide]] [sticky=client|endpoint] [INTERFACE:PORT[/avoid][/reset][/failopen]…]
 //	former NAME INTERFACE:PORT…                      (targets that have left)
 //	reset_revoked                                    (flows of endpoints that are gone)
 //	close NAME [INTERFACE:PORT] [listener=PORT]      (flows end when it is loaded)
@@ -187,6 +187,7 @@ func (l *lab) link() error {
 			member := dataplane.Target{
 				Interface: l.id(name), Addr: nic.Addrs[0], Port: uint16(number(health[0])), Zone: nic.Zone,
 				Avoid: slices.Contains(health, "avoid"), Reset: slices.Contains(health, "reset"),
+				FailOpen: slices.Contains(health, "failopen"),
 			}
 			switch f[0] {
 			case "targets":

@@ -8,6 +8,7 @@ import (
 	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/flow"
 	"github.com/plsim/plsim/dataplane/flowlog"
+	"github.com/plsim/plsim/dataplane/metrics"
 	"github.com/plsim/plsim/dataplane/packet"
 )
 
@@ -32,9 +33,12 @@ type path struct {
 	life     conntrack.Machine // as seen by the side that began the flow
 	proto    packet.Proto
 	hopCount uint8
-	mtu      int32       // of the front: bytes of IP packet
-	front    InterfaceID // that judges length and time to live: the endpoint's, else the first
-	end      InterfaceID // where a packet that is refused dies
+	measured bool            // a load balancer processes the packets
+	bytes    metrics.Counter // whose their bytes are then
+	place    metrics.Place   // where the flow is counted
+	mtu      int32           // of the front: bytes of IP packet
+	front    InterfaceID     // that judges length and time to live: the endpoint's, else the first
+	end      InterfaceID     // where a packet that is refused dies
 
 	last     clock.Time
 	idle     time.Duration   // after which some state behind the path is gone
@@ -51,6 +55,7 @@ type leg struct {
 	mtu     int32 // bytes of IP packet, as it enters
 	rewrite packet.Rewrite
 	count   flowlog.Counter
+	told    told // of count, to the meter
 }
 
 // hop is an interface that the path passes. Forward packets leave by an even hop
@@ -106,12 +111,19 @@ func (p *path) expired(now clock.Time) bool { return now.Sub(p.last) >= p.idle }
 
 // carries judges whether a packet may go the way of p: its length and its time
 // to live. Nobody tells the sender (F1.31).
-func (p *path) carries(v *packet.View, dir flow.Dir) drop.Reason {
+func (w *Walk) carries(p *path, v *packet.View, dir flow.Dir) drop.Reason {
 	leg := &p.legs[dir]
+	mtu := leg.mtu
+	if v.Fragment {
+		var why drop.Reason
+		if mtu, why = w.carriesFragment(p, v, dir); why != drop.None {
+			return why
+		}
+	}
 	switch {
-	case v.MaxLen > int(leg.mtu) && p.private:
+	case v.MaxLen > int(mtu) && p.private:
 		return drop.EndpointMTU
-	case v.MaxLen > int(leg.mtu):
+	case v.MaxLen > int(mtu):
 		return drop.MTU
 	case v.TTL <= leg.rewrite.TTL:
 		return drop.TTL
@@ -123,10 +135,16 @@ func (p *path) carries(v *packet.View, dir flow.Dir) drop.Reason {
 // observe moves the life of a flow on with a packet, and with it the time that
 // its path may be idle.
 func (w *Walk) observe(p *path, dir flow.Dir, v *packet.View) {
+	if v.Offset > 0 {
+		return // it is one packet with the fragment before
+	}
 	if p.turned {
 		dir = dir.Flip()
 	}
 	p.settled = p.life.Observe(dir, v.Proto, v.Flags) > conntrack.New
+	if v.Flags&(packet.FIN|packet.RST) != 0 {
+		w.turns(p, dir, v)
+	}
 	w.refresh(p)
 }
 

@@ -32,14 +32,14 @@ import (
 // addresses, ports, TTL and MSS is as it was sent (F1.37), and that every source
 // port belongs to one flow.
 func (e *env) send(t *testing.T, d *datadriven.TestData, out *strings.Builder, p sent) {
-	p.Build(e.frame)
+	p.build(e.frame)
 	var tr dataplane.Trace
 	before := blank(e.frame)
 	wantTo, wantWhy := e.probed.Probe(e.now, p.in, e.frame, &tr)
 	e.probed.Process(e.now, p.in, e.frame)
 	after := bytes.Clone(e.frame.Bytes())
 
-	p.Build(e.frame)
+	p.build(e.frame)
 	to, why := e.walk.Process(e.now, p.in, e.frame)
 	if to != wantTo || why != wantWhy {
 		t.Errorf("%s: the probe said %d, %v; the packet says %d, %v", d.Pos, int32(wantTo), wantWhy, int32(to), why)
@@ -130,6 +130,10 @@ func (e *env) show(t *testing.T, to dataplane.InterfaceID, p gopacket.Packet) st
 		dst, _ = netip.AddrFromSlice(ip.DstIP)
 	}
 	fmt.Fprintf(&b, "%s gets ", e.lab.name(to))
+	var v packet.View
+	if v.Decode(e.frame) == drop.None && v.Fragment {
+		return e.showFragment(t, to, &v)
+	}
 	switch l := p.TransportLayer().(type) {
 	case *layers.TCP:
 		fmt.Fprintf(&b, "%s > %s tcp %s seq=%d", e.node(t, src, uint16(l.SrcPort)), e.side(dst, uint16(l.DstPort)), letters(l), l.Seq)
@@ -148,14 +152,28 @@ func (e *env) show(t *testing.T, to dataplane.InterfaceID, p gopacket.Packet) st
 		fmt.Fprintf(&b, "%s > %s udp", e.node(t, src, uint16(l.SrcPort)), e.side(dst, uint16(l.DstPort)))
 	default:
 		fmt.Fprintf(&b, "%s > %s icmp %s", e.lab.show(src), e.lab.show(dst), kind(p))
-		var v packet.View
-		if v.Decode(e.frame) == drop.None && kind(p) == "unreachable" {
+		if kind(p) == "unreachable" {
 			quoted, _, _ := v.Quoted()
 			fmt.Fprintf(&b, " of %s > %s", e.side(quoted.Src.IP(), quoted.SrcPort), e.side(quoted.Dst.IP(), quoted.DstPort))
 		}
 	}
 	fmt.Fprintf(&b, " ttl=%d", ttl)
 	return b.String()
+}
+
+// showFragment prints a fragment: the first has ports.
+func (e *env) showFragment(t *testing.T, to dataplane.InterfaceID, v *packet.View) string {
+	src, dst := e.lab.show(v.Src.IP()), e.lab.show(v.Dst.IP())
+	if v.Offset == 0 && (v.Proto == packet.TCP || v.Proto == packet.UDP) {
+		src, dst = e.node(t, v.Src.IP(), v.SrcPort), e.side(v.Dst.IP(), v.DstPort)
+	}
+	proto := map[packet.Proto]string{packet.TCP: "tcp", packet.UDP: "udp", packet.ICMP: "icmp", packet.ICMPv6: "icmp"}[v.Proto]
+	more := ""
+	if v.More {
+		more = "+"
+	}
+	return fmt.Sprintf("%s gets %s > %s %s piece=%d-%d%s id=%d ttl=%d", e.lab.name(to), src, dst, proto,
+		v.Offset, v.Offset+len(v.Transport()), more, v.ID, v.TTL)
 }
 
 // proxy prints the PROXY protocol header with which a packet's payload begins, as

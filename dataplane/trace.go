@@ -134,6 +134,11 @@ func (w *Walk) Probe(now clock.Time, in InterfaceID, f *packet.Frame, tr *Trace)
 	if v.Kind != packet.KindIP {
 		return NoInterface, drop.None
 	}
+	if v.Fragment {
+		if why := w.gather(now, in, &v, false); why != drop.None {
+			return NoInterface, why
+		}
+	}
 	key := flow.KeyOf(flow.Scope(in), &v)
 	if ref, p, _ := w.paths.Lookup(&key); p != nil {
 		if p.expired(now) {
@@ -155,7 +160,7 @@ func (w *Walk) Probe(now clock.Time, in InterfaceID, f *packet.Frame, tr *Trace)
 		}
 		return NoInterface, why
 	}
-	if why := d.path.carries(&v, flow.Forward); why != drop.None {
+	if why := w.carries(&d.path, &v, flow.Forward); why != drop.None {
 		return NoInterface, why
 	}
 	return d.path.legs[flow.Forward].out, drop.None

@@ -9,6 +9,7 @@ import (
 	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/flow"
 	"github.com/plsim/plsim/dataplane/flowlog"
+	"github.com/plsim/plsim/dataplane/metrics"
 	"github.com/plsim/plsim/dataplane/nlb"
 	"github.com/plsim/plsim/dataplane/packet"
 	"github.com/plsim/plsim/dataplane/ppv2"
@@ -31,11 +32,17 @@ type Walk struct {
 	chance *rand.PCG // what rnd draws from
 	salt   flow.Seed // of the load balancers' flow hash
 
+	fragments []*fragments // by InterfaceID; nil: it has sent none
+	number    uint32       // how many packets came in fragments so far
+
 	drops  [][drop.NumReasons]uint64 // by InterfaceID
+	meter  *metrics.Meter
+	died   []uint64 // by InterfaceID: what of drops the meter knows
 	log    *flowlog.Aggregator
 	logged clock.Time // when all paths last handed over their counts
 
 	view     packet.View        // the packet at hand,
+	piece    uint32             // the number of which it is a fragment,
 	decision decision           // its decision and
 	header   [ppv2.MaxSize]byte // its PROXY protocol header: here so that none is allocated anew
 }
@@ -84,6 +91,7 @@ func New(prog *Program, s Settings) *Walk {
 		bound:    make(map[InterfaceID]InterfaceID),
 		rnd:      rnd,
 		chance:   chance,
+		meter:    metrics.NewMeter(),
 		log:      flowlog.NewAggregator(s.LogWindow, s.LogEpoch),
 	}
 	w.track = conntrack.NewTable(seed(), s.Tracking, s.TrackedFlows, w.lives)
@@ -98,6 +106,8 @@ func (w *Walk) Load(prog *Program) {
 	w.prog = prog
 	if n := len(prog.Interfaces) - len(w.drops); n > 0 {
 		w.drops = append(w.drops, make([][drop.NumReasons]uint64, n)...)
+		w.fragments = append(w.fragments, make([]*fragments, n)...)
+		w.died = append(w.died, make([]uint64, n)...)
 	}
 	if len(prog.Closures) > 0 {
 		w.close(prog.Closures)
@@ -121,6 +131,11 @@ func (w *Walk) Process(now clock.Time, in InterfaceID, f *packet.Frame) (out Int
 	}
 	if v.Kind != packet.KindIP {
 		return w.resolve(in, v)
+	}
+	if v.Fragment {
+		if why = w.gather(now, in, v, true); why != drop.None {
+			return w.discard(in, why)
+		}
 	}
 	key := flow.KeyOf(flow.Scope(in), v)
 	ref, p, dir := w.paths.Lookup(&key)
@@ -166,13 +181,17 @@ func (w *Walk) follow(now clock.Time, in InterfaceID, p *path, dir flow.Dir, v *
 	if p.verdict != drop.None {
 		return w.refuse(in, p, v)
 	}
-	if why := p.carries(v, dir); why != drop.None {
+	if why := w.carries(p, v, dir); why != drop.None {
+		leg.told.add(v) // no load balancer processes it
 		return w.discard(p.front, why)
 	}
 	if !p.settled || v.Flags&(packet.SYN|packet.FIN|packet.RST) != 0 {
 		w.observe(p, dir, v)
 	}
 	v.Apply(&leg.rewrite)
+	if v.Fragment && p.passesNode() {
+		v.Renumber(w.piece) // else two clients' pieces could be taken for one packet's
+	}
 	if p.spliced {
 		w.splice(p, dir, v)
 	}
@@ -190,6 +209,8 @@ func (w *Walk) refuse(in InterfaceID, p *path, v *packet.View) (InterfaceID, dro
 	if p.muted || !answered(p.verdict, v) {
 		return NoInterface, p.verdict
 	}
+	w.meter.Advance(p.last)
+	w.meter.Add(p.place, metrics.BalancerResets, 1)
 	v.AnswerReset()
 	return in, p.verdict
 }
@@ -199,7 +220,7 @@ func (w *Walk) refuse(in InterfaceID, p *path, v *packet.View) (InterfaceID, dro
 func answered(why drop.Reason, v *packet.View) bool {
 	switch why {
 	case drop.UnknownFlow, drop.TargetUnhealthy, drop.EndpointRevoked:
-		return v.Flags&packet.RST == 0
+		return v.Flags&packet.RST == 0 && !v.Fragment
 	default:
 		return false
 	}

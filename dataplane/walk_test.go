@@ -61,6 +61,8 @@ type env struct {
 	lastAt dataplane.InterfaceID
 	ports  map[netip.AddrPort]string // random source ports by their stable names
 	tables dataplane.Tables
+
+	measured map[string]bool // lines of metrics that were printed
 }
 
 // run does one directive.
@@ -100,6 +102,8 @@ func (e *env) run(t *testing.T, d *datadriven.TestData) string {
 		fmt.Fprintln(&out, &e.tables)
 	case "drops":
 		e.drops(&out)
+	case "metrics":
+		e.metrics(t, &out)
 	case "flowlog":
 		e.flowlog(&out)
 	default:
@@ -130,7 +134,7 @@ func (e *env) begin(t *testing.T, d *datadriven.TestData) {
 	e.walk, e.probed = dataplane.New(e.lab.prog, s), dataplane.New(e.lab.prog, s)
 	e.now, e.frame, e.last = 0, packet.NewFrame(), packet.NewFrame()
 	e.ports = map[netip.AddrPort]string{}
-	e.tables = dataplane.Tables{}
+	e.tables, e.measured = dataplane.Tables{}, map[string]bool{}
 }
 
 // count verifies the invariants of the tables.
@@ -148,14 +152,31 @@ func (e *env) count(t *testing.T, d *datadriven.TestData) {
 // Where SRC is an address, in= names the interface. reply sends back to the last
 // packet that was delivered. Words are TCP flags (SAFRPU), or echo and answer of
 // ICMP, or unreachable or too_big, which quote the last packet that was delivered, alien,
-// which quotes nonsense, or trace. Keys are seq, ack, window, mss, ttl, id (of the IP header, or an echo), data
+// which quotes nonsense, unchecked (UDP), or trace. Keys are seq, ack, window, mss, ttl, id (of the IP header, or an echo), data
 // (bytes of payload), len (of the IP packet, filled up with payload), gso, sack (a
-// block LEFT-RIGHT), mac (the interface whose MAC address is the source).
+// block LEFT-RIGHT), piece (the fragment FROM-TO of what follows the IP header), mac (the interface whose MAC address is the source).
 type sent struct {
 	packet.Spec
 	in    dataplane.InterfaceID
 	trace bool
 	whole bool // its length was given, not that of its payload
+	piece bool // it is a fragment, of these bytes of what follows the IP header
+	from  int
+	to    int
+
+	unchecked bool // a fragment of a datagram of IPv4 without checksum
+}
+
+// build makes a frame of the packet, or of the fragment.
+func (p *sent) build(f *packet.Frame) {
+	if p.piece {
+		p.BuildFragment(f, p.from, p.to)
+		if p.unchecked {
+			copy(f.Ethernet()[14+20+6:], []byte{0, 0})
+		}
+	} else {
+		p.Build(f)
+	}
 }
 
 func (e *env) parse(t *testing.T, d *datadriven.TestData, line string) sent {
@@ -218,6 +239,11 @@ func (e *env) parse(t *testing.T, d *datadriven.TestData, line string) sent {
 			if p.whole {
 				p.GSOSize = uint16(n - p.headers())
 			}
+		case "piece":
+			from, to, _ := strings.Cut(value, "-")
+			p.piece, p.from, p.to = true, number(from), number(to)
+		case "unchecked":
+			p.unchecked = true
 		case "mac":
 			p.SrcMAC = e.lab.prog.Interfaces[e.lab.id(value)].MAC
 		case "echo":

@@ -81,6 +81,9 @@ func sums(b []byte) (at int, pseudo []byte) {
 	}
 	pseudo = binary.BigEndian.AppendUint32(pseudo, uint32(len(body)))
 	pseudo = append(pseudo, 0, 0, 0, proto)
+	if b[14]>>4 == 4 && (b[20]&0x3f != 0 || b[21] != 0) {
+		return 0, nil // a fragment, which has no sum of its own
+	}
 	in := map[byte]int{1: 2, 6: 16, 17: 6, 58: 2}[proto]
 	if in == 0 || len(body) < in+2 || proto == 17 && b[14]>>4 == 4 && body[6] == 0 && body[7] == 0 {
 		return 0, nil
@@ -141,8 +144,24 @@ func blank(f *packet.Frame) []byte {
 		proto = b[6]
 		clear(b[7:40]) // hop limit, addresses
 	}
+	switch {
+	case proto == 44 && b[0]>>4 == 6: // a fragment; its identification is another beyond a load balancer
+		clear(b[44:48])
+		l4, proto = 48, b[40]
+		if b[42] != 0 || b[43]&0xf8 != 0 {
+			return b
+		}
+	case b[0]>>4 == 4 && (b[6]&0x3f != 0 || b[7] != 0):
+		clear(b[4:6])
+		if b[6]&0x1f != 0 || b[7] != 0 {
+			return b
+		}
+	}
 	switch proto {
 	case byte(packet.TCP):
+		if len(b) < l4+20 || len(b) < l4+int(b[l4+12]>>4)*4 {
+			return b // a fragment that is too short
+		}
 		clear(b[l4 : l4+4])
 		clear(b[l4+16 : l4+18])
 		options := b[l4+20 : l4+int(b[l4+12]>>4)*4]
@@ -168,6 +187,8 @@ func common(b []byte) []byte {
 	l4, class, proto := 40, b[0]<<4|b[1]>>4, b[6]
 	if b[0]>>4 == 4 {
 		l4, class, proto = int(b[0]&15)*4, b[1], b[9]
+	} else if proto == 44 {
+		l4, proto = 48, b[40]
 	}
 	segment := b[l4:]
 	if proto == byte(packet.ICMP) || proto == byte(packet.ICMPv6) {

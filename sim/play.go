@@ -111,6 +111,8 @@ func (p *player) act(ctx context.Context, s *scenario.Step) (outcome, error) {
 		return p.flowLogs(s.FlowLogs, e)
 	case s.Drops != nil:
 		return p.drops(s.Drops, e)
+	case s.Metrics != nil:
+		return p.metrics(s.Metrics, e)
 	default:
 		return p.edit(s, e)
 	}

@@ -10,12 +10,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/plsim/plsim/dataplane"
 	"github.com/plsim/plsim/dataplane/drop"
+	"github.com/plsim/plsim/dataplane/flow"
 	"github.com/plsim/plsim/dataplane/flowlog"
+	"github.com/plsim/plsim/dataplane/metrics"
 	"github.com/plsim/plsim/dataplane/packet"
 	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/topology"
+	"github.com/plsim/plsim/topology/cloudwatch"
 )
 
 // stage is a world whose answers the test writes.
@@ -30,6 +34,7 @@ type stage struct {
 	exit     sim.Exit
 	records  []flowlog.Record
 	drops    [drop.NumReasons]uint64
+	counted  []metrics.Series
 	fault    error
 
 	waited    time.Duration
@@ -78,6 +83,10 @@ func (s *stage) Records(*topology.NIC) ([]flowlog.Record, error) { return s.reco
 
 func (s *stage) Drops([]*topology.NIC) ([drop.NumReasons]uint64, error) { return s.drops, s.fault }
 
+func (s *stage) Metrics() ([]cloudwatch.Series, error) {
+	return s.lab.Metrics(0, s.counted), s.fault
+}
+
 func (s *stage) Explain(_ *topology.Host, to sim.Destination) ([]string, error) {
 	s.explained = append(s.explained, to)
 	return []string{"the way"}, nil
@@ -114,6 +123,22 @@ func play(t *testing.T, s *stage, steps string) (*sim.Result, error) {
 	return sim.Play(t.Context(), l.Scenario, l.Lab, s, nil)
 }
 
+// nodeOf returns the interface of the lab's only node.
+func nodeOf(t *testing.T) flow.Scope {
+	t.Helper()
+	l, err := scenario.LoadBytes("stage.yaml", []byte(lab+"  - wait: 1s\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range l.Lab.NICs {
+		if n.Kind == dataplane.Node {
+			return flow.Scope(n.Index)
+		}
+	}
+	t.Fatal("there is no node")
+	return 0
+}
+
 func silence() sim.Failure { return sim.Failure{Kind: sim.Timeout, Detail: "nothing from 10.0.0.9:80"} }
 
 func TestSteps(t *testing.T) {
@@ -123,6 +148,10 @@ func TestSteps(t *testing.T) {
 	}
 	var drops [drop.NumReasons]uint64
 	drops[drop.Fragment] = 3
+
+	node := metrics.Series{Place: metrics.Place{Node: nodeOf(t), Endpoint: metrics.None}, Slots: make([]metrics.Slot, 1)}
+	node.Slots[0].Sums[metrics.NewTCP] = 3
+	counted := []metrics.Series{node}
 
 	for _, tt := range []struct {
 		name  string
@@ -228,6 +257,20 @@ func TestSteps(t *testing.T) {
 			stage: stage{drops: drops},
 			step:  `{ drops: {}, expect: { reasons: { fragment: 3, ttl: 0 } } }`,
 			want:  "fragment 3",
+		}, {
+			name:  "metrics",
+			stage: stage{counted: counted},
+			step:  `{ metrics: { namespace: AWS/NetworkELB, metric_name: NewFlowCount }, expect: { value: 3, datapoints: 1 } }`,
+			want:  "Sum of NewFlowCount: 3",
+		}, {
+			name:  "metrics that are not as expected",
+			stage: stage{counted: counted},
+			step:  `{ metrics: { namespace: AWS/NetworkELB, metric_name: NewFlowCount, statistic: Average, period: 60 }, expect: { value: 4, datapoints: 0 } }`,
+			want:  "Average of NewFlowCount: 3\nAverage: expected 4, saw 3\ndata points: expected 0, saw 1",
+		}, {
+			name: "metrics of which nothing is reported",
+			step: `{ metrics: { namespace: AWS/PrivateLinkEndpoints, metric_name: NewConnections }, expect: { value: 0 } }`,
+			want: "Sum of NewConnections: no data points\nSum: expected 0, saw none",
 		}, {
 			name: "time passes",
 			step: `{ wait: 5m }`,

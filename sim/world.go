@@ -10,6 +10,7 @@ import (
 	"github.com/plsim/plsim/dataplane/flowlog"
 	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/topology"
+	"github.com/plsim/plsim/topology/cloudwatch"
 )
 
 // World is a lab that runs: what a story can do to it and see of it. Its methods
@@ -43,6 +44,8 @@ type World interface {
 	Records(nic *topology.NIC) ([]flowlog.Record, error)
 	// Drops counts the dropped packets of the interfaces, by reason.
 	Drops(nics []*topology.NIC) ([drop.NumReasons]uint64, error)
+	// Metrics returns what CloudWatch would have of the lab up to now.
+	Metrics() ([]cloudwatch.Series, error)
 	// Explain says in lines for people which way a first packet would take now
 	// from an instance to a destination. It sends nothing.
 	Explain(from *topology.Host, to Destination) ([]string, error)

@@ -138,6 +138,11 @@ func (l *Lab) modifiedBalancer(name string, a *LoadBalancerAttributes) (*balance
 	if has, n := *lb.SecondaryIPs, *spec.SecondaryIPs; n < has {
 		b.problems.add(secondaryIPs, "%d is fewer than the %d that load balancer %s has: AWS never takes one back", n, has, name)
 	}
+	grown := *lb
+	grown.LoadBalancer = &spec
+	if why := grown.crowded(); why != "" {
+		b.problems.add("enable_cross_zone_load_balancing", "%s", why)
+	}
 	return lb, &spec, b.problems.err()
 }
 

@@ -11,7 +11,10 @@ import (
 )
 
 // laterProtocols are AWS's, but not yet plsim's.
-var laterProtocols = []string{"TLS", "QUIC", "TCP_QUIC", "HTTP", "HTTPS", "GENEVE"}
+var laterProtocols = []string{"TLS", "HTTP", "HTTPS", "GENEVE"}
+
+// quic are the protocols that stay out of a lab (F2.13).
+var quic = []string{"QUIC", "TCP_QUIC"}
 
 // protocol checks the protocol of a listener or a target group.
 func (b *builder) protocol(path, protocol string) bool {
@@ -21,6 +24,8 @@ func (b *builder) protocol(path, protocol string) bool {
 		b.problems.add(path, "is missing: choose from %s", strings.Join(choices, ", "))
 	case slices.Contains(choices, protocol):
 		return true
+	case slices.Contains(quic, protocol):
+		b.problems.add(path, "%s is left out of plsim: it is routed by connection ID, and whether it works behind PrivateLink is not known; choose from %s", protocol, strings.Join(choices, ", "))
 	case slices.Contains(laterProtocols, protocol):
 		b.problems.add(path, "%s is not supported yet; choose from %s", protocol, strings.Join(choices, ", "))
 	default:
@@ -43,7 +48,7 @@ func (b *builder) elbName(path, kind, name string) {
 func (b *builder) addPools() {
 	b.find.pools = map[string]*pool{}
 	each(&b.problems, "target_groups", b.spec.TargetGroups, func(path, name string, spec *TargetGroup) {
-		p := &pool{TargetGroup: spec, name: name, path: path, number: uint16(len(b.pools))}
+		p := &pool{TargetGroup: spec, name: name, path: path, number: uint16(len(b.pools)), id: b.ids.short("targetgroup", path)}
 		b.pools = append(b.pools, p)
 		b.find.pools[name] = p
 
@@ -195,12 +200,17 @@ func (l *Lab) member(p *pool, t *Target) (m member, problems Problems) {
 		switch {
 		case s != nil:
 			m.zone = s.zone
+		case a.Is4() && !a.IsPrivate() && !sharedSpace.Contains(a) && !slices.ContainsFunc(p.network.CIDRs, func(c netip.Prefix) bool { return c.Contains(a) }):
+			bad("%s is a public address, which cannot be a target: AWS takes those of the VPC, and of 10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12 and 192.168.0.0/16", a)
 		case p.network.settled:
 			bad("%s is in no subnet of VPC %s, and a lab has no other way there", a, p.network.Name)
 		}
 	}
 	return m, problems
 }
+
+// sharedSpace is for carriers' networks (RFC 6598), and for targets (F2.22a).
+var sharedSpace = netip.MustParsePrefix("100.64.0.0/10")
 
 // subnetOf returns the subnet of a network that an address belongs to.
 func (l *Lab) subnetOf(n *Network, a netip.Addr) *subnet {

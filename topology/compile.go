@@ -135,7 +135,7 @@ func (c *compiler) endpoint(n *NIC) dataplane.EndpointInterface {
 
 func (c *compiler) balancer(lb *balancer) dataplane.LoadBalancer {
 	out := dataplane.LoadBalancer{
-		ID: "net/" + lb.name + "/" + lb.ID, Label: lb.name,
+		ID: lb.arnSuffix(), Label: lb.name,
 		EnforceSG: lb.EnforceSG == "on", CrossZone: *lb.CrossZone,
 		Listeners: map[dataplane.ListenerKey]*dataplane.Listener{},
 	}

@@ -82,10 +82,15 @@ var (
 	dnsSuffixID = regexp.MustCompile(`^[a-z0-9]{8}$`)
 )
 
+// short makes 16 hex digits, as the ARNs of load balancers and target groups have.
+func (x *ids) short(kind, path string) string {
+	return x.unique(kind, path, func(d [sha256.Size]byte) string { return hex.EncodeToString(d[:8]) })
+}
+
 // balancer takes or makes the 16 hex digits of a load balancer.
 func (x *ids) balancer(ps *Problems, path string, id *string) {
 	if *id == "" {
-		*id = x.unique("net", path, func(d [sha256.Size]byte) string { return hex.EncodeToString(d[:8]) })
+		*id = x.short("net", path)
 		return
 	}
 	x.own(ps, path, *id, balancerID, "16 lower-case hex digits")

@@ -10,6 +10,7 @@ import (
 	"github.com/plsim/plsim/dataplane"
 	"github.com/plsim/plsim/dataplane/clock"
 	"github.com/plsim/plsim/dataplane/flowlog"
+	"github.com/plsim/plsim/dataplane/metrics"
 	"github.com/plsim/plsim/dataplane/packet"
 )
 
@@ -43,6 +44,7 @@ type Lab struct {
 
 	now      clock.Time          // as Advance has it
 	closures []dataplane.Closure // since the last program
+	tracks   map[tracked]*metrics.Track
 
 	find struct {
 		subnets   scoped[*subnet]
@@ -213,6 +215,7 @@ func (g *group) String() string { return g.network.Name + "/" + g.name }
 // pool is a target group of the lab.
 type pool struct {
 	*TargetGroup
+	id      string // the 16 hex digits in its ARN
 	name    string
 	path    string
 	network *Network

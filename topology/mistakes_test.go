@@ -194,6 +194,11 @@ var mistakes = []struct {
 		`load_balancers.api.secondary_ips_auto_assigned_per_subnet: 8 is out of range: AWS takes 0 to 7`}},
 	{"listener protocol", "{ port: 80, protocol: TCP,", "{ port: 80, protocol: tcp,", []string{
 		`load_balancers.api.listeners[0].protocol: "tcp" is not a protocol here; did you mean TCP?`}},
+	{"QUIC", "{ port: 80, protocol: TCP,", "{ port: 80, protocol: QUIC,", []string{ // F2.13
+		`load_balancers.api.listeners[0].protocol: QUIC is left out of plsim: it is routed by connection ID, and whether it works behind PrivateLink is not known; choose from TCP, UDP, TCP_UDP`}},
+	{"public target", "targets: [web-1, web-2, web-3]", "target_type: ip, targets: [8.8.8.8, 10.9.0.1]", []string{ // F2.22a
+		`target_groups.web.targets[0].target_id: 8.8.8.8 is a public address, which cannot be a target: AWS takes those of the VPC, and of 10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12 and 192.168.0.0/16`,
+		`target_groups.web.targets[1].target_id: 10.9.0.1 is in no subnet of VPC provider, and a lab has no other way there`}},
 	{"listener port", "{ port: 80, protocol: TCP,", "{ port: 70000, protocol: TCP,", []string{
 		`load_balancers.api.listeners[0].port: 70000 is not a port: give one from 1 to 65535`}},
 	{"listener twice", "{ target_group_arn: web } }\n", "{ target_group_arn: web } }\n      - { port: 80, protocol: TCP, default_action: { target_group_arn: web } }\n", []string{

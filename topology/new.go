@@ -40,6 +40,9 @@ func New(name string, spec *Spec) (*Lab, error) {
 			b.record(EventConnect, e)
 		}
 	}
+	if len(b.problems) == 0 {
+		b.checkQuotas()
+	}
 	b.problems.sort()
 	if err := b.problems.err(); err != nil {
 		return nil, err

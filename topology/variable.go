@@ -18,13 +18,14 @@ type variable struct {
 
 // Variable resolves the text inside ${…}: KIND.NAME.ATTRIBUTE, with .ZONE after
 // an attribute that each zone has one of. The kinds are vpc_endpoint,
-// load_balancer, endpoint_service, instance (NAME may be VPC/NAME) and vpc. The
+// load_balancer, target_group, endpoint_service, instance (NAME may be VPC/NAME) and vpc. The
 // error says what there is.
 func (l *Lab) Variable(ref string) (string, error) {
 	words := strings.Split(ref, ".")
 	kinds := map[string]func(name string) (variable, error){
 		"vpc_endpoint":     l.endpointVariable,
 		"load_balancer":    l.balancerVariable,
+		"target_group":     l.poolVariable,
 		"endpoint_service": l.offerVariable,
 		"instance":         l.hostVariable,
 		"vpc":              l.networkVariable,
@@ -89,9 +90,19 @@ func (l *Lab) balancerVariable(name string) (variable, error) {
 		return variable{}, err
 	}
 	return variable{
-		values: map[string]string{"id": lb.ID, "dns_name": lb.dnsName},
+		values: map[string]string{"id": lb.ID, "dns_name": lb.dnsName, "arn": l.arnOf(lb), "arn_suffix": lb.arnSuffix()},
 		zonal:  zonal(lb.nodes, lb.zonalDNSName),
 	}, nil
+}
+
+func (l *Lab) poolVariable(name string) (variable, error) {
+	p, err := find("target group", l.find.pools, name)
+	if err != nil {
+		return variable{}, err
+	}
+	return variable{values: map[string]string{
+		"arn": l.elasticLoadBalancing(p.network, p.arnSuffix()), "arn_suffix": p.arnSuffix(),
+	}}, nil
 }
 
 // zonal returns what each of the interfaces has of its own.

@@ -20,6 +20,8 @@ const (
 	BadIPLength          // total length beyond the frame
 	BadIPChecksum        // IPv4 header checksum
 	Fragment             // IP fragment: load balancers carry none but UDP's (F1.41)
+	BadFragment          // offset and length that no fragment can have
+	TinyFragment         // a first fragment that cuts the transport header
 	TruncatedTransport   // shorter than its TCP, UDP or ICMP header
 	BadTransportLength   // TCP data offset or UDP length beyond the packet
 	BadTransportChecksum // TCP, UDP or ICMP checksum
@@ -35,6 +37,11 @@ const (
 	Broadcast       // nor broadcast (F1.3)
 	Unanswered      // ARP or neighbour request for an address nobody has
 	RouterOnly      // packet to the VPC router's own address
+
+	// Fragments of one packet.
+	OrphanFragment      // the first one did not come, or too long ago
+	OverlappingFragment // says again what the first one said
+	UncheckedFragment   // of a datagram without checksum, which IPv6 does not allow
 
 	// The network.
 	NoRoute         // destination outside the VPC, and no route leads there

@@ -16,6 +16,8 @@ var entries = [NumReasons]entry{
 	BadIPLength:          {"bad_ip_length", "The IP header claims more bytes than the frame holds."},
 	BadIPChecksum:        {"bad_ip_checksum", "The checksum of the IPv4 header is wrong."},
 	Fragment:             {"fragment", "The packet is an IP fragment, which the path does not carry."},
+	BadFragment:          {"bad_fragment", "The offset and length of the IP fragment lie beyond the longest packet, or between two units of eight bytes."},
+	TinyFragment:         {"tiny_fragment", "The first IP fragment does not hold the whole TCP, UDP or ICMP header."},
 	TruncatedTransport:   {"truncated_transport", "The packet is shorter than its TCP, UDP or ICMP header."},
 	BadTransportLength:   {"bad_transport_length", "The TCP data offset or the UDP length points beyond the packet."},
 	BadTransportChecksum: {"bad_transport_checksum", "The TCP, UDP or ICMP checksum is wrong."},
@@ -30,6 +32,10 @@ var entries = [NumReasons]entry{
 	Broadcast:       {"broadcast", "The destination is a broadcast address, and a VPC carries no broadcast."},
 	Unanswered:      {"unanswered", "An ARP or neighbour request asks for an address that nobody has."},
 	RouterOnly:      {"router_only", "The packet is addressed to the VPC's router itself."},
+
+	OrphanFragment:      {"orphan_fragment", "The IP fragment comes before the first one of its packet, or long after it."},
+	OverlappingFragment: {"overlapping_fragment", "The IP fragment would overwrite what the first one of its packet said."},
+	UncheckedFragment:   {"unchecked_fragment", "The IPv4 fragment is of a datagram without checksum, which cannot become one of IPv6."},
 
 	NoRoute:         {"no_route", "The destination lies outside the VPC, and no route leads there."},
 	Blackhole:       {"blackhole", "The route to the destination leads to something that is gone, or to a gateway that has no way there."},

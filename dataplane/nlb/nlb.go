@@ -84,6 +84,7 @@ type Flow struct {
 	ISN                  uint32        // sequence number of the SYN
 	Splice               Splice        // of the PROXY protocol header, if the target gets one
 	Idle                 time.Duration // the listener's idle timeout
+	Active               bool          // counted as such
 	LastSeen             clock.Time
 	Owner                flow.Ref // the path that stands for it and knows it better
 }

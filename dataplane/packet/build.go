@@ -84,6 +84,33 @@ func (s *Spec) Build(f *Frame) {
 	}
 }
 
+// BuildFragment makes f the fragment of the packet that s describes which holds the
+// bytes from one offset of what follows the IP header to another; from is a multiple
+// of eight, and so is to unless it is the end, at which both are cut. ID is the identification. Partial and
+// GSOSize must not be set.
+func (s *Spec) BuildFragment(f *Frame, from, to int) {
+	s.Build(f)
+	eth := f.Ethernet()
+	v := View{frame: f, eth: eth, V6: be.Uint16(eth[12:]) == etherIPv6, Proto: s.Proto, Offset: from, ID: uint32(s.ID)}
+	header, body := ipv4Len, ethLen+ipv4Len
+	if v.V6 {
+		header, body = ipv6Len, ethLen+ipv6Len+fragmentLen
+	}
+	to = min(to, len(eth)-ethLen-header)
+	from = min(from, to)
+	v.More = ethLen+header+to < len(eth)
+	n := copy(f.store[f.start+VnetLen+body:], eth[ethLen+header+from:ethLen+header+to])
+	f.end = f.start + VnetLen + body + n
+	ip := f.Ethernet()[ethLen:]
+	src, dst := AddrFrom(s.Src.Addr()), AddrFrom(s.Dst.Addr())
+	if v.V6 {
+		v.putFragmentHeader(ip[ipv6Len:])
+		putIPv6(ip, 0, fragmentLen+n, fragmentHeader, s.ttl(), &src, &dst)
+	} else {
+		putIPv4(ip, 0, n, s.ID, v.fragmentWord(), s.Proto, s.ttl(), &src, &dst)
+	}
+}
+
 func (s *Spec) partial() bool {
 	return (s.Partial || s.GSOSize != 0) && (s.Proto == TCP || s.Proto == UDP)
 }

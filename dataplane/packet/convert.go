@@ -26,6 +26,9 @@ func Growth(from, to Addr) int {
 // rewrite. That of ICMP is made anew.
 func (v *View) convert(r *Rewrite) {
 	class, header := v.eth[ethLen+1], ipv6Len
+	if v.Fragment {
+		header += fragmentLen
+	}
 	if v.V6 {
 		class, header = v.eth[ethLen]<<4|v.eth[ethLen+1]>>4, ipv4Len
 	}
@@ -41,10 +44,19 @@ func (v *View) convert(r *Rewrite) {
 	ip, ttl := v.eth[ethLen:], v.TTL-r.TTL
 	if v.V6 {
 		be.PutUint16(v.eth[12:], etherIPv6)
-		putIPv6(ip, class, v.Len-ipv6Len, proto, ttl, &r.Src, &r.Dst)
+		next := proto
+		if v.Fragment {
+			next = fragmentHeader
+			v.putFragmentHeader(ip[ipv6Len:])
+		}
+		putIPv6(ip, class, v.Len-ipv6Len, next, ttl, &r.Src, &r.Dst)
 	} else {
 		be.PutUint16(v.eth[12:], etherIPv4)
-		putIPv4(ip, class, v.Len-ipv4Len, 0, dontFragment, proto, ttl, &r.Src, &r.Dst)
+		id, flags := uint16(0), uint16(dontFragment)
+		if v.Fragment {
+			id, flags = uint16(v.ID), v.fragmentWord()
+		}
+		putIPv4(ip, class, v.Len-ipv4Len, id, flags, proto, ttl, &r.Src, &r.Dst)
 	}
 	if proto != v.Proto {
 		v.Proto = proto
@@ -53,9 +65,42 @@ func (v *View) convert(r *Rewrite) {
 	}
 	v.convertOffload(n)
 	v.translateTransport(r)
-	if proto == UDP && v.V6 && !v.partial && be.Uint16(v.eth[v.l4+UDP.checksumAt():]) == 0 {
+	if proto == UDP && v.V6 && !v.partial && !v.Fragment && be.Uint16(v.eth[v.l4+UDP.checksumAt():]) == 0 {
 		v.sumSegment() // IPv4 may leave it out, IPv6 not (RFC 7915 section 4.5)
 	}
+}
+
+// putFragmentHeader writes the extension header of a fragment of IPv6.
+func (v *View) putFragmentHeader(b []byte) {
+	word := uint16(v.Offset)
+	if v.More {
+		word |= 1
+	}
+	b[0], b[1] = byte(v.Proto), 0
+	be.PutUint16(b[2:], word)
+	be.PutUint32(b[4:], v.ID)
+}
+
+// fragmentWord returns the flags and the offset of a fragment of IPv4.
+func (v *View) fragmentWord() uint16 {
+	word := uint16(v.Offset / 8)
+	if v.More {
+		word |= moreFragments
+	}
+	return word
+}
+
+// Renumber gives a fragment another identification: 16 bits of it in IPv4. It may
+// follow [View.Apply].
+func (v *View) Renumber(id uint32) {
+	ip := v.eth[ethLen:]
+	if v.V6 {
+		be.PutUint32(ip[ipv6Len+4:], id)
+		return
+	}
+	was := be.Uint16(ip[4:])
+	be.PutUint16(ip[4:], uint16(id))
+	be.PutUint16(ip[10:], adjust(be.Uint16(ip[10:]), uint64(^was)+uint64(uint16(id))))
 }
 
 // stretch makes what stands before offset at of the frame end n bytes earlier, or

@@ -45,9 +45,13 @@ func (v *View) Named(is4 bool) (proto Proto, kind, code uint8) {
 }
 
 // Convertible reports whether a packet means something in the other family: of ICMP
-// only some errors do.
+// only some errors do, and of a datagram of IPv4 without checksum the fragments do
+// not, for nobody can compute it.
 func (v *View) Convertible() bool {
-	if v.Proto != ICMP && v.Proto != ICMPv6 {
+	switch {
+	case v.Proto == UDP && v.Fragment && v.Offset == 0:
+		return be.Uint16(v.eth[v.l4+UDP.checksumAt():]) != 0
+	case v.Proto != ICMP && v.Proto != ICMPv6:
 		return true
 	}
 	_, ok := v.converted()

@@ -86,9 +86,10 @@ func (v *View) decodeIPv4() (l4 int, why drop.Reason) {
 	v.TTL, v.Proto = ip[8], Proto(ip[9])
 	v.Src.set4(ip[12:16])
 	v.Dst.set4(ip[16:20])
-	const moreFragmentsOrOffset = 0x3fff
-	if be.Uint16(ip[6:])&moreFragmentsOrOffset != 0 {
-		return 0, drop.Fragment
+	if word := be.Uint16(ip[6:]); word&(moreFragments|0x1fff) != 0 {
+		v.Fragment, v.More = true, word&moreFragments != 0
+		v.Offset, v.ID = int(word&0x1fff)*8, uint32(be.Uint16(ip[4:]))
+		return ethLen + header, v.checkFragment(v.Len-header, maxLen-header)
 	}
 	return ethLen + header, drop.None
 }
@@ -111,9 +112,21 @@ func (v *View) decodeIPv6() (l4 int, why drop.Reason) {
 	if v.Src.Is4() || v.Dst.Is4() {
 		return 0, drop.BadAddress
 	}
+	l4 = ethLen + ipv6Len
+	if v.Proto == fragmentHeader {
+		if v.Len < ipv6Len+fragmentLen {
+			return 0, drop.TruncatedIP
+		}
+		f := ip[ipv6Len : ipv6Len+fragmentLen]
+		word := be.Uint16(f[2:])
+		v.Proto, v.Fragment, v.More = Proto(f[0]), true, word&1 != 0
+		v.Offset, v.ID = int(word&^7), be.Uint32(f[4:])
+		l4 += fragmentLen
+		if why := v.checkFragment(v.Len-ipv6Len-fragmentLen, maxLen); why != drop.None {
+			return 0, why
+		}
+	}
 	switch v.Proto {
-	case 44: // fragment header
-		return 0, drop.Fragment
 	case 0: // hop-by-hop
 		if v.Dst[0] == 0xff {
 			// Such as the reports with which every IPv6 host joins its groups
@@ -121,15 +134,33 @@ func (v *View) decodeIPv6() (l4 int, why drop.Reason) {
 			return 0, drop.Multicast
 		}
 		return 0, drop.BadIPHeader
-	case 43, 60, 135, 139, 140: // routing, destination, mobility, HIP, shim6
+	case fragmentHeader, 43, 60, 135, 139, 140: // another; routing, destination, mobility, HIP, shim6
 		return 0, drop.BadIPHeader
 	}
-	return ethLen + ipv6Len, drop.None
+	return l4, drop.None
+}
+
+// checkFragment judges where a fragment of n bytes lies in its packet, whose
+// transport layer has most bytes at most.
+func (v *View) checkFragment(n, most int) drop.Reason {
+	if v.Offset+n > most || v.More && n%8 != 0 || n == 0 && (v.More || v.Offset > 0) {
+		return drop.BadFragment
+	}
+	return drop.None
 }
 
 // decodeTransport decodes what follows the IP header, at offset l4.
 func (v *View) decodeTransport(l4 int) drop.Reason {
 	segment := v.eth[l4 : ethLen+v.Len]
+	if v.Fragment {
+		if why := v.decodeFragment(segment); why != drop.None {
+			return why
+		}
+		if v.Offset > 0 {
+			v.l4, v.data = l4, l4
+			return v.decodeOffload(0)
+		}
+	}
 	var header int
 	switch {
 	case v.Proto == TCP:
@@ -153,7 +184,7 @@ func (v *View) decodeTransport(l4 int) drop.Reason {
 		if len(segment) < header {
 			return drop.TruncatedTransport
 		}
-		if int(be.Uint16(segment[4:])) != len(segment) {
+		if n := int(be.Uint16(segment[4:])); n != len(segment) && !v.More || n <= len(segment) && v.More {
 			return drop.BadTransportLength
 		}
 		v.SrcPort, v.DstPort = be.Uint16(segment), be.Uint16(segment[2:])
@@ -178,8 +209,29 @@ func (v *View) decodeTransport(l4 int) drop.Reason {
 		return drop.BadTransportChecksum
 	}
 	v.l4 = l4
-	if v.Type == solicitation && v.V6 {
+	if v.Type == solicitation && v.V6 && !v.Fragment { // RFC 6980 section 5
 		return v.decodeSolicitation(segment)
+	}
+	return drop.None
+}
+
+// decodeFragment judges whether a fragment is of a protocol that a VPC carries, and
+// whether the first one holds the whole transport header: else its second half could
+// be one that nobody has judged (RFC 1858).
+func (v *View) decodeFragment(segment []byte) drop.Reason {
+	header := icmpLen
+	switch {
+	case v.Proto == TCP:
+		header = tcpLen
+		if len(segment) >= tcpLen {
+			header = int(segment[12]>>4) * 4
+		}
+	case v.Proto == UDP, v.Proto == ICMP && !v.V6, v.Proto == ICMPv6 && v.V6:
+	default:
+		return drop.UnsupportedProtocol
+	}
+	if v.Offset == 0 && v.More && len(segment) < header {
+		return drop.TinyFragment
 	}
 	return drop.None
 }
@@ -198,8 +250,8 @@ func (v *View) checksumHolds(segment []byte) bool {
 	if v.Proto == UDP && !v.partial && be.Uint16(segment[6:]) == 0 {
 		return !v.V6 // no checksum: RFC 768 allows it, RFC 8200 section 8.1 does not
 	}
-	if v.partial || v.frame.Vnet()[0]&vnetDataValid != 0 {
-		return true
+	if v.partial || v.More || v.frame.Vnet()[0]&vnetDataValid != 0 {
+		return true // of a fragment the checksum covers the others, too
 	}
 	var acc uint64
 	if v.Proto != ICMP {

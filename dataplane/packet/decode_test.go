@@ -173,6 +173,10 @@ func TestDecodeRefuses(t *testing.T) {
 		return func(f *packet.Frame) { a(f); b(f) }
 	}
 	proto := func(s packet.Spec, p packet.Proto) packet.Spec { s.Proto = p; return s }
+	long := func(s packet.Spec) packet.Spec { s.Payload = make([]byte, 64); return s }
+	long4, long6, longUDP4, longUDP6 := long(tcp4), long(tcp6), long(spec4(packet.UDP)), long(spec6(packet.UDP))
+	options4 := long(tcp4)
+	options4.Options = []byte{1, 1, 1, 1, 1, 1, 1, 1}
 	from := func(s packet.Spec, src, dst string) packet.Spec {
 		s.Src, s.Dst = addrPort(src), addrPort(dst)
 		return s
@@ -215,10 +219,23 @@ func TestDecodeRefuses(t *testing.T) {
 		{"IPv4 length 0 of BIG TCP", build(tcp4), fix4(2, 0, 0), drop.BadIPLength},
 		{"IPv6 length beyond frame", build(tcp6), set(18, 0, 25), drop.BadIPLength},
 		{"IPv4 checksum", build(tcp4), set(24, 0xab, 0xcd), drop.BadIPChecksum},
-		// F1.41 has balancers carry no fragments but those of UDP.
-		{"IPv4 first fragment", build(tcp4), fix4(6, 0x20, 0), drop.Fragment},
-		{"IPv4 later fragment", build(tcp4), fix4(6, 0, 1), drop.Fragment},
-		{"IPv6 fragment", build(proto(tcp6, 44)), nil, drop.Fragment},
+		// What a fragment can be (F1.41); the first one holds all that is judged.
+		{"first fragment of TCP without ports", piece(tcp4, 0, 0), fix4(6, 0x20, 0), drop.BadFragment},
+		{"first fragment of TCP that is cut", piece(tcp4, 0, 16), nil, drop.TinyFragment},
+		{"first fragment of TCP that is cut", piece(tcp6, 0, 16), nil, drop.TinyFragment},
+		{"first fragment of TCP that cuts options", piece(options4, 0, 24), nil, drop.TinyFragment},
+		{"first fragment of 23 bytes", piece(long4, 0, 23), nil, drop.BadFragment},
+		{"first fragment of 23 bytes", piece(long6, 0, 23), nil, drop.BadFragment},
+		{"fragment beyond the longest packet", piece(long4, 8, 32), fix4(6, 0x3f, 0xfe), drop.BadFragment},
+		{"fragment beyond the longest packet", piece(long6, 8, 32), set(14+42, 0xff, 0xf9), drop.BadFragment},
+		{"last fragment of nothing", piece(long4, 8, 8), fix4(6, 0, 1), drop.BadFragment},
+		{"fragment of SCTP", piece(proto(long4, 132), 8, 16), nil, drop.UnsupportedProtocol},
+		{"fragment of a fragment", piece(proto(long6, 44), 8, 16), nil, drop.BadIPHeader},
+		{"half a fragment header", build(proto(tcp6, 44)), nil, drop.TruncatedIP},
+		{"first datagram's fragment longer than all", piece(longUDP4, 0, 16), set(14+20+4, 0, 16), drop.BadTransportLength},
+		{"fragment over IPv6 without checksum", piece(longUDP6, 0, 16), set(14+48+6, 0, 0), drop.BadTransportChecksum},
+		{"fragment with a partial checksum", piece(longUDP4, 0, 16), both(vnet(0, 1), vnet(6, 34, 0, 6, 0)), drop.BadOffload},
+		{"later fragment with a partial checksum", piece(longUDP4, 16, 32), both(vnet(0, 1), vnet(6, 0, 0, 6, 0)), drop.BadOffload},
 		{"IPv4-mapped source in IPv6", build(tcp6), set(22, addrBytes("10.0.0.5")...), drop.BadAddress},
 		{"IPv4-mapped destination in IPv6", build(tcp6), set(38, addrBytes("10.0.9.7")...), drop.BadAddress},
 

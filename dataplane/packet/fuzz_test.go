@@ -19,6 +19,8 @@ func FuzzDecode(f *testing.F) {
 		s.Flags, s.MSS, s.Options, s.Payload, s.Type = packet.SYN, 8961, []byte{1, 3, 3, 7}, []byte("odd"), 8
 		f.Add(build(s).Bytes())
 		f.Add(build(quoting(s, build(s).Ethernet()[14:])).Bytes())
+		f.Add(piece(s, 0, 8).Bytes())
+		f.Add(piece(s, 8, 11).Bytes())
 		s.GSOSize = 1
 		f.Add(build(s).Bytes())
 	}
@@ -44,14 +46,14 @@ func FuzzDecode(f *testing.F) {
 			}
 			return
 		}
-		if quoted, _, ok := v.Quoted(); ok {
+		if quoted, _, ok := v.Quoted(); ok && !v.Fragment {
 			v.TranslateQuoted(quoted.Reversed()) // its checksum stays as right as it was
 		}
 		was := *v
 		if v.Len > size-14 || v.MaxLen > v.Len || v.WireLen < v.Len || v.Segments < 1 || v.WireLen > v.Segments*v.MaxLen {
 			t.Errorf("frame of %d bytes: len %d, max %d, wire %d, segments %d", size, v.Len, v.MaxLen, v.WireLen, v.Segments)
 		}
-		if len(v.Payload()) >= len(v.Transport()) || len(v.Transport()) > v.Len-20 {
+		if len(v.Payload()) >= len(v.Transport()) && v.Offset == 0 || len(v.Transport()) > v.Len-20 {
 			t.Errorf("packet of %d bytes: transport %d, payload %d", v.Len, len(v.Transport()), len(v.Payload()))
 		}
 
@@ -63,7 +65,7 @@ func FuzzDecode(f *testing.F) {
 		r.MSS = 1000
 		r.TTL = min(v.TTL, 2)
 		v.Apply(&r)
-		if v.Proto == packet.ICMP || v.Proto == packet.ICMPv6 {
+		if v.Proto == packet.ICMP || v.Proto == packet.ICMPv6 || v.Offset > 0 {
 			to.SrcPort, to.DstPort = was.SrcPort, was.DstPort
 		}
 		if why := v.Decode(frame); why != drop.None {
@@ -75,7 +77,7 @@ func FuzzDecode(f *testing.F) {
 		if v.Proto == packet.TCP || v.Proto == packet.UDP {
 			to = convertAgain(t, frame, v)
 		}
-		if v.Proto == packet.TCP && v.Flags&packet.RST == 0 {
+		if v.Proto == packet.TCP && v.Flags&packet.RST == 0 && !v.Fragment {
 			v.AnswerReset()
 			if why := v.Decode(frame); why != drop.None || v.Tuple() != to.Reversed() || v.Flags&packet.RST == 0 {
 				t.Errorf("reason %d for the reset % x", why, frame.Bytes())
@@ -90,6 +92,12 @@ func convertAgain(t *testing.T, f *packet.Frame, v *packet.View) packet.Tuple {
 	to := packet.Tuple{Src: addr("2001:db8::9"), Dst: addr("2001:db8::1"), SrcPort: 20001, DstPort: 8444}
 	if v.V6 {
 		to.Src, to.Dst = addr("10.9.8.7"), addr("192.168.1.2")
+	}
+	if !v.Convertible() {
+		return v.Tuple()
+	}
+	if v.Offset > 0 {
+		to.SrcPort, to.DstPort = 0, 0
 	}
 	r := packet.NewRewrite(v.Tuple(), to)
 	v.Apply(&r)

@@ -95,6 +95,9 @@ func (v *View) readdress(r *Rewrite) {
 // translateTransport rewrites the ports, and corrects the checksum for them and
 // for the addresses in the pseudo-header.
 func (v *View) translateTransport(r *Rewrite) {
+	if v.Offset > 0 {
+		return // the first fragment has the ports, and the checksum of all
+	}
 	segment := v.eth[v.l4:]
 	delta := uint64(r.addrDelta)
 	switch v.Proto {

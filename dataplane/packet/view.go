@@ -63,6 +63,14 @@ type View struct {
 	Seq              uint32 // TCP only; part of the load balancer's flow hash (F2.14)
 	MSS              uint16 // TCP SYN only; 0 where the option is absent
 
+	// Fragment says that the frame holds a piece of a packet, whose transport layer
+	// begins at Offset bytes in the packet's, and More whether others follow. ID is
+	// the packet's identification. Where Offset is not 0, the piece has no transport
+	// header: no ports, type or flags.
+	Fragment, More bool
+	Offset         int
+	ID             uint32
+
 	// Len is the IP packet's length in bytes, 0 for ARP. A superframe (TCP or
 	// UDP segmentation offload) stands for Segments packets on the wire, the
 	// largest of MaxLen bytes and all together of WireLen bytes, each with its
@@ -77,7 +85,7 @@ func (v *View) Tuple() Tuple {
 }
 
 // Transport returns the transport header and its payload, within the frame; nil
-// for ARP, and where decoding failed.
+// for ARP, and where decoding failed. Of a fragment it returns what it has.
 func (v *View) Transport() []byte {
 	if v.l4 == 0 {
 		return nil

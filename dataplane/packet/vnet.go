@@ -25,7 +25,7 @@ func (v *View) decodeOffload(l4 int) drop.Reason {
 	if flags == 0 && gso == gsoNone {
 		return drop.None
 	}
-	if flags&^(vnetNeedsCsum|vnetDataValid) != 0 {
+	if flags&^(vnetNeedsCsum|vnetDataValid) != 0 || v.Fragment && (flags&vnetNeedsCsum != 0 || gso != gsoNone) {
 		return drop.BadOffload
 	}
 	if flags&vnetNeedsCsum != 0 {

@@ -15,8 +15,15 @@ const (
 	etherIPv6 = 0x86dd
 )
 
-// dontFragment stands in the IPv4 header's word of flags and fragment offset.
-const dontFragment = 0x4000
+// What stands in the IPv4 header's word of flags and fragment offset.
+const (
+	dontFragment  = 0x4000
+	moreFragments = 0x2000
+)
+
+// fragmentHeader announces the extension header of IPv6 fragments (RFC 8200 section
+// 4.5).
+const fragmentHeader = 44
 
 // Lengths of headers without options, in bytes.
 const (
@@ -24,9 +31,11 @@ const (
 	arpLen  = 28 // for Ethernet and IPv4
 	ipv4Len = 20
 	ipv6Len = 40
-	tcpLen  = 20
-	udpLen  = 8
-	icmpLen = 8
+
+	fragmentLen = 8 // the extension header of IPv6
+	tcpLen      = 20
+	udpLen      = 8
+	icmpLen     = 8
 )
 
 // Message types of ICMP and ICMPv6.

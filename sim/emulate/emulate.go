@@ -20,8 +20,10 @@ import (
 	"github.com/plsim/plsim/dataplane/engine"
 	"github.com/plsim/plsim/dataplane/flow"
 	"github.com/plsim/plsim/dataplane/flowlog"
+	"github.com/plsim/plsim/dataplane/metrics"
 	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/topology"
+	"github.com/plsim/plsim/topology/cloudwatch"
 	"github.com/plsim/plsim/topology/netns"
 )
 
@@ -201,6 +203,7 @@ func (w *World) load() error {
 			return err
 		}
 	}
+	w.lab.Observe(w.now())
 	w.checks.follow(w.lab.Checks())
 	w.names.Store(w.lab.Names())
 	prog := w.lab.Compile()
@@ -286,6 +289,21 @@ func (w *World) Drops(nics []*topology.NIC) (sum [drop.NumReasons]uint64, err er
 		}
 	})
 	return sum, err
+}
+
+// Metrics implements [sim.World]. It may be called from any goroutine.
+func (w *World) Metrics() (all []cloudwatch.Series, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var counted []metrics.Series
+	var now clock.Time
+	err = w.engine.Do(func(walk *dataplane.Walk, at clock.Time) {
+		counted, now = walk.Metrics(at), at
+	})
+	if err != nil {
+		return nil, err
+	}
+	return w.lab.Metrics(now, counted), nil
 }
 
 // Close ends everything that Start began, and returns what went wrong in the

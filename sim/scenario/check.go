@@ -130,6 +130,8 @@ func (c *checker) step(path string, s *Step) {
 		if p := join(at, "interface"); c.src.Has(p) {
 			c.networkInterface(p, s.Drops.Interface)
 		}
+	case "metrics":
+		c.metrics(at, s.Metrics)
 	}
 	if len(expectable[action]) == 0 && s.Within != 0 {
 		c.wrong(join(path, "within"), "%s has no expectation to wait for: put within on the step that observes its effect", action)

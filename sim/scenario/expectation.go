@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/plsim/plsim/dataplane/drop"
@@ -28,7 +29,7 @@ var (
 )
 
 // numeric are the keys of expect whose values are whole numbers.
-var numeric = []string{"status", "succeeded", "failed", "targets", "exit_code", "count", "reasons"}
+var numeric = []string{"status", "succeeded", "failed", "targets", "exit_code", "count", "reasons", "datapoints"}
 
 // expect checks that an expectation is one of the step's action, and can hold.
 func (c *checker) expect(path, action string, e *Expect) {
@@ -145,6 +146,11 @@ func (c *checker) matcher(path, key string, m *Matcher) {
 		var known []string
 		switch {
 		case strings.Contains(text, "${"):
+			return
+		case key == "value":
+			if _, err := strconv.ParseFloat(text, 64); err != nil {
+				c.wrong(path, "expected a number, found %q", text)
+			}
 			return
 		case key == "error":
 			known = errorWords

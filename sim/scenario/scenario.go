@@ -65,6 +65,8 @@ type Step struct {
 	FlowLogs     *FlowLogs     `yaml:"flow_logs,omitempty" doc:"Read the VPC flow log of an interface."`
 	Drops        *Drops        `yaml:"drops,omitempty" doc:"Read the counters of dropped packets."`
 
+	Metrics *Metrics `yaml:"metrics,omitempty" doc:"Read a metric of CloudWatch, up to now (F1.54, F1.55, F2.69)."`
+
 	Expect *Expect `yaml:"expect,omitempty" doc:"What must hold. Default: the action succeeds."`
 }
 
@@ -198,6 +200,9 @@ type Expect struct {
 	Records []map[string]*Matcher `yaml:"records,omitempty" doc:"Flow log records that must be there, by field name. flow_logs."`
 	Absent  []map[string]*Matcher `yaml:"absent,omitempty" doc:"Flow log records that must not. flow_logs."`
 	Count   *Matcher              `yaml:"count,omitempty" doc:"How many records there are. flow_logs."`
+
+	Value      *Matcher `yaml:"value,omitempty" doc:"The statistic. metrics."`
+	Datapoints *Matcher `yaml:"datapoints,omitempty" doc:"In how many periods there was anything to report; 0 where nothing is reported. metrics."`
 
 	Reasons map[string]*Matcher `yaml:"reasons,omitempty" doc:"Packets dropped, by reason. drops."`
 }

@@ -42,6 +42,7 @@ var expectable = map[string][]string{
 	"target_health": {"states", "reason_codes"},
 	"flow_logs":     {"records", "absent", "count"},
 	"drops":         {"reasons"},
+	"metrics":       {"value", "datapoints"},
 }
 
 // actions are the keys of a step that do something, in the order of the struct.
@@ -137,6 +138,8 @@ func (s *Step) Title() string {
 			return "The packets dropped at " + s.Drops.Interface
 		}
 		return "The packets dropped"
+	case "metrics":
+		return "The metric " + s.Metrics.MetricName
 	}
 	return "Nothing"
 }

@@ -1,0 +1,175 @@
+package dataplane
+
+import (
+	"github.com/plsim/plsim/dataplane/clock"
+	"github.com/plsim/plsim/dataplane/conntrack"
+	"github.com/plsim/plsim/dataplane/drop"
+	"github.com/plsim/plsim/dataplane/flow"
+	"github.com/plsim/plsim/dataplane/metrics"
+	"github.com/plsim/plsim/dataplane/nlb"
+	"github.com/plsim/plsim/dataplane/packet"
+)
+
+// What CloudWatch counts. Events are counted where they are decided; packets and
+// bytes are what the paths have counted anyway.
+
+// Metrics returns what was counted up to now at the load balancers' nodes and the
+// endpoints' interfaces.
+func (w *Walk) Metrics(now clock.Time) []metrics.Series {
+	w.measureAll()
+	w.meter.Advance(now)
+	return w.meter.Snapshot()
+}
+
+// measureAll hands over what all paths have counted, and what died at endpoints,
+// before a slot of the meter ends.
+func (w *Walk) measureAll() {
+	for _, p := range w.paths.All() {
+		w.measure(p)
+	}
+	for id := range w.prog.Interfaces {
+		if w.prog.Interfaces[id].Kind != Endpoint {
+			continue
+		}
+		var sum uint64
+		for _, n := range w.drops[id] {
+			sum += n
+		}
+		w.meter.Add(metrics.Place{Node: metrics.None, Endpoint: flow.Scope(id)}, metrics.Dropped, sum-w.died[id])
+		w.died[id] = sum
+	}
+}
+
+// measure hands to the meter what a path has counted since it did so before: the
+// packets and bytes that a load balancer processes. Health checks are no bytes of
+// its flows (F2.69).
+func (w *Walk) measure(p *path) {
+	if !p.measured {
+		return
+	}
+	for i := range p.legs {
+		leg := &p.legs[i]
+		if leg.count.Packets == leg.told.packets {
+			continue
+		}
+		w.meter.AddAt(leg.count.Last, p.place, metrics.Packets, leg.count.Packets-leg.told.packets)
+		if p.balanced.Valid() {
+			w.meter.AddAt(leg.count.Last, p.place, p.bytes, leg.count.Bytes-leg.told.bytes)
+		}
+		leg.told = told{leg.count.Packets, leg.count.Bytes}
+	}
+}
+
+// told is what of a leg's count the meter knows.
+type told struct{ packets, bytes uint64 }
+
+// add leaves a packet out that was counted a moment ago.
+func (t *told) add(v *packet.View) {
+	t.packets += uint64(v.Segments)
+	t.bytes += uint64(v.WireLen)
+}
+
+// begins counts a new flow of a load balancer, which is sent to a target.
+func (d *decision) begins(t *Target) {
+	f := d.w.flows.At(d.path.balanced)
+	if f == nil {
+		return // a probe
+	}
+	f.Active = true
+	count, active := metrics.NewTCP, metrics.ActiveTCP
+	if f.Pair.Proto == packet.UDP {
+		count, active = metrics.NewUDP, metrics.ActiveUDP
+	}
+	d.w.meter.Add(d.path.place, count, 1)
+	d.w.meter.Change(d.path.place, active, 1)
+	if t.FailOpen {
+		d.w.meter.Add(d.path.place, metrics.FailOpen, 1) // F2.56
+	}
+}
+
+// ends takes a flow from those that are active. It may be over already.
+func (w *Walk) ends(f *nlb.Flow) {
+	if !f.Active {
+		return
+	}
+	f.Active = false
+	active := metrics.ActiveTCP
+	if f.Pair.Proto == packet.UDP {
+		active = metrics.ActiveUDP
+	}
+	w.meter.Change(placeOf(f), active, -1)
+}
+
+// turns counts what a FIN or RST means to a load balancer's flow: nobody who is
+// about to close is active (F1.54), and AWS counts who reset it (F2.62).
+func (w *Walk) turns(p *path, dir flow.Dir, v *packet.View) {
+	f := w.flows.At(p.balanced)
+	if f == nil {
+		return
+	}
+	w.meter.Advance(p.last)
+	if v.Flags&packet.RST != 0 {
+		from := metrics.ClientResets
+		if dir == flow.Reply {
+			from = metrics.TargetResets
+		}
+		w.meter.Add(p.place, from, 1)
+	}
+	if p.life.State() >= conntrack.Closing {
+		w.ends(f)
+	}
+}
+
+// rejects counts a flow that a load balancer refuses on its own account.
+func (d *decision) rejects(why drop.Reason) {
+	if !d.commit {
+		return
+	}
+	switch why {
+	case drop.PortAllocation:
+		d.w.meter.Add(d.path.place, metrics.PortErrors, 1) // F2.30
+	case drop.NoListener, drop.NoTarget:
+	default:
+		return
+	}
+	count := metrics.RejectedTCP
+	if d.v.Proto == packet.UDP {
+		count = metrics.RejectedUDP
+	}
+	d.w.meter.Add(d.path.place, count, 1)
+}
+
+// blocks counts what the security groups of a load balancer's node refuse: new
+// flows, and every message of ICMP (F2.66), each of which is therefore judged anew.
+func (d *decision) blocks(at InterfaceID, way flow.Way) {
+	if !d.commit || d.w.prog.Interfaces[at].Kind != Node || d.v.Proto == packet.TCP && d.midway() {
+		return
+	}
+	count := metrics.BlockedInICMP
+	if way == flow.Egress {
+		count = metrics.BlockedOutICMP
+	}
+	switch d.v.Proto {
+	case packet.TCP:
+		count += metrics.BlockedInTCP - metrics.BlockedInICMP
+	case packet.UDP:
+		count += metrics.BlockedInUDP - metrics.BlockedInICMP
+	default:
+		d.passing = true
+	}
+	d.w.meter.Add(d.path.place, count, 1)
+}
+
+// placeOf returns where a flow is counted.
+func placeOf(f *nlb.Flow) metrics.Place { return metrics.Place{Node: f.Node, Endpoint: f.Via} }
+
+// bytesOf returns which bytes a packet's are.
+func bytesOf(proto packet.Proto) metrics.Counter {
+	switch proto {
+	case packet.TCP:
+		return metrics.BytesTCP
+	case packet.UDP:
+		return metrics.BytesUDP
+	}
+	return metrics.BytesOther
+}
