@@ -123,8 +123,14 @@ type ListenerKey struct {
 
 // Listener forwards to target groups.
 type Listener struct {
-	IdleTimeout time.Duration // TCP 60–6000 s, default 350; UDP 120 (F2.44)
+	// TLS says that the node itself answers: the client's connection ends there,
+	// and the node's server asks for another one to a target (F2.8).
+	TLS         bool
+	IdleTimeout time.Duration // TCP 60–6000 s, default 350; TLS 350; UDP 120 (F2.44)
 	Forward     []Forward
+	// Sticky is for how long after its last new flow a client keeps its target
+	// group (F2.11); 0: not at all.
+	Sticky time.Duration
 }
 
 // Forward is a target group's share of a listener's new flows (F2.11).
@@ -138,6 +144,7 @@ type TargetGroup struct {
 	Label            string
 	CrossZone        bool // the group's setting already merged with the balancer's (F2.19)
 	PreserveClientIP bool // overridden for PrivateLink (F2.25)
+	TLS              bool // targets of a TLS listener are spoken to in TLS (F2.9)
 	Proxy            ProxyProtocol
 	Sticky           Stickiness
 	Targets          []Target
@@ -160,8 +167,9 @@ const (
 	StickyEndpoint            // across PrivateLink the address of the endpoint's interface
 )
 
-// Closure names flows to a target group that the load balancer closes. Its next
-// TCP segment is reset, whichever side sends it; its next datagram is a new flow.
+// Closure names flows that a load balancer closes: those to a target group, or with
+// Zone those of a zone. The next TCP segment of one is reset, whichever side sends
+// it; its next datagram is a new flow.
 type Closure struct {
 	Group uint16      // TargetGroup.Number
 	Addr  packet.Addr // of the target
@@ -169,6 +177,10 @@ type Closure struct {
 
 	Balancer uint16 // index in Program.Balancers
 	Listener uint16 // the port of its listener; 0: flows from every load balancer
+
+	// Zone is where the load balancer has lost its node: all flows through that node
+	// and to targets in the zone end (F2.61); 0: nowhere.
+	Zone ZoneID
 }
 
 // ProxyProtocol says which PROXY protocol version 2 header goes before the

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/plsim/plsim/dataplane/flowlog"
@@ -94,11 +95,20 @@ func (c *comparison) json(want map[string]*scenario.Matcher, body string) {
 // lookup finds a value by its dotted path, as text.
 func lookup(doc any, path string) (string, bool) {
 	for key := range strings.SplitSeq(path, ".") {
-		m, ok := doc.(map[string]any)
-		if !ok {
-			return "", false
-		}
-		if doc, ok = m[key]; !ok {
+		switch in := doc.(type) {
+		case map[string]any:
+			v, ok := in[key]
+			if !ok {
+				return "", false
+			}
+			doc = v
+		case []any:
+			i, err := strconv.Atoi(key)
+			if err != nil || i < 0 || i >= len(in) {
+				return "", false
+			}
+			doc = in[i]
+		default:
 			return "", false
 		}
 	}

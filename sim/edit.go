@@ -2,6 +2,7 @@ package sim
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 
 	"github.com/plsim/plsim/dataplane/drop"
@@ -33,6 +34,22 @@ func (p *player) edit(s *scenario.Step, e *scenario.Expect) (outcome, error) {
 	c.missing(e.Error, "error")
 	c.match("state", e.State, state)
 	return c.outcome(), nil
+}
+
+// describe reads what AWS's API says of a part of the lab.
+func (p *player) describe(part *topology.Part, e *scenario.Expect) (outcome, error) {
+	c := newComparison(e)
+	err := p.world.Look(func(lab *topology.Lab) error {
+		said, err := lab.Describe(part)
+		if err != nil {
+			return &refusedError{err}
+		}
+		text, err := json.Marshal(said)
+		c.note("%s", shorten(string(text), 300))
+		c.json(e.JSON, string(text))
+		return err
+	})
+	return c.outcome(), err
 }
 
 // flowLogs reads the records of an interface.

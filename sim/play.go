@@ -105,6 +105,8 @@ func (p *player) act(ctx context.Context, s *scenario.Step) (outcome, error) {
 		return p.exec(ctx, s.Exec, e)
 	case s.Wait != nil:
 		return outcome{seen: s.Wait.String() + " passed"}, p.world.Wait(ctx, s.Wait.Duration())
+	case s.Describe != nil:
+		return p.describe(s.Describe, e)
 	case s.TargetHealth != nil:
 		return p.targetHealth(s.TargetHealth, e)
 	case s.FlowLogs != nil:

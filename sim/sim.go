@@ -7,6 +7,7 @@ package sim
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/plsim/plsim/sim/scenario"
@@ -38,6 +39,8 @@ type Result struct {
 	// from beginning.
 	Error string       `json:"error,omitempty"`
 	Steps []StepResult `json:"steps"`
+	// Events are what endpoint services and their consumers were notified of (F1.13).
+	Events []topology.Event `json:"events,omitempty"`
 }
 
 // ResultSchemaVersion is raised when the JSON form of a Result or a Summary changes
@@ -105,5 +108,9 @@ func Play(ctx context.Context, sc *scenario.Scenario, lab *topology.Lab, w World
 		}
 	}
 	res.Duration = time.Since(began)
+	_ = w.Look(func(lab *topology.Lab) error { // it fails only if the function does
+		res.Events = slices.Clone(lab.Events)
+		return nil
+	})
 	return res, fault
 }

@@ -91,6 +91,7 @@ const maxSecondaryIPs = 7
 func (b *builder) balancerAttributes(path string, a *LoadBalancerAttributes) {
 	a.CrossZone = cmp.Or(a.CrossZone, new(bool))
 	a.SecondaryIPs = cmp.Or(a.SecondaryIPs, new(int))
+	b.routingPolicy(path, a)
 	if n := *a.SecondaryIPs; n < 0 || n > maxSecondaryIPs {
 		b.problems.add(at(path, secondaryIPs), "%d is out of range: AWS takes 0 to %d", n, maxSecondaryIPs)
 	}
@@ -133,6 +134,7 @@ func (l *Lab) modifiedBalancer(name string, a *LoadBalancerAttributes) (*balance
 	spec := *lb.LoadBalancer
 	spec.CrossZone = cmp.Or(a.CrossZone, spec.CrossZone)
 	spec.SecondaryIPs = cmp.Or(a.SecondaryIPs, spec.SecondaryIPs)
+	spec.RoutingPolicy = cmp.Or(a.RoutingPolicy, spec.RoutingPolicy)
 	b := &builder{Lab: l}
 	b.balancerAttributes("", &spec.LoadBalancerAttributes)
 	if has, n := *lb.SecondaryIPs, *spec.SecondaryIPs; n < has {

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/plsim/plsim/dataplane"
 )
 
 // Names is what the resolvers of the lab answer at one moment. It never changes,
@@ -11,6 +13,7 @@ import (
 type Names struct {
 	public map[string]Answer
 	own    map[string]map[string]Answer // by VPC
+	askers map[string]map[netip.Addr]dataplane.ZoneID
 }
 
 // Answer is what a resolver knows about a name.
@@ -25,7 +28,33 @@ type Answer struct {
 	// Addrs are the addresses of both families, IPv4 first and zones in the
 	// order of their names. To rotate them is up to the server (F1.25).
 	Addrs []netip.Addr
+
+	affinity int                // in so many of a hundred answers only the asker's zone counts (F2.5)
+	zones    []dataplane.ZoneID // of Addrs
 }
+
+// Near returns the addresses for an asker in a zone, and draw from 0 to 99 says
+// which of a hundred answers this is: all, or by the client routing policy those of
+// the asker's own zone where it has some (F2.5).
+func (a Answer) Near(zone dataplane.ZoneID, draw int) []netip.Addr {
+	if draw >= a.affinity {
+		return a.Addrs
+	}
+	var near []netip.Addr
+	for i, addr := range a.Addrs {
+		if a.zones[i] == zone {
+			near = append(near, addr)
+		}
+	}
+	if len(near) == 0 {
+		return a.Addrs
+	}
+	return near
+}
+
+// ZoneOf returns the zone of the interface that asks from an address in a VPC; 0 if
+// there is none.
+func (n *Names) ZoneOf(vpc string, asker netip.Addr) dataplane.ZoneID { return n.askers[vpc][asker] }
 
 // Names returns the lab's names as they are now:
 //
@@ -38,15 +67,18 @@ type Answer struct {
 //   - a service's host name (F1.21), which stands above those of its endpoints and has
 //     no address of its own;
 //   - a load balancer's regional and zonal names (F2.3), for every VPC; its regional
-//     name, too, leaves out zones that are not healthy (F2.57, F2.58);
+//     name, too, leaves out zones that are not healthy (F2.57, F2.58), and may prefer
+//     the asker's own (F2.5);
 //   - instances' names, in their own VPC if it has enable_dns_hostnames.
 func (l *Lab) Names() *Names {
-	names := &Names{public: map[string]Answer{}, own: map[string]map[string]Answer{}}
+	names := &Names{public: map[string]Answer{}, own: map[string]map[string]Answer{}, askers: map[string]map[netip.Addr]dataplane.ZoneID{}}
 	for _, n := range l.Networks {
-		names.own[n.Name] = map[string]Answer{}
+		names.own[n.Name], names.askers[n.Name] = map[string]Answer{}, map[netip.Addr]dataplane.ZoneID{}
 	}
 	for _, lb := range l.balancers {
-		names.public[lb.dnsName] = answer("", lb.healthyNodes()...)
+		regional := answer("", lb.healthyNodes()...)
+		regional.affinity = routingPolicies[lb.RoutingPolicy]
+		names.public[lb.dnsName] = regional
 		for _, n := range lb.nodes {
 			names.public[lb.zonalDNSName(n.Zone.Name)] = answer("", n)
 		}
@@ -70,6 +102,9 @@ func (l *Lab) Names() *Names {
 		}
 	}
 	for _, h := range l.Hosts {
+		for _, p := range h.NIC.Addrs {
+			names.askers[h.Network.Name][p.Addr()] = h.NIC.Zone.Num
+		}
 		if *h.Network.EnableHosts {
 			names.own[h.Network.Name][h.fullName] = answer("", h.NIC)
 		}
@@ -83,7 +118,7 @@ func answer(cname string, nics ...*NIC) Answer {
 		for _, n := range nics {
 			for _, p := range n.Addrs {
 				if f.holds(p.Addr()) {
-					a.Addrs = append(a.Addrs, p.Addr())
+					a.Addrs, a.zones = append(a.Addrs, p.Addr()), append(a.zones, n.Zone.Num)
 				}
 			}
 		}

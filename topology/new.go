@@ -3,6 +3,7 @@ package topology
 import (
 	"fmt"
 	"regexp"
+	"strings"
 
 	"github.com/plsim/plsim/dataplane"
 )
@@ -29,6 +30,7 @@ func New(name string, spec *Spec) (*Lab, error) {
 		b.addSubnets()
 		b.addGroups()
 		b.addHosts()
+		b.addCertificates()
 		b.addPools()
 		b.addBalancers()
 		b.addOffers()
@@ -136,7 +138,7 @@ func (b *builder) subnetRefs(path, owner string, network *Network, names []strin
 		b.problems.add(path, "is missing: name at least one subnet")
 	}
 	sameZone := "InvalidConfigurationRequest: A load balancer cannot be attached to multiple subnets in the same Availability Zone"
-	if network != nil {
+	if strings.HasPrefix(owner, "endpoint ") {
 		sameZone = "DuplicateSubnetsInSameZone: Found another VPC endpoint subnet in the availability zone of the subnet"
 	}
 	var subnets []*subnet

@@ -38,6 +38,18 @@ type ServiceChange struct {
 	RemovePrivateDNS    bool     `yaml:"remove_private_dns_name,omitempty" doc:"Take the private name away."`
 }
 
+// SubnetChange is a SetSubnets.
+type SubnetChange struct {
+	LoadBalancer string   `yaml:"load_balancer_arn" doc:"Load balancer, by name."`
+	Subnets      []string `yaml:"subnets" doc:"All subnets that it is to have, one a zone."`
+}
+
+// GroupChange is a SetSecurityGroups.
+type GroupChange struct {
+	LoadBalancer   string   `yaml:"load_balancer_arn" doc:"Load balancer, by name."`
+	SecurityGroups []string `yaml:"security_groups" doc:"All security groups that it is to have."`
+}
+
 // RecordChange is a change of Route 53's ChangeResourceRecordSets.
 type RecordChange struct {
 	Action  string   `yaml:"action" doc:"CREATE, UPSERT or DELETE."`

@@ -13,6 +13,7 @@ import (
 
 	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/scenario"
+	"github.com/plsim/plsim/topology"
 )
 
 // documentScript is the script that plays the scenarios of the documents.
@@ -87,7 +88,7 @@ func TestGuideIsComplete(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	full := sim.Result{Steps: []sim.StepResult{{Attempts: 1, Seen: "x", Differences: []string{"x"}, Explanation: []string{"x"}}}}
+	full := sim.Result{Events: []topology.Event{{}}, Steps: []sim.StepResult{{Attempts: 1, Seen: "x", Differences: []string{"x"}, Explanation: []string{"x"}}}}
 	b, err := json.Marshal(full)
 	if err != nil {
 		t.Fatal(err)

@@ -168,6 +168,14 @@ func (e *Engine) send(out dataplane.InterfaceID, f *packet.Frame) {
 	}
 }
 
+// Detach takes away the port behind an interface, and closes it. It must be called
+// within Do.
+func (e *Engine) Detach(id dataplane.InterfaceID) {
+	if int(id) < len(e.ports) && e.ports[id] != nil {
+		e.detach(id)
+	}
+}
+
 // detach lets go of a device that failed. It went with the instance that held
 // it: a fact of the lab, not a fault of the engine. Closing it also takes it from
 // the poller, which would else report it for ever.

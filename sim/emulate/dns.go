@@ -28,6 +28,7 @@ type resolver struct {
 	world *World
 	vpc   string
 	turn  atomic.Uint32 // rotates the addresses of a name (F1.25)
+	drawn atomic.Uint32 // counts the queries, of which a policy is for a share (F2.5)
 }
 
 // serveDNS starts a VPC's resolver over UDP and TCP, and returns when it listens.
@@ -58,7 +59,7 @@ func (r *resolver) ServeDNS(rw dns.ResponseWriter, q *dns.Msg) {
 	if len(q.Question) != 1 || q.Opcode != dns.OpcodeQuery {
 		m.Rcode = dns.RcodeNotImplemented
 	} else {
-		r.answer(m, q.Question[0])
+		r.answer(m, q.Question[0], addrPort(rw.RemoteAddr()).Addr())
 	}
 	if opt := q.IsEdns0(); opt != nil {
 		m.SetEdns0(opt.UDPSize(), false)
@@ -73,8 +74,9 @@ func (r *resolver) ServeDNS(rw dns.ResponseWriter, q *dns.Msg) {
 	_ = rw.WriteMsg(m) // who asked may be gone
 }
 
-func (r *resolver) answer(m *dns.Msg, q dns.Question) {
-	found := r.world.names.Load().Lookup(r.vpc, q.Name)
+func (r *resolver) answer(m *dns.Msg, q dns.Question, asker netip.Addr) {
+	names := r.world.names.Load()
+	found := names.Lookup(r.vpc, q.Name)
 	if !found.Found {
 		m.Rcode = dns.RcodeNameError
 		return
@@ -88,7 +90,8 @@ func (r *resolver) answer(m *dns.Msg, q dns.Question) {
 		m.Answer = append(m.Answer, &dns.CNAME{Hdr: header(owner, dns.TypeCNAME), Target: target})
 		owner = target
 	}
-	addrs := slices.Clone(found.Addrs)
+	// 37 has no divisor in common with 100: each hundred queries draw every number.
+	addrs := slices.Clone(found.Near(names.ZoneOf(r.vpc, asker), int(37*r.drawn.Add(1)%100)))
 	if n := len(addrs); n > 1 {
 		k := int(r.turn.Add(1)) % n
 		addrs = slices.Concat(addrs[k:], addrs[:k])

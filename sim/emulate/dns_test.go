@@ -1,6 +1,7 @@
 package emulate
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -40,7 +41,7 @@ vpc_endpoints: { api: { vpc_id: lab, service_name: api, subnet_ids: [a, b] } }
 		for range 10 {
 			q := new(dns.Msg).SetQuestion(dns.Fqdn(name), dns.TypeA)
 			m := new(dns.Msg).SetReply(q)
-			r.answer(m, q.Question[0])
+			r.answer(m, q.Question[0], netip.Addr{})
 			if len(m.Answer) != 2 {
 				t.Fatalf("%s has %d addresses", name, len(m.Answer))
 			}

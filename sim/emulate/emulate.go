@@ -198,6 +198,10 @@ func (w *World) Edit(f func(*topology.Lab) error) error {
 // load makes names, packets and health checks follow the lab as it is now. The
 // caller holds mu.
 func (w *World) load() error {
+	come, gone, err := w.renew()
+	if err != nil {
+		return err
+	}
 	for nic, n := range w.nodes {
 		if err := n.settle(nic); err != nil {
 			return err
@@ -211,7 +215,42 @@ func (w *World) load() error {
 	case w.edited <- struct{}{}:
 	default: // it has been told
 	}
-	return w.engine.Do(func(walk *dataplane.Walk, _ clock.Time) { walk.Load(prog) })
+	var failed error
+	err = w.engine.Do(func(walk *dataplane.Walk, _ clock.Time) {
+		walk.Load(prog)
+		for nic, n := range come {
+			failed = errors.Join(failed, w.engine.Attach(nic.Index, n.ns.Port()))
+		}
+		for nic := range gone {
+			w.engine.Detach(nic.Index)
+		}
+	})
+	for _, n := range gone {
+		failed = errors.Join(failed, n.ns.Close())
+	}
+	return errors.Join(err, failed)
+}
+
+// renew makes namespaces for the nodes that load balancers have got, and parts with
+// those that they have lost.
+func (w *World) renew() (come, gone map[*topology.NIC]*node, err error) {
+	come, gone = map[*topology.NIC]*node{}, map[*topology.NIC]*node{}
+	for _, nic := range w.lab.NICs {
+		n := w.nodes[nic]
+		switch {
+		case nic.Kind == dataplane.Node && n == nil:
+			ns, err := netns.New(configOf(nic))
+			if err != nil {
+				return nil, nil, fmt.Errorf("%s: %w", nic.Label, err)
+			}
+			w.nodes[nic] = newNode(nic, ns)
+			come[nic] = w.nodes[nic]
+		case nic.Kind == dataplane.Absent && n != nil:
+			delete(w.nodes, nic)
+			gone[nic] = n
+		}
+	}
+	return come, gone, nil
 }
 
 // Look implements [sim.World].
@@ -290,6 +329,9 @@ func (w *World) Drops(nics []*topology.NIC) (sum [drop.NumReasons]uint64, err er
 	})
 	return sum, err
 }
+
+// Began returns when the lab's time began: what its moment 0 is called.
+func (w *World) Began() time.Time { return w.began }
 
 // Metrics implements [sim.World]. It may be called from any goroutine.
 func (w *World) Metrics() (all []cloudwatch.Series, err error) {

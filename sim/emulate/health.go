@@ -33,8 +33,8 @@ type node struct {
 }
 
 func newNode(nic *topology.NIC, ns *netns.Namespace) *node {
-	n := &node{ns: ns}
-	n.addrs.Store(&nic.Addrs)
+	n, addrs := &node{ns: ns}, nic.Addrs
+	n.addrs.Store(&addrs)
 	return n
 }
 
@@ -48,7 +48,8 @@ func (n *node) settle(nic *topology.NIC) error {
 			}
 		}
 	}
-	n.addrs.Store(&nic.Addrs)
+	has = nic.Addrs
+	n.addrs.Store(&has)
 	return nil
 }
 
@@ -192,7 +193,7 @@ func (n *node) passes(ctx context.Context, c topology.Check) bool {
 
 // dial connects to where a check goes.
 func (n *node) dial(ctx context.Context, c topology.Check) (net.Conn, error) {
-	conn, err := n.ns.DialFrom(ctx, n.source(c.To.Addr()), "tcp", c.To.String())
+	conn, err := n.ns.DialFrom(ctx, netip.AddrPortFrom(n.source(c.To.Addr()), 0), "tcp", c.To.String())
 	if err != nil || !c.Proxied {
 		return conn, err
 	}

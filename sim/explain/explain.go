@@ -74,6 +74,8 @@ func (w *writer) step(s *dataplane.TraceStep) {
 		switch s.Why {
 		case drop.EndpointNotAvailable:
 			w.add("%s: the endpoint is not available", at)
+		case drop.EndpointRevoked:
+			w.add("%s: the flow's endpoint was rejected or deleted, and a reset tells of it", at)
 		case drop.None:
 			w.add("%s: the endpoint is available and leads to %s", at, w.name(s.To))
 		default:
@@ -88,6 +90,8 @@ func (w *writer) step(s *dataplane.TraceStep) {
 		default:
 			w.add("%s: the listener for %s port %d gets the packet", at, protocol(s.Proto), s.Tuple.DstPort)
 		}
+	case dataplane.StageAnswer:
+		w.add("%s: the listener's protocol is TLS: the connection ends here, seen as %s; the node opens another one to a target", at, tuple(s.Tuple))
 	case dataplane.StageTarget:
 		switch {
 		case s.Why == drop.TargetUnhealthy:

@@ -110,6 +110,12 @@ func (c *checker) step(path string, s *Step) {
 		c.targetEdit(at, s.Register)
 	case "deregister":
 		c.targetEdit(at, s.Deregister)
+	case "describe":
+		if c.lab != nil && !c.brokenBelow(at) {
+			if _, err := c.lab.Describe(s.Describe); err != nil {
+				c.wrong(at, "%v", err)
+			}
+		}
 	case "target_health":
 		c.reference(join(at, "target_group_arn"), "target group", s.TargetHealth.TargetGroup, c.names.targetGroups)
 	case "modify_listener":

@@ -72,6 +72,10 @@ var edits = map[string]func(s *Step, lab *topology.Lab) (state string, err error
 	"start_vpc_endpoint_service_private_dns_verification": func(s *Step, lab *topology.Lab) (string, error) {
 		return lab.StartPrivateDNSVerification(*s.VerifyPrivateDNS)
 	},
+	"set_subnets": func(s *Step, lab *topology.Lab) (string, error) { return "", lab.SetSubnets(s.SetSubnets) },
+	"set_security_groups": func(s *Step, lab *topology.Lab) (string, error) {
+		return "", lab.SetSecurityGroups(s.SetSecurityGroups)
+	},
 	"change_resource_record_sets": func(s *Step, lab *topology.Lab) (string, error) {
 		return "", lab.ChangeRecord(s.ChangeRecord)
 	},

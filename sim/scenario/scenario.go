@@ -57,13 +57,16 @@ type Step struct {
 	ModifyService     *topology.ServiceChange    `yaml:"modify_vpc_endpoint_service_configuration,omitempty" doc:"The provider changes an endpoint service, or makes it take on its load balancers' new zones (F1.49)."`
 	DeleteService     *string                    `yaml:"delete_vpc_endpoint_service,omitempty" doc:"The provider deletes this endpoint service (F1.12)."`
 	VerifyPrivateDNS  *string                    `yaml:"start_vpc_endpoint_service_private_dns_verification,omitempty" doc:"AWS looks for the proof of this endpoint service's private name (F1.27)."`
+	SetSubnets        *topology.SubnetChange     `yaml:"set_subnets,omitempty" doc:"Change the subnets of a load balancer; connections of a zone that goes end (F2.61)."`
+	SetSecurityGroups *topology.GroupChange      `yaml:"set_security_groups,omitempty" doc:"Change the security groups of a load balancer that has some (F2.63)."`
 	ChangeRecord      *topology.RecordChange     `yaml:"change_resource_record_sets,omitempty" doc:"Change a record of a public hosted zone."`
 
 	Wait *Duration `yaml:"wait,omitempty" doc:"Let this much of the lab's time pass."`
 
-	TargetHealth *TargetHealth `yaml:"target_health,omitempty" doc:"Read the health of a target group's targets."`
-	FlowLogs     *FlowLogs     `yaml:"flow_logs,omitempty" doc:"Read the VPC flow log of an interface."`
-	Drops        *Drops        `yaml:"drops,omitempty" doc:"Read the counters of dropped packets."`
+	Describe     *topology.Part `yaml:"describe,omitempty" doc:"Read what AWS's API says of an endpoint, an endpoint service or a load balancer, and which events there were (F1.13)."`
+	TargetHealth *TargetHealth  `yaml:"target_health,omitempty" doc:"Read the health of a target group's targets."`
+	FlowLogs     *FlowLogs      `yaml:"flow_logs,omitempty" doc:"Read the VPC flow log of an interface."`
+	Drops        *Drops         `yaml:"drops,omitempty" doc:"Read the counters of dropped packets."`
 
 	Metrics *Metrics `yaml:"metrics,omitempty" doc:"Read a metric of CloudWatch, up to now (F1.54, F1.55, F2.69)."`
 
@@ -102,7 +105,7 @@ type Resolve struct {
 type Exchange struct {
 	From       string   `yaml:"from,omitempty" doc:"Instance that connects. Leave out from and to for a connection that an earlier step kept."`
 	To         string   `yaml:"to,omitempty" doc:"HOST:PORT to connect to."`
-	Protocol   string   `yaml:"protocol,omitempty" doc:"tcp (default) or udp."`
+	Protocol   string   `yaml:"protocol,omitempty" doc:"tcp (default), udp or tls."`
 	Connection string   `yaml:"connection,omitempty" doc:"Name under which the connection is kept, to be used by later steps. Default: it is closed."`
 	Keepalive  Duration `yaml:"keepalive,omitempty" doc:"Send TCP keepalives after so much of the lab's time, rounded up to a second of the wall. Default: none."`
 	Send       string   `yaml:"send,omitempty" doc:"What to say. Default: nothing; the step listens."`
@@ -179,7 +182,7 @@ type Expect struct {
 
 	Status  *Matcher            `yaml:"status,omitempty" doc:"HTTP status. request."`
 	Body    *Matcher            `yaml:"body,omitempty" doc:"HTTP body, or what came first in answer. request, exchange."`
-	JSON    map[string]*Matcher `yaml:"json,omitempty" doc:"Values in a JSON body, by dotted path. request."`
+	JSON    map[string]*Matcher `yaml:"json,omitempty" doc:"Values in a JSON body or description, by dotted path; elements of lists by their number, from 0. request, describe."`
 	Headers map[string]*Matcher `yaml:"headers,omitempty" doc:"Response headers. request."`
 
 	Succeeded *Matcher            `yaml:"succeeded,omitempty" doc:"How many were answered. connections."`

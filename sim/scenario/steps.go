@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"strings"
@@ -34,11 +35,14 @@ var expectable = map[string][]string{
 	"delete_vpc_endpoint_service":                         {"state", "error"},
 	"start_vpc_endpoint_service_private_dns_verification": {"state", "error"},
 	"change_resource_record_sets":                         {"error"},
+	"set_subnets":                                         {"error"},
+	"set_security_groups":                                 {"error"},
 
 	"modify_target_group_attributes":  {"error"},
 	"modify_load_balancer_attributes": {"error"},
 
 	"wait":          nil,
+	"describe":      {"json"},
 	"target_health": {"states", "reason_codes"},
 	"flow_logs":     {"records", "absent", "count"},
 	"drops":         {"reasons"},
@@ -125,6 +129,12 @@ func (s *Step) Title() string {
 		return "The provider deletes endpoint service " + *s.DeleteService
 	case "start_vpc_endpoint_service_private_dns_verification":
 		return "AWS looks for the proof of the private name of " + *s.VerifyPrivateDNS
+	case "set_subnets":
+		return "Load balancer " + s.SetSubnets.LoadBalancer + " gets other subnets"
+	case "set_security_groups":
+		return "Load balancer " + s.SetSecurityGroups.LoadBalancer + " gets other security groups"
+	case "describe":
+		return "What AWS says of " + cmp.Or(s.Describe.VPCEndpoint, s.Describe.EndpointService, s.Describe.LoadBalancer)
 	case "change_resource_record_sets":
 		return fmt.Sprintf("%s the %s record %s", s.ChangeRecord.Action, s.ChangeRecord.Type, s.ChangeRecord.Name)
 	case "wait":
