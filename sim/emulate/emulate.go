@@ -128,7 +128,7 @@ func (w *World) build() error {
 	var jobs []*job
 	for _, nic := range w.lab.NICs {
 		switch nic.Kind {
-		case dataplane.Instance, dataplane.Resolver, dataplane.Node:
+		case dataplane.Instance, dataplane.OnPremises, dataplane.Resolver, dataplane.Node:
 			jobs = append(jobs, &job{nic: nic, cfg: configOf(nic)})
 		}
 	}
@@ -153,7 +153,7 @@ func (w *World) build() error {
 			continue
 		}
 		switch j.nic.Kind {
-		case dataplane.Instance:
+		case dataplane.Instance, dataplane.OnPremises:
 			spec, err := scenario.ExpandInstance(w.lab, j.nic.Host.Instance)
 			if err != nil {
 				errs = append(errs, fmt.Errorf("instance %s: %w", j.nic.Host.Name, err))

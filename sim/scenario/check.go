@@ -106,6 +106,14 @@ func (c *checker) step(path string, s *Step) {
 		c.ruleEdit(at, s.Authorize)
 	case "revoke":
 		c.ruleEdit(at, s.Revoke)
+	case "create_network_acl_entry":
+		c.entryEdit(at, s.CreateNetworkACLEntry)
+	case "replace_network_acl_entry":
+		c.entryEdit(at, s.ReplaceNetworkACLEntry)
+	case "delete_network_acl_entry":
+		c.reference(join(at, "network_acl_id"), "network ACL", s.DeleteNetworkACLEntry.NetworkACL, c.names.networkACLs)
+	case "delete_vpc_peering_connection":
+		c.reference(at, "VPC peering connection", *s.DeletePeering, c.names.peerings)
 	case "register":
 		c.targetEdit(at, s.Register)
 	case "deregister":
@@ -131,7 +139,7 @@ func (c *checker) step(path string, s *Step) {
 			c.judged(at, "attributes", c.lab.CheckLoadBalancerAttributes(e.LoadBalancer, e.Attributes))
 		}
 	case "flow_logs":
-		c.networkInterface(join(at, "interface"), s.FlowLogs.Interface)
+		c.logged(join(at, "interface"), s.FlowLogs.Interface)
 	case "drops":
 		if p := join(at, "interface"); c.src.Has(p) {
 			c.networkInterface(p, s.Drops.Interface)

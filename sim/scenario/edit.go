@@ -30,6 +30,21 @@ var edits = map[string]func(s *Step, lab *topology.Lab) (state string, err error
 		}
 		return "", lab.RevokeEgress(s.Revoke.SecurityGroup, s.Revoke.Egress)
 	},
+	"create_network_acl_entry": func(s *Step, lab *topology.Lab) (string, error) {
+		entry, outbound := s.CreateNetworkACLEntry.entry()
+		return "", lab.CreateNetworkACLEntry(s.CreateNetworkACLEntry.NetworkACL, outbound, entry)
+	},
+	"replace_network_acl_entry": func(s *Step, lab *topology.Lab) (string, error) {
+		entry, outbound := s.ReplaceNetworkACLEntry.entry()
+		return "", lab.ReplaceNetworkACLEntry(s.ReplaceNetworkACLEntry.NetworkACL, outbound, entry)
+	},
+	"delete_network_acl_entry": func(s *Step, lab *topology.Lab) (string, error) {
+		e := s.DeleteNetworkACLEntry
+		return "", lab.DeleteNetworkACLEntry(e.NetworkACL, e.Egress, e.RuleNo)
+	},
+	"delete_vpc_peering_connection": func(s *Step, lab *topology.Lab) (string, error) {
+		return "", lab.DeletePeeringConnection(*s.DeletePeering)
+	},
 	"register": func(s *Step, lab *topology.Lab) (string, error) {
 		return "", lab.RegisterTarget(s.Register.TargetGroup, s.Register.target())
 	},
@@ -143,7 +158,8 @@ func (c *checker) rehearse(path string, s *Step) {
 func (c *checker) checked(action string) bool {
 	switch action {
 	case "accept", "reject", "delete", "authorize", "revoke", "register", "deregister", "modify_listener",
-		"modify_target_group_attributes", "modify_load_balancer_attributes":
+		"modify_target_group_attributes", "modify_load_balancer_attributes",
+		"create_network_acl_entry", "replace_network_acl_entry", "delete_network_acl_entry", "delete_vpc_peering_connection":
 		return true
 	}
 	return false
