@@ -144,7 +144,7 @@ func TestDescribe(t *testing.T) {
 	}
 	read := func(p Part) (d struct {
 		State, ServiceState, DNSName string
-		DNSEntries                   []struct{ DnsName, HostedZoneId string } `json:"DnsEntries"` //nolint:revive // AWS's spelling
+		DNSEntries                   []struct{ DnsName, HostedZoneId string } `json:"DnsEntries"` //nolint:staticcheck // AWS's spelling
 		Connections                  []struct{ VpcEndpointState string }      `json:"VpcEndpointConnections"`
 		AvailabilityZones            []any
 		Events                       []string
