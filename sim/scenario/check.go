@@ -33,7 +33,8 @@ type checker struct {
 	now      clock.Time    // of the rehearsal
 	names    *names
 	broken   map[string]bool
-	kept     []string // connections that the steps so far have kept
+	unmade   map[string]string // endpoints that a step does not come to make, and why; "" where that has been said
+	kept     []string          // connections that the steps so far have kept
 	mistakes Mistakes
 }
 
@@ -378,6 +379,13 @@ func (c *checker) references(path string, v reflect.Value) {
 	rewrite(v, "", func(rel, text string) string {
 		_, err := expand(text, isForeign(rel, v.Type().Elem()), variable)
 		for _, e := range referenceErrors(err) {
+			name, _, _ := strings.Cut(strings.TrimPrefix(e.ref, "${vpc_endpoint."), ".")
+			switch why, unmade := c.unmade[name]; {
+			case unmade && why == "":
+				continue
+			case unmade:
+				e.msg = e.ref + ": no step makes this endpoint, since AWS refuses: " + why
+			}
 			p := c.src.nearest(below(path, rel))
 			c.mistakes = append(c.mistakes, c.src.MistakeIn(p, e.ref, label(p)+e.msg))
 		}

@@ -117,7 +117,14 @@ func (c *checker) rehearse(path string, s *Step) {
 		c.now = c.now.Add(s.Wait.Duration())
 		c.lab.Advance(c.now)
 	}
-	if c.lab == nil || len(chosen) != 1 || edits[chosen[0]] == nil || c.brokenBelow(path) {
+	if c.lab == nil || len(chosen) != 1 || edits[chosen[0]] == nil {
+		return
+	}
+	if e := s.CreateVPCEndpoint; e != nil {
+		c.names.endpoints = append(c.names.endpoints, e.Name)
+		c.unmade[e.Name] = "" // until it is made
+	}
+	if c.brokenBelow(path) {
 		return
 	}
 	step, err := s.Expand(c.lab)
@@ -125,17 +132,21 @@ func (c *checker) rehearse(path string, s *Step) {
 		return // c.references reports it
 	}
 	_, err = step.Apply(c.lab)
+	if e := s.CreateVPCEndpoint; e != nil && err == nil {
+		delete(c.unmade, e.Name)
+	}
 	var problems topology.Problems
 	var refusal *topology.Refusal
 	switch at := join(path, chosen[0]); {
-	case err == nil, c.checked(chosen[0]), errors.As(err, &refusal):
+	case err == nil, c.checked(chosen[0]):
+	case errors.As(err, &refusal):
+		if e := s.CreateVPCEndpoint; e != nil {
+			c.unmade[e.Name] = refusal.Error()
+		}
 	case errors.As(err, &problems):
 		c.problems(at, problems)
 	default:
 		c.wrong(at, "%v", err)
-	}
-	if s.CreateVPCEndpoint != nil {
-		c.names.endpoints = append(c.names.endpoints, s.CreateVPCEndpoint.Name)
 	}
 }
 
