@@ -27,6 +27,9 @@ func (w *Walk) report(p *path) {
 			growth = -growth
 		}
 		for i, h := range hops {
+			if j := i ^ 1; j < len(hops) && hops[j].at == h.at {
+				continue // a node that answers itself does not leave for itself
+			}
 			if w.prog.Interfaces[h.at].Kind == OnPremises {
 				continue // AWS logs nothing there
 			}
@@ -124,4 +127,5 @@ func (w *Walk) sweep(now clock.Time, n int) {
 	})
 	w.track.Sweep(now, n)
 	w.ports.Wake(now, n)
+	w.affinities.Sweep(n, func(_ flow.Ref, a *affinity) bool { return now >= a.until })
 }

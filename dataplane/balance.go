@@ -42,6 +42,10 @@ func (d *decision) balance(client, via, node InterfaceID) drop.Reason {
 	if why != drop.None {
 		return why
 	}
+	if listener.TLS {
+		d.answer(client, via, node, listener)
+		return drop.None
+	}
 	group, target, why := d.target(listener, node, private)
 	d.trace.target(node, target, why)
 	if why != drop.None {

@@ -53,7 +53,7 @@ func (t *Target) is(at InterfaceID, addr packet.Addr, port uint16) bool {
 // a target among those that the node may use.
 func (d *decision) target(l *Listener, node InterfaceID, private bool) (*TargetGroup, *Target, drop.Reason) {
 	key := tupleKey(node, d.v.Proto, d.at)
-	g, hash := l.choose(nlb.Hash(d.w.salt, &key, d.v.Seq))
+	g, hash := d.group(l, node, nlb.Hash(d.w.salt, &key, d.v.Seq))
 	if g == nil {
 		return nil, nil, drop.NoTarget
 	}

@@ -104,6 +104,10 @@ func (d *decision) bereaved(in InterfaceID) bool {
 
 // run takes the packet from the interface that sent it to the one that gets it.
 func (d *decision) run(in InterfaceID) drop.Reason {
+	call, why := d.behalf(in)
+	if why != drop.None {
+		return why
+	}
 	if ref, f, dir := d.balanced(in); f != nil {
 		return d.resume(ref, f, dir)
 	}
@@ -117,6 +121,12 @@ func (d *decision) run(in InterfaceID) drop.Reason {
 	d.trace.routed(in, to, route, lost)
 	if lost != drop.None {
 		return lost
+	}
+	if call != nil {
+		if call.as.Port != 0 {
+			return d.impersonate(in, call)
+		}
+		d.nameless = d.w.nameless(&call.Flow)
 	}
 	switch kind := d.w.prog.Interfaces[to].Kind; {
 	case kind == Endpoint:

@@ -48,7 +48,7 @@ func (w *Walk) limit(p *path, dir flow.Dir, growth int) int32 {
 // its subnet sends as itself, all else comes from the router.
 func (d *decision) seenFrom(from, to InterfaceID) (src, dst packet.MAC) {
 	a, b := &d.w.prog.Interfaces[from], &d.w.prog.Interfaces[to]
-	if a.Subnet == b.Subnet {
+	if a.Subnet == b.Subnet && from != to {
 		return a.MAC, b.MAC
 	}
 	return b.RouterMAC, b.MAC
@@ -76,12 +76,12 @@ func (d *decision) toll() (ttl uint8, mss uint16) {
 		return endpointTTL, endpointMSS6
 	case p.private:
 		return endpointTTL, endpointMSS4
-	case p.balanced.Valid():
-		return nodeTTL, 0
 	case own && v6:
 		return nodeTTL, nodeMSS6
 	case own:
 		return nodeTTL, nodeMSS4
+	case p.balanced.Valid():
+		return nodeTTL, 0
 	default:
 		return 0, 0
 	}

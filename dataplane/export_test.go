@@ -3,6 +3,7 @@ package dataplane
 import (
 	"fmt"
 
+	"github.com/plsim/plsim/dataplane/nlb"
 	"github.com/plsim/plsim/dataplane/snat"
 )
 
@@ -12,6 +13,7 @@ type Tables struct {
 	Paths, Tracked, Flows int
 	Ports                 int // source ports in use
 	Resting               int // and those that rest (F2.34)
+	Affinities            int // of clients to target groups (F2.11)
 
 	pairs map[snat.Pair]bool
 }
@@ -25,7 +27,7 @@ func (t *Tables) String() string {
 }
 
 // Empty reports whether the walk has forgotten everything.
-func (t *Tables) Empty() bool { return t.Paths+t.Tracked+t.Flows+t.Ports+t.Resting == 0 }
+func (t *Tables) Empty() bool { return t.Paths+t.Tracked+t.Flows+t.Ports+t.Resting+t.Affinities == 0 }
 
 // Count counts the state of w. It fails where a source port does not belong to
 // exactly one flow.
@@ -34,14 +36,21 @@ func (t *Tables) Count(w *Walk) error {
 		t.pairs = map[snat.Pair]bool{}
 	}
 	t.Paths, t.Tracked, t.Flows = w.paths.Len(), w.track.Len(), w.flows.Len()
-	t.Ports, t.Resting = 0, 0
+	t.Ports, t.Resting, t.Affinities = 0, 0, w.affinities.Len()
 	type held struct {
 		pair snat.Pair
 		port uint16
 	}
 	owned := map[held]bool{}
 	flows := map[snat.Pair]int{}
+	var all []*nlb.Flow
 	for _, f := range w.flows.All() {
+		all = append(all, f)
+	}
+	for _, c := range w.calls {
+		all = append(all, &c.Flow)
+	}
+	for _, f := range all {
 		if f.Port == 0 {
 			continue // the client's own
 		}

@@ -4,23 +4,29 @@ import (
 	"slices"
 
 	"github.com/plsim/plsim/dataplane/flow"
+	"github.com/plsim/plsim/dataplane/nlb"
 )
 
-// close forgets the flows that a load balancer closes.
+// close forgets the flows that a load balancer closes, and ends the connections
+// that its TLS listeners have to targets.
 func (w *Walk) close(closures []Closure) {
-	for ref, f := range w.flows.All() {
-		there, _, _ := w.flows.Keys(ref)
+	closed := func(f *nlb.Flow, listener uint16) bool {
 		balancer := w.prog.Interfaces[f.Node].Balancer
-		closed := func(c Closure) bool {
+		return slices.ContainsFunc(closures, func(c Closure) bool {
 			if c.Zone != 0 {
 				return c.Balancer == balancer && (w.zone(f.Node) == c.Zone || w.zone(f.Target) == c.Zone)
 			}
 			return c.Group == f.Group && (c.Port == 0 || c.Addr == f.Pair.Target && c.Port == f.Pair.TargetPort) &&
-				(c.Listener == 0 || c.Balancer == balancer && c.Listener == there.DstPort)
-		}
-		if slices.ContainsFunc(closures, closed) {
+				(c.Listener == 0 || c.Balancer == balancer && c.Listener == listener)
+		})
+	}
+	for ref, f := range w.flows.All() {
+		if there, _, _ := w.flows.Keys(ref); closed(f, there.DstPort) {
 			w.forget(ref)
 		}
+	}
+	for _, c := range w.calls {
+		c.over = c.over || closed(&c.Flow, c.listener)
 	}
 }
 

@@ -1,6 +1,7 @@
 package dataplane_test
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -29,8 +30,8 @@ import (
 //	acl SUBNET in|out NUMBER allow|deny PROTO PORTS CIDR  (- for any; FIRST-LAST; of ICMP the type)
 //	route SUBNET CIDR peering|gateway [VPC,VPC]      (without a VPC it leads nowhere)
 //	balancer NAME [enforce]
-//	listener BALANCER PROTO PORT TARGETS[*WEIGHT],… [idle=350s]
-//	targets NAME [cross_zone] [preserve] [proxy[=early|wide]] [sticky=client|endpoint] [INTERFACE:PORT[/avoid][/reset][/failopen]…]
+//	listener BALANCER PROTO PORT TARGETS[*WEIGHT],… [idle=350s] [sticky=60s]
+//	targets NAME [cross_zone] [preserve] [tls] [proxy[=early|wide]] [sticky=client|endpoint] [INTERFACE:PORT[/avoid][/reset][/failopen]…]
 //	former NAME INTERFACE:PORT…                      (targets that have left)
 //	reset_revoked                                    (flows of endpoints that are gone)
 //	lost BALANCER ZONE NODE                          (which it had there, when it is loaded)
@@ -232,7 +233,7 @@ func (l *lab) line(f []string) error {
 		})
 	case "targets":
 		l.targets[word(1)] = &dataplane.TargetGroup{
-			Label: word(1), CrossZone: slices.Contains(f, "cross_zone"), PreserveClientIP: slices.Contains(f, "preserve"),
+			Label: word(1), CrossZone: slices.Contains(f, "cross_zone"), TLS: slices.Contains(f, "tls"), PreserveClientIP: slices.Contains(f, "preserve"),
 			Proxy: dataplane.ProxyProtocol{
 				Enabled: slices.Contains(f, "proxy") || option(f, "proxy") != "", Early: option(f, "proxy") == "early",
 				IPv6Size: pick(option(f, "proxy") == "wide", ppv2.WideSize, ppv2.Size),
@@ -253,7 +254,7 @@ func (l *lab) line(f []string) error {
 		l.routes[word(1)] = append(l.routes[word(1)], r)
 	case "listener":
 		lb := l.balancer(word(1))
-		listener := &dataplane.Listener{IdleTimeout: 350 * time.Second} // F2.44
+		listener := &dataplane.Listener{TLS: word(2) == "tls", IdleTimeout: 350 * time.Second} // F2.44
 		for s := range strings.SplitSeq(word(4), ",") {
 			name, weight, weighted := strings.Cut(s, "*")
 			g := l.targets[name]
@@ -269,6 +270,7 @@ func (l *lab) line(f []string) error {
 		if word(2) == "udp" {
 			listener.IdleTimeout = 120 * time.Second
 		}
+		listener.Sticky, _ = time.ParseDuration(option(f, "sticky"))
 		if s := option(f, "idle"); s != "" {
 			listener.IdleTimeout, _ = time.ParseDuration(s)
 		}
@@ -283,7 +285,7 @@ func (l *lab) line(f []string) error {
 
 var stickiness = map[string]dataplane.Stickiness{"client": dataplane.StickyClient, "endpoint": dataplane.StickyEndpoint}
 
-var protocols = map[string]packet.Proto{"tcp": packet.TCP, "udp": packet.UDP, "icmp": packet.ICMP}
+var protocols = map[string]packet.Proto{"tcp": packet.TCP, "tls": packet.TCP, "udp": packet.UDP, "icmp": packet.ICMP}
 
 func (l *lab) nic(f []string, word func(int) string) error {
 	vpc, _, _ := strings.Cut(word(1), "/")
@@ -480,11 +482,17 @@ func (l *lab) ip(text string) netip.Addr {
 	if a.IsUnspecified() {
 		return netip.IPv6Unspecified()
 	}
+	if rest, ok := strings.CutPrefix(text, "240.0.0."); ok { // a client at a TLS listener
+		return netip.MustParseAddr("100::" + rest)
+	}
 	return netip.MustParseAddr("fd00::" + strings.ReplaceAll(text, ".", ":"))
 }
 
 // show is the inverse of addr.
 func (l *lab) show(a netip.Addr) string {
+	if s, ok := strings.CutPrefix(a.String(), "100::"); ok && l.v6 {
+		return "240.0.0." + cmp.Or(s, "0")
+	}
 	if s, ok := strings.CutPrefix(a.String(), "fd00::"); ok && l.v6 {
 		return strings.ReplaceAll(s, ":", ".")
 	}

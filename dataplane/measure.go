@@ -53,7 +53,7 @@ func (w *Walk) measure(p *path) {
 			continue
 		}
 		w.meter.AddAt(leg.count.Last, p.place, metrics.Packets, leg.count.Packets-leg.told.packets)
-		if p.balanced.Valid() {
+		if p.balanced.Valid() && p.bytes != noBytes {
 			w.meter.AddAt(leg.count.Last, p.place, p.bytes, leg.count.Bytes-leg.told.bytes)
 		}
 		leg.told = told{leg.count.Packets, leg.count.Bytes}
@@ -69,20 +69,18 @@ func (t *told) add(v *packet.View) {
 	t.bytes += uint64(v.WireLen)
 }
 
-// begins counts a new flow of a load balancer, which is sent to a target.
+// begins counts a new flow of a load balancer, which is sent to a target; t is nil
+// where the node answers itself. A client and its target are one flow (F2.69).
 func (d *decision) begins(t *Target) {
 	f := d.w.flows.At(d.path.balanced)
-	if f == nil {
-		return // a probe
+	if f == nil || f.Called() {
+		return // a probe, or counted already
 	}
 	f.Active = true
-	count, active := metrics.NewTCP, metrics.ActiveTCP
-	if f.Pair.Proto == packet.UDP {
-		count, active = metrics.NewUDP, metrics.ActiveUDP
-	}
+	count, active := activity(f)
 	d.w.meter.Add(d.path.place, count, 1)
 	d.w.meter.Change(d.path.place, active, 1)
-	if t.FailOpen {
+	if t != nil && t.FailOpen {
 		d.w.meter.Add(d.path.place, metrics.FailOpen, 1) // F2.56
 	}
 }
@@ -93,24 +91,35 @@ func (w *Walk) ends(f *nlb.Flow) {
 		return
 	}
 	f.Active = false
-	active := metrics.ActiveTCP
-	if f.Pair.Proto == packet.UDP {
-		active = metrics.ActiveUDP
-	}
+	_, active := activity(f)
 	w.meter.Change(placeOf(f), active, -1)
+}
+
+// activity returns what a flow counts as.
+func activity(f *nlb.Flow) (metrics.Counter, metrics.Gauge) {
+	switch {
+	case f.Answers():
+		return metrics.NewTLS, metrics.ActiveTLS
+	case f.Pair.Proto == packet.UDP:
+		return metrics.NewUDP, metrics.ActiveUDP
+	}
+	return metrics.NewTCP, metrics.ActiveTCP
 }
 
 // turns counts what a FIN or RST means to a load balancer's flow: nobody who is
 // about to close is active (F1.54), and AWS counts who reset it (F2.62).
 func (w *Walk) turns(p *path, dir flow.Dir, v *packet.View) {
 	f := w.flows.At(p.balanced)
-	if f == nil {
+	if f == nil || f.Called() {
 		return
 	}
 	w.meter.Advance(p.last)
 	if v.Flags&packet.RST != 0 {
 		from := metrics.ClientResets
-		if dir == flow.Reply {
+		switch {
+		case dir == flow.Reply && f.Answers():
+			from = metrics.BalancerResets
+		case dir == flow.Reply:
 			from = metrics.TargetResets
 		}
 		w.meter.Add(p.place, from, 1)
@@ -158,6 +167,28 @@ func (d *decision) blocks(at InterfaceID, way flow.Way) {
 		d.passing = true
 	}
 	d.w.meter.Add(d.path.place, count, 1)
+}
+
+// Misnegotiated counts a TLS handshake of a node's server that failed, as one of
+// metrics.ClientTLSErrors and metrics.TargetTLSErrors.
+func (w *Walk) Misnegotiated(now clock.Time, node InterfaceID, with metrics.Counter) {
+	w.meter.Advance(now)
+	w.meter.Add(metrics.Place{Node: flow.Scope(node), Endpoint: metrics.None}, with, 1)
+}
+
+// noBytes stands for those of the connections that a TLS listener makes: its flows
+// are counted at the client's side.
+const noBytes = metrics.NumCounters
+
+// bytesOfFlow corrects what bytesOf says of the packets of a flow.
+func bytesOfFlow(f *nlb.Flow, as metrics.Counter) metrics.Counter {
+	switch {
+	case f.Called():
+		return noBytes
+	case f.Answers() && as == metrics.BytesTCP:
+		return metrics.BytesTLS
+	}
+	return as
 }
 
 // placeOf returns where a flow is counted.

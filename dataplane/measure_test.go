@@ -16,18 +16,19 @@ import (
 
 // counters are the names of the counters in sheets.
 var counters = [metrics.NumCounters]string{
-	metrics.NewTCP: "new_tcp", metrics.NewUDP: "new_udp",
+	metrics.NewTCP: "new_tcp", metrics.NewUDP: "new_udp", metrics.NewTLS: "new_tls",
 	metrics.RejectedTCP: "rejected_tcp", metrics.RejectedUDP: "rejected_udp",
-	metrics.BytesTCP: "bytes_tcp", metrics.BytesUDP: "bytes_udp", metrics.BytesOther: "bytes_other",
+	metrics.BytesTCP: "bytes_tcp", metrics.BytesUDP: "bytes_udp", metrics.BytesTLS: "bytes_tls", metrics.BytesOther: "bytes_other",
 	metrics.Packets: "packets", metrics.PortErrors: "port_errors", metrics.FailOpen: "fail_open",
 	metrics.ClientResets: "client_resets", metrics.BalancerResets: "balancer_resets", metrics.TargetResets: "target_resets",
+	metrics.ClientTLSErrors: "client_tls_errors", metrics.TargetTLSErrors: "target_tls_errors",
 	metrics.BlockedInICMP: "blocked_in_icmp", metrics.BlockedInTCP: "blocked_in_tcp", metrics.BlockedInUDP: "blocked_in_udp",
 	metrics.BlockedOutICMP: "blocked_out_icmp", metrics.BlockedOutTCP: "blocked_out_tcp", metrics.BlockedOutUDP: "blocked_out_udp",
 	metrics.Dropped: "dropped",
 }
 
 var gauges = [metrics.NumGauges]string{
-	metrics.ActiveTCP: "active_tcp", metrics.ActiveUDP: "active_udp",
+	metrics.ActiveTCP: "active_tcp", metrics.ActiveUDP: "active_udp", metrics.ActiveTLS: "active_tls",
 }
 
 // metrics prints what has changed since it did so before: a line for each place and

@@ -123,8 +123,14 @@ type ListenerKey struct {
 
 // Listener forwards to target groups.
 type Listener struct {
-	IdleTimeout time.Duration // TCP 60–6000 s, default 350; UDP 120 (F2.44)
+	// TLS says that the node itself answers: the client's connection ends there,
+	// and the node's server asks for another one to a target (F2.8).
+	TLS         bool
+	IdleTimeout time.Duration // TCP 60–6000 s, default 350; TLS 350; UDP 120 (F2.44)
 	Forward     []Forward
+	// Sticky is for how long after its last new flow a client keeps its target
+	// group (F2.11); 0: not at all.
+	Sticky time.Duration
 }
 
 // Forward is a target group's share of a listener's new flows (F2.11).
@@ -138,6 +144,7 @@ type TargetGroup struct {
 	Label            string
 	CrossZone        bool // the group's setting already merged with the balancer's (F2.19)
 	PreserveClientIP bool // overridden for PrivateLink (F2.25)
+	TLS              bool // targets of a TLS listener are spoken to in TLS (F2.9)
 	Proxy            ProxyProtocol
 	Sticky           Stickiness
 	Targets          []Target

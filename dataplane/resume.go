@@ -62,7 +62,7 @@ func (d *decision) resume(ref flow.Ref, f *nlb.Flow, dir flow.Dir) drop.Reason {
 // interfaces in the packet's direction.
 func (d *decision) join(ref flow.Ref, f *nlb.Flow, dir flow.Dir) [maxHops]flow.Scope {
 	p := &d.path
-	p.balanced, p.private, p.place = ref, f.Private, placeOf(f)
+	p.balanced, p.private, p.place, p.bytes = ref, f.Private, placeOf(f), bytesOfFlow(f, p.bytes)
 	front := f.Node
 	if f.Private {
 		front = f.Via

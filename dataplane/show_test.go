@@ -290,6 +290,8 @@ func (e *env) trace(out *strings.Builder, tr *dataplane.Trace) {
 			fmt.Fprintf(out, " endpoint on %s", e.lab.name(s.To))
 		case dataplane.StageListener:
 			fmt.Fprint(out, " listener")
+		case dataplane.StageAnswer:
+			fmt.Fprint(out, " answers")
 		case dataplane.StageTarget:
 			fmt.Fprintf(out, " target %s:%d", e.lab.name(s.To), s.Target.Port)
 		case dataplane.StageTranslate:

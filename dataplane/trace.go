@@ -26,6 +26,7 @@ const (
 	StageRoute                  // To has the destination address; Route leads there
 	StageEndpoint               // Interface is an endpoint's; To is the node it uses
 	StageListener               // Interface is a node, asked for Proto and Tuple's destination port
+	StageAnswer                 // Interface is a node whose server gets the packet as Tuple: the listener's protocol is TLS
 	StageTarget                 // Interface is a node; Target was chosen
 	StageTranslate              // Tuple is what the packet looks like from here on
 	StageDeliver                // To gets the packet as Tuple
@@ -98,6 +99,10 @@ func (t *Trace) endpoint(at, node InterfaceID, why drop.Reason) {
 
 func (t *Trace) listener(node InterfaceID, proto packet.Proto, at packet.Tuple, why drop.Reason) {
 	t.add(TraceStep{Stage: StageListener, Interface: node, To: NoInterface, Proto: proto, Tuple: at, Why: why})
+}
+
+func (t *Trace) answered(node InterfaceID, at packet.Tuple) {
+	t.add(TraceStep{Stage: StageAnswer, Interface: node, To: NoInterface, Tuple: at})
 }
 
 func (t *Trace) target(node InterfaceID, target *Target, why drop.Reason) {

@@ -22,11 +22,15 @@ type Walk struct {
 	prog     *Program
 	settings Settings
 
-	paths *flow.Table[path]     // what was decided, by flow; may be forgotten at any time
-	track *conntrack.Table      // security groups: who may answer, by interface (D5)
-	flows *flow.Table[nlb.Flow] // load balancers: which target, which source port (D5)
-	ports *snat.Pool            // the source ports of the load balancers' nodes
-	bound map[InterfaceID]InterfaceID
+	paths      *flow.Table[path]     // what was decided, by flow; may be forgotten at any time
+	track      *conntrack.Table      // security groups: who may answer, by interface (D5)
+	flows      *flow.Table[nlb.Flow] // load balancers: which target, which source port (D5)
+	ports      *snat.Pool            // the source ports of the load balancers' nodes
+	bound      map[InterfaceID]InterfaceID
+	affinities *flow.Table[affinity] // of clients to target groups
+
+	callers uint32             // how many clients TLS listeners have answered
+	calls   map[flow.Key]*call // the connections of TLS listeners to targets, as they leave the node
 
 	rnd    *rand.Rand
 	chance *rand.PCG // what rnd draws from
@@ -89,6 +93,7 @@ func New(prog *Program, s Settings) *Walk {
 		flows:    flow.NewTable[nlb.Flow](seed()),
 		ports:    snat.NewPool(s.SourcePorts),
 		bound:    make(map[InterfaceID]InterfaceID),
+		calls:    make(map[flow.Key]*call),
 		rnd:      rnd,
 		chance:   chance,
 		meter:    metrics.NewMeter(),
@@ -96,6 +101,7 @@ func New(prog *Program, s Settings) *Walk {
 	}
 	w.track = conntrack.NewTable(seed(), s.Tracking, s.TrackedFlows, w.lives)
 	w.salt = seed()
+	w.affinities = flow.NewTable[affinity](w.salt)
 	w.Load(prog)
 	return w
 }

@@ -61,6 +61,7 @@ type env struct {
 	lastAt dataplane.InterfaceID
 	ports  map[netip.AddrPort]string // random source ports by their stable names
 	tables dataplane.Tables
+	calls  map[callKey]dataplane.Call
 
 	measured map[string]bool // lines of metrics that were printed
 }
@@ -100,6 +101,8 @@ func (e *env) run(t *testing.T, d *datadriven.TestData) string {
 		e.probed.Expire(e.now, 1<<20)
 		e.count(t, d)
 		fmt.Fprintln(&out, &e.tables)
+	case "call":
+		e.call(t, d, &out)
 	case "drops":
 		e.drops(&out)
 	case "metrics":

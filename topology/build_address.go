@@ -181,6 +181,7 @@ func (b *builder) addResolvers() {
 // addNames gives instances their names, and https servers those of the services
 // in front of them.
 func (b *builder) addNames() {
+	b.nameCertificates()
 	domain := b.Region + ".compute.internal"
 	if b.Region == "us-east-1" {
 		domain = "ec2.internal"
@@ -207,7 +208,9 @@ func (b *builder) frontNames(h *Host) []string {
 		if lb.offer == nil || lb.offer.PrivateDNSName == "" || slices.Contains(names, lb.offer.PrivateDNSName) {
 			continue
 		}
-		if slices.ContainsFunc(slices.Concat(lb.shares...), func(s share) bool { return s.serves(h) }) {
+		if slices.ContainsFunc(lb.forwards, func(f forwarding) bool {
+			return slices.ContainsFunc(f.shares, func(s share) bool { return s.serves(h) })
+		}) {
 			names = append(names, lb.offer.PrivateDNSName)
 		}
 	}

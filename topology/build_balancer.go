@@ -11,14 +11,14 @@ import (
 )
 
 // laterProtocols are AWS's, but not yet plsim's.
-var laterProtocols = []string{"TLS", "HTTP", "HTTPS", "GENEVE"}
+var laterProtocols = []string{"HTTP", "HTTPS", "GENEVE"}
 
 // quic are the protocols that stay out of a lab (F2.13).
 var quic = []string{"QUIC", "TCP_QUIC"}
 
 // protocol checks the protocol of a listener or a target group.
 func (b *builder) protocol(path, protocol string) bool {
-	choices := []string{"TCP", "UDP", "TCP_UDP"}
+	choices := []string{"TCP", "UDP", "TCP_UDP", "TLS"}
 	switch {
 	case protocol == "":
 		b.problems.add(path, "is missing: choose from %s", strings.Join(choices, ", "))
@@ -297,7 +297,7 @@ func (b *builder) addListeners(lb *balancer) {
 		b.problems.add(path, "%d listeners: a load balancer takes %d at most", n, maxListeners)
 	}
 	ports := map[int]*Listener{}
-	lb.shares = make([][]share, 0, len(lb.Listeners))
+	lb.forwards = make([]forwarding, 0, len(lb.Listeners))
 	elements(&b.problems, path, lb.Listeners, func(path string, l *Listener) {
 		known := b.protocol(at(path, "protocol"), l.Protocol)
 		if b.port(at(path, "port"), l.Port) {
@@ -311,14 +311,15 @@ func (b *builder) addListeners(lb *balancer) {
 			}
 		}
 		b.idleTimeout(path, l)
+		b.tlsListener(path, l)
 		path = at(path, "default_action")
 		if l.DefaultAction == nil {
 			b.problems.add(path, "is missing: write { target_group_arn: NAME }")
-			lb.shares = append(lb.shares, nil)
+			lb.forwards = append(lb.forwards, forwarding{})
 			return
 		}
-		shares, problems := b.forward(lb, l, l.DefaultAction)
-		lb.shares = append(lb.shares, shares)
+		f, problems := b.forward(lb, l, l.DefaultAction)
+		lb.forwards = append(lb.forwards, f)
 		b.problems.under(path, problems)
 	})
 }
@@ -329,7 +330,9 @@ func (b *builder) idleTimeout(path string, l *Listener) {
 	switch {
 	case l.Protocol == "UDP" && l.TCPIdleTimeout != 0:
 		b.problems.add(path, "is for TCP: a UDP listener forgets flows after 120 seconds, always")
-	case l.Protocol == "UDP":
+	case l.Protocol == "TLS" && l.TCPIdleTimeout != 0:
+		b.problems.add(path, "is for TCP: a TLS listener forgets flows after 350 seconds, always")
+	case l.Protocol == "UDP", l.Protocol == "TLS":
 	case l.TCPIdleTimeout == 0:
 		l.TCPIdleTimeout = 350
 	case l.TCPIdleTimeout < 60 || l.TCPIdleTimeout > 6000:

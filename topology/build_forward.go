@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/plsim/plsim/dataplane"
 )
@@ -13,6 +14,7 @@ var fits = map[string][]string{
 	"TCP":     {"TCP", "TCP_UDP"},
 	"UDP":     {"UDP", "TCP_UDP"},
 	"TCP_UDP": {"TCP_UDP"},
+	"TLS":     {"TCP", "TLS"},
 }
 
 // maxWeight bounds the weights of target groups (F2.11).
@@ -20,7 +22,7 @@ const maxWeight = 999
 
 // forward completes and resolves an action of a listener. The problems' paths are
 // relative to it.
-func (l *Lab) forward(lb *balancer, listener *Listener, a *Action) (shares []share, problems Problems) {
+func (l *Lab) forward(lb *balancer, listener *Listener, a *Action) (f forwarding, problems Problems) {
 	if a.Type == "" {
 		a.Type = "forward"
 	}
@@ -32,7 +34,7 @@ func (l *Lab) forward(lb *balancer, listener *Listener, a *Action) (shares []sha
 		problems.add("target_group_arn", "is missing: name a target group")
 	case a.Forward == nil:
 		if p := l.forwardTo(&problems, "target_group_arn", lb, listener, a.TargetGroup); p != nil {
-			shares = append(shares, share{p, 1})
+			f.shares = append(f.shares, share{p, 1})
 		}
 	case a.TargetGroup != "":
 		problems.add("forward", "cannot stand beside target_group_arn: name all target groups here")
@@ -51,14 +53,38 @@ func (l *Lab) forward(lb *balancer, listener *Listener, a *Action) (shares []sha
 			if p == nil {
 				return
 			}
-			if slices.ContainsFunc(shares, func(s share) bool { return s.pool == p }) {
+			if slices.ContainsFunc(f.shares, func(s share) bool { return s.pool == p }) {
 				problems.add(at(path, "arn"), "target group %s is listed twice", p.name)
 			}
-			shares = append(shares, share{p, weight})
+			f.shares = append(f.shares, share{p, weight})
 		})
+		f.sticky = a.Forward.Stickiness.check(&problems, listener)
 	}
-	return shares, problems
+	return f, problems
 }
+
+// check completes and checks the stickiness of a listener's target groups (F2.11),
+// and returns how long a client keeps its group; 0: not at all.
+func (s *GroupStickiness) check(problems *Problems, listener *Listener) time.Duration {
+	if s == nil {
+		return 0
+	}
+	const path = "forward.stickiness"
+	switch d := s.Duration; {
+	case d < 0 || d > maxGroupStickiness:
+		problems.add(path+".duration", "%d is out of range: AWS takes 1 to %d seconds", d, maxGroupStickiness)
+	case !s.Enabled:
+		return 0
+	case listener.Protocol == "TLS":
+		problems.add(path, "is not for TLS listeners: remove it")
+	case d == 0:
+		problems.add(path+".duration", "is missing: how many seconds a client keeps its target group, 1 to %d", maxGroupStickiness)
+	}
+	return seconds(s.Duration)
+}
+
+// maxGroupStickiness bounds the duration of stickiness, in seconds: seven days.
+const maxGroupStickiness = 604800
 
 // forwardTo resolves the name of a target group that a listener forwards to.
 func (l *Lab) forwardTo(problems *Problems, path string, lb *balancer, listener *Listener, name string) *pool {
@@ -70,6 +96,8 @@ func (l *Lab) forwardTo(problems *Problems, path string, lb *balancer, listener 
 		return nil
 	case needs != nil && fits[p.Protocol] != nil && !slices.Contains(needs, p.Protocol):
 		problems.add(path, "a %s listener cannot forward to target group %s, whose protocol is %s; it needs %s", listener.Protocol, p.name, p.Protocol, strings.Join(needs, " or "))
+	case listener.Protocol == "TLS" && p.Stickiness != nil && p.Stickiness.Enabled: // F2.18
+		problems.add(path, "target group %s has stickiness, which TLS listeners do not know: remove it, or use another target group", p.name)
 	case lb.network != nil && p.network != nil && p.network != lb.network:
 		problems.add(path, "target group %s is in VPC %s, but load balancer %s is in VPC %s", p.name, p.network.Name, lb.name, lb.network.Name)
 	case p.family == ipv6 && lb.blocks < 2:
@@ -110,14 +138,14 @@ func (l *Lab) CheckListener(name string, port int, a *Action) error {
 // weights, those that exist stay. Flows to a group whose weight becomes 0 are
 // closed a little later, unless it gets another by then (F2.11).
 func (l *Lab) ModifyListener(name string, port int, a *Action) error {
-	lb, i, shares, err := l.listener(name, port, a)
+	lb, i, f, err := l.listener(name, port, a)
 	if err != nil {
 		return err
 	}
-	before := lb.shares[i]
-	lb.shares = slices.Clone(lb.shares)
-	lb.shares[i] = shares
-	for _, s := range shares {
+	before := lb.forwards[i].shares
+	lb.forwards = slices.Clone(lb.forwards)
+	lb.forwards[i] = f
+	for _, s := range f.shares {
 		c := dataplane.Closure{Group: s.number, Balancer: lb.number, Listener: uint16(port)}
 		pending := slices.IndexFunc(lb.endings, func(e ending) bool { return e.closure == c && e.at > l.now })
 		had := slices.ContainsFunc(before, func(b share) bool { return b.pool == s.pool && b.weight > 0 })
@@ -142,20 +170,20 @@ func (l *Lab) end(lb *balancer, c dataplane.Closure) {
 }
 
 // listener finds a listener, and resolves an action for it.
-func (l *Lab) listener(name string, port int, a *Action) (*balancer, int, []share, error) {
+func (l *Lab) listener(name string, port int, a *Action) (*balancer, int, forwarding, error) {
 	lb, err := find("load balancer", l.find.balancers, name)
 	if err != nil {
-		return nil, 0, nil, err
+		return nil, 0, forwarding{}, err
 	}
 	i := slices.IndexFunc(lb.Listeners, func(o *Listener) bool { return o.Port == port })
 	switch {
 	case i < 0:
-		return nil, 0, nil, fmt.Errorf("load balancer %s has no listener on port %d", name, port)
+		return nil, 0, forwarding{}, fmt.Errorf("load balancer %s has no listener on port %d", name, port)
 	case a == nil:
-		return nil, 0, nil, fmt.Errorf("no default_action is given for the listener on port %d", port)
+		return nil, 0, forwarding{}, fmt.Errorf("no default_action is given for the listener on port %d", port)
 	}
 	own := *a // what is filled in is ours alone
-	shares, problems := l.forward(lb, lb.Listeners[i], &own)
+	f, problems := l.forward(lb, lb.Listeners[i], &own)
 	problems.sort()
-	return lb, i, shares, problems.err()
+	return lb, i, f, problems.err()
 }

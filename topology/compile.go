@@ -10,8 +10,11 @@ import (
 	"github.com/plsim/plsim/dataplane/packet"
 )
 
-// udpIdleTimeout is fixed (F2.44).
-const udpIdleTimeout = 120 * time.Second
+// Idle timeouts that are fixed (F2.44).
+const (
+	udpIdleTimeout = 120 * time.Second
+	tlsIdleTimeout = 350 * time.Second
+)
 
 // Compile makes the lab's program as it is now, whole. Each program has an epoch
 // one above the last one's, and shares no memory that a later edit changes.
@@ -145,19 +148,24 @@ func (c *compiler) balancer(lb *balancer) dataplane.LoadBalancer {
 	groups := map[*pool]*dataplane.TargetGroup{}
 	for i, l := range lb.Listeners {
 		var forward []dataplane.Forward
-		for _, s := range lb.shares[i] {
+		for _, s := range lb.forwards[i].shares {
 			if groups[s.pool] == nil {
 				groups[s.pool] = c.targetGroup(lb, s.pool)
 			}
 			forward = append(forward, dataplane.Forward{Group: groups[s.pool], Weight: s.weight})
 		}
-		if l.Protocol != "UDP" { // TCP, TCP_UDP
-			out.Listeners[dataplane.ListenerKey{Proto: packet.TCP, Port: uint16(l.Port)}] = &dataplane.Listener{
-				IdleTimeout: time.Duration(l.TCPIdleTimeout) * time.Second, Forward: forward}
+		sticky := lb.forwards[i].sticky
+		tcp := dataplane.ListenerKey{Proto: packet.TCP, Port: uint16(l.Port)}
+		udp := dataplane.ListenerKey{Proto: packet.UDP, Port: uint16(l.Port)}
+		if l.Protocol == "TLS" {
+			out.Listeners[tcp] = &dataplane.Listener{TLS: true, IdleTimeout: tlsIdleTimeout, Forward: forward}
 		}
-		if l.Protocol != "TCP" { // UDP, TCP_UDP
-			out.Listeners[dataplane.ListenerKey{Proto: packet.UDP, Port: uint16(l.Port)}] = &dataplane.Listener{
-				IdleTimeout: udpIdleTimeout, Forward: forward}
+		if l.Protocol == "TCP" || l.Protocol == "TCP_UDP" {
+			out.Listeners[tcp] = &dataplane.Listener{
+				IdleTimeout: time.Duration(l.TCPIdleTimeout) * time.Second, Forward: forward, Sticky: sticky}
+		}
+		if l.Protocol == "UDP" || l.Protocol == "TCP_UDP" {
+			out.Listeners[udp] = &dataplane.Listener{IdleTimeout: udpIdleTimeout, Forward: forward, Sticky: sticky}
 		}
 	}
 	return out
@@ -170,6 +178,7 @@ func (c *compiler) targetGroup(lb *balancer, p *pool) *dataplane.TargetGroup {
 		Label:            p.name,
 		CrossZone:        lb.crosses(p),
 		PreserveClientIP: *p.PreserveClientIP,
+		TLS:              p.Protocol == "TLS",
 		Proxy:            p.proxy(),
 		Sticky:           p.sticky(),
 		Number:           p.number,

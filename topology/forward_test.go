@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/plsim/plsim/dataplane"
 	"github.com/plsim/plsim/dataplane/packet"
@@ -79,6 +80,33 @@ func TestModifyListener(t *testing.T) {
 	} {
 		if c.err == nil || c.err.Error() != c.want {
 			t.Errorf("got %v\nwant %s", c.err, c.want)
+		}
+	}
+}
+
+// TestGroupStickiness: a listener's clients keep their target group where it says so
+// (F2.11), also after a change of its action.
+func TestGroupStickiness(t *testing.T) {
+	l := mustBuild(t, twoAccounts, "{ target_group_arn: web }", "{ forward: { stickiness: { enabled: true, duration: 60 }, target_group: [{ arn: web }] } }")
+	forward := func(s *GroupStickiness) *Action {
+		return &Action{Forward: &ForwardAction{TargetGroups: []*WeightedGroup{{ARN: "web"}}, Stickiness: s}}
+	}
+	for _, c := range []struct {
+		action *Action
+		want   time.Duration
+	}{
+		{nil, time.Minute},
+		{forward(nil), 0},
+		{forward(&GroupStickiness{Enabled: true, Duration: 5}), 5 * time.Second},
+		{forward(&GroupStickiness{Duration: 5}), 0},
+	} {
+		if c.action != nil {
+			if err := l.ModifyListener("api", 80, c.action); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := l.Compile().Balancers[0].Listeners[dataplane.ListenerKey{Proto: packet.TCP, Port: 80}].Sticky; got != c.want {
+			t.Errorf("%+v: clients stay for %v, want %v", c.action, got, c.want)
 		}
 	}
 }

@@ -310,8 +310,8 @@ func (lb *balancer) healthyIn(zone Zone) bool {
 func (lb *balancer) pools() iter.Seq2[*pool, string] {
 	return func(yield func(*pool, string) bool) {
 		seen := map[*pool]bool{}
-		for i, shares := range lb.shares {
-			for _, s := range shares {
+		for i, f := range lb.forwards {
+			for _, s := range f.shares {
 				if !seen[s.pool] && !yield(s.pool, strconv.Itoa(lb.Listeners[i].Port)) {
 					return
 				}

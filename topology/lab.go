@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/plsim/plsim/dataplane"
 	"github.com/plsim/plsim/dataplane/clock"
@@ -51,6 +52,7 @@ type Lab struct {
 		groups    scoped[*group]
 		hosts     scoped[*Host]
 		networks  map[string]*Network
+		certs     map[string]*ACMCertificate
 		pools     map[string]*pool
 		balancers map[string]*balancer
 		offers    map[string]*offer
@@ -250,6 +252,12 @@ func (m *member) address() netip.Addr {
 	return m.addr
 }
 
+// forwarding is what a listener does with new flows.
+type forwarding struct {
+	shares []share
+	sticky time.Duration // how long a client keeps its target group; 0: not at all
+}
+
 // share is a target group of a listener with its weight (F2.11).
 type share struct {
 	*pool
@@ -265,19 +273,19 @@ type ending struct {
 // balancer is a load balancer of the lab.
 type balancer struct {
 	*LoadBalancer
-	name    string
-	path    string
-	number  uint16
-	network *Network
-	zones   []*subnet
-	groups  []*group
-	blocks  int
-	shares  [][]share // of its listeners, in their order
-	endings []ending  // of flows to target groups whose weight became 0
-	nodes   []*NIC
-	offer   *offer // the endpoint service that it stands behind, if any
-	offered []Zone // that the service has of it since it was last updated (F1.49)
-	dnsName string
+	name     string
+	path     string
+	number   uint16
+	network  *Network
+	zones    []*subnet
+	groups   []*group
+	blocks   int
+	forwards []forwarding // of its listeners, in their order
+	endings  []ending     // of flows to target groups whose weight became 0
+	nodes    []*NIC
+	offer    *offer // the endpoint service that it stands behind, if any
+	offered  []Zone // that the service has of it since it was last updated (F1.49)
+	dnsName  string
 }
 
 // offer is an endpoint service of the lab. An edit replaces its EndpointService,

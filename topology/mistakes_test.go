@@ -141,8 +141,16 @@ var mistakes = []struct {
 		`vpcs.consumer.security_groups.endpoint.ingress[1]: is empty; fill it in or remove it`}},
 
 	// Target groups and load balancers.
-	{"target group protocol later", "port: 8080, protocol: TCP,", "port: 8080, protocol: TLS,", []string{
-		`target_groups.web.protocol: TLS is not supported yet; choose from TCP, UDP, TCP_UDP`}},
+	{"target group protocol later", "port: 8080, protocol: TCP,", "port: 8080, protocol: GENEVE,", []string{
+		`target_groups.web.protocol: GENEVE is not supported yet; choose from TCP, UDP, TCP_UDP, TLS`}},
+	{"TLS group behind a TCP listener", "port: 8080, protocol: TCP,", "port: 8080, protocol: TLS,", []string{ // F2.9
+		`load_balancers.api.listeners[0].default_action.target_group_arn: a TCP listener cannot forward to target group web, whose protocol is TLS; it needs TCP or TCP_UDP`}},
+	{"TLS listener without a certificate", "port: 80, protocol: TCP,", "port: 80, protocol: TLS,", []string{
+		`load_balancers.api.listeners[0].certificate_arn: is missing: a TLS listener needs a certificate; name one of acm_certificates, such as web: { domain_name: api.example.com }`}},
+	{"certificate unknown", "port: 80, protocol: TCP,", "port: 80, protocol: TLS, certificate_arn: web,", []string{
+		`load_balancers.api.listeners[0].certificate_arn: there is no certificate "web", nor any other`}},
+	{"certificate of a TCP listener", "port: 80, protocol: TCP,", "port: 80, protocol: TCP, certificate_arn: web,", []string{
+		`load_balancers.api.listeners[0].certificate_arn: is for TLS listeners, and this one's protocol is TCP`}},
 	{"target group protocol unfit", "port: 8080, protocol: TCP,", "port: 8080, protocol: UDP,", []string{ // F2.9
 		`load_balancers.api.listeners[0].default_action.target_group_arn: a TCP listener cannot forward to target group web, whose protocol is UDP; it needs TCP or TCP_UDP`}},
 	{"target type", "protocol: TCP, targets", "protocol: TCP, target_type: alb, targets", []string{
@@ -195,10 +203,14 @@ var mistakes = []struct {
 	{"listener protocol", "{ port: 80, protocol: TCP,", "{ port: 80, protocol: tcp,", []string{
 		`load_balancers.api.listeners[0].protocol: "tcp" is not a protocol here; did you mean TCP?`}},
 	{"QUIC", "{ port: 80, protocol: TCP,", "{ port: 80, protocol: QUIC,", []string{ // F2.13
-		`load_balancers.api.listeners[0].protocol: QUIC is left out of plsim: it is routed by connection ID, and whether it works behind PrivateLink is not known; choose from TCP, UDP, TCP_UDP`}},
+		`load_balancers.api.listeners[0].protocol: QUIC is left out of plsim: it is routed by connection ID, and whether it works behind PrivateLink is not known; choose from TCP, UDP, TCP_UDP, TLS`}},
 	{"public target", "targets: [web-1, web-2, web-3]", "target_type: ip, targets: [8.8.8.8, 10.9.0.1]", []string{ // F2.22a
 		`target_groups.web.targets[0].target_id: 8.8.8.8 is a public address, which cannot be a target: AWS takes those of the VPC, and of 10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12 and 192.168.0.0/16`,
 		`target_groups.web.targets[1].target_id: 10.9.0.1 is in no subnet of VPC provider, and a lab has no other way there`}},
+	{"stickiness of groups for too long", "{ target_group_arn: web }", "{ forward: { stickiness: { enabled: true, duration: 604801 }, target_group: [{ arn: web }] } }", []string{ // F2.11
+		`load_balancers.api.listeners[0].default_action.forward.stickiness.duration: 604801 is out of range: AWS takes 1 to 604800 seconds`}},
+	{"stickiness of groups without an end", "{ target_group_arn: web }", "{ forward: { stickiness: { enabled: true }, target_group: [{ arn: web }] } }", []string{ // F2.11
+		`load_balancers.api.listeners[0].default_action.forward.stickiness.duration: is missing: how many seconds a client keeps its target group, 1 to 604800`}},
 	{"listener port", "{ port: 80, protocol: TCP,", "{ port: 70000, protocol: TCP,", []string{
 		`load_balancers.api.listeners[0].port: 70000 is not a port: give one from 1 to 65535`}},
 	{"listener twice", "{ target_group_arn: web } }\n", "{ target_group_arn: web } }\n      - { port: 80, protocol: TCP, default_action: { target_group_arn: web } }\n", []string{
@@ -338,13 +350,48 @@ vpcs.provider.subnets.a.cidr_block: 10.9.1.0/24 is outside VPC provider (10.0.0.
 	}
 }
 
+// TestTLSMistakes: what can be wrong with TLS listeners and their certificates.
+func TestTLSMistakes(t *testing.T) {
+	for _, c := range []struct{ certificate, listener, group, want string }{
+		{"", ", ssl_policy: ELBSecurityPolicy-TLS13", "",
+			`load_balancers.api.listeners[0].ssl_policy: "ELBSecurityPolicy-TLS13" is not a security policy here; choose from ELBSecurityPolicy-2016-08, ELBSecurityPolicy-TLS-1-1-2017-01, ELBSecurityPolicy-TLS-1-2-2017-01, ELBSecurityPolicy-TLS13-1-0-2021-06, ELBSecurityPolicy-TLS13-1-1-2021-06, ELBSecurityPolicy-TLS13-1-2-2021-06, ELBSecurityPolicy-TLS13-1-3-2021-06`},
+		{"", ", alpn_policy: HTTP2Prefered", "",
+			`load_balancers.api.listeners[0].alpn_policy: "HTTP2Prefered" is not an ALPN policy; did you mean HTTP2Preferred?`},
+		{"", ", tcp_idle_timeout_seconds: 60", "", // F2.44
+			`load_balancers.api.listeners[0].tcp_idle_timeout_seconds: is for TCP: a TLS listener forgets flows after 350 seconds, always`},
+		{"", "", ", stickiness: { enabled: true }", // F2.18
+			`load_balancers.api.listeners[0].default_action.target_group_arn: target group web has stickiness, which TLS listeners do not know: remove it, or use another target group`},
+		{"domain_name: localhost", "", "",
+			`acm_certificates.web.domain_name: "localhost" is not a DNS name: write api.example.com or *.example.com`},
+		{"subject_alternative_names: [a.example.com, 10.0.0.1/24]", "", "",
+			`acm_certificates.web.subject_alternative_names[1]: "10.0.0.1/24" is not a DNS name: write api.example.com or *.example.com`},
+		{"certificate_body: x", "", "",
+			`acm_certificates.web.private_key: is missing: a certificate_body needs its key, PEM`},
+		{"private_key: x", "", "",
+			`acm_certificates.web.certificate_body: is missing: a private_key needs its certificate, PEM`},
+		{"certificate_body: x, private_key: x", "", "",
+			`acm_certificates.web.certificate_body: is not a PEM certificate with its private_key: failed to find any PEM data in certificate input`},
+		{"certificate_body: x, private_key: x, domain_name: a.example.com", "", "",
+			`acm_certificates.web: has a certificate_body, which says its names itself: remove domain_name and subject_alternative_names, or the certificate`},
+	} {
+		_, err := build(t, twoAccounts,
+			"\ntarget_groups:\n", "\nacm_certificates: { web: { "+c.certificate+" } }\ntarget_groups:\n",
+			"port: 80, protocol: TCP", "port: 80, protocol: TLS, certificate_arn: web"+c.listener,
+			"port: 8080, protocol: TCP", "port: 8080, protocol: TCP"+c.group)
+		if err == nil || err.Error() != c.want {
+			t.Errorf("got:\n%v\nwant:\n%s", err, c.want)
+		}
+	}
+}
+
 // TestFits: which listener forwards to which target group (F2.9).
 func TestFits(t *testing.T) {
 	for _, c := range []struct{ listener, groups string }{
-		{"TCP", "TCP TCP_UDP"}, {"UDP", "UDP TCP_UDP"}, {"TCP_UDP", "TCP_UDP"},
+		{"TCP", "TCP TCP_UDP"}, {"UDP", "UDP TCP_UDP"}, {"TCP_UDP", "TCP_UDP"}, {"TLS, certificate_arn: web", "TCP TLS"},
 	} {
-		for _, group := range []string{"TCP", "UDP", "TCP_UDP"} {
+		for _, group := range []string{"TCP", "UDP", "TCP_UDP", "TLS"} {
 			_, err := build(t, twoAccounts,
+				"\ntarget_groups:\n", "\nacm_certificates: { web: {} }\ntarget_groups:\n",
 				"port: 8080, protocol: TCP,", "port: 8080, protocol: "+group+",",
 				"{ port: 80, protocol: TCP,", "{ port: 80, protocol: "+c.listener+",")
 			if want := slices.Contains(strings.Fields(c.groups), group); (err == nil) != want {

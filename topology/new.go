@@ -30,6 +30,7 @@ func New(name string, spec *Spec) (*Lab, error) {
 		b.addSubnets()
 		b.addGroups()
 		b.addHosts()
+		b.addCertificates()
 		b.addPools()
 		b.addBalancers()
 		b.addOffers()

@@ -64,7 +64,7 @@ func TestTargetsOfABalancer(t *testing.T) {
 	for n, want := range []string{"", "", "", "load balancer api has 4000 targets: it takes 3000 at most"} {
 		p := &pool{TargetGroup: &TargetGroup{}, members: make([]member, 1000)}
 		lb.Listeners = append(lb.Listeners, &Listener{Port: 80 + n})
-		lb.shares = append(lb.shares, []share{{p, 1}})
+		lb.forwards = append(lb.forwards, forwarding{shares: []share{{p, 1}}})
 		if got := lb.crowded(); got != want {
 			t.Errorf("%d groups: %q, want %q", n+1, got, want)
 		}

@@ -13,6 +13,7 @@ type Spec struct {
 	RevokedFlows     string                      `yaml:"revoked_flows,omitempty" doc:"A setting of plsim: what flows meet whose endpoint is rejected, deleted or taken out of a subnet, silence (default) or reset (F1.19)."`
 	SourcePorts      int                         `yaml:"source_ports,omitempty" doc:"A setting of plsim, to teach with few: source ports that a node's address has towards one target, 1 to 55000. Default 55000 (F2.30)."`
 	VPCs             map[string]*VPC             `yaml:"vpcs" doc:"Virtual private clouds, by name. Their CIDR blocks may overlap (F1.42)."`
+	ACMCertificates  map[string]*ACMCertificate  `yaml:"acm_certificates,omitempty" doc:"Certificates of TLS listeners, by name (aws_acm_certificate)."`
 	TargetGroups     map[string]*TargetGroup     `yaml:"target_groups,omitempty" doc:"Target groups, by name (aws_lb_target_group)."`
 	LoadBalancers    map[string]*LoadBalancer    `yaml:"load_balancers,omitempty" doc:"Network Load Balancers, by name (aws_lb)."`
 	EndpointServices map[string]*EndpointService `yaml:"endpoint_services,omitempty" doc:"Endpoint services, by name (aws_vpc_endpoint_service)."`
@@ -94,7 +95,7 @@ type Service struct {
 type TargetGroup struct {
 	VPCID         string `yaml:"vpc_id,omitempty" doc:"VPC of the targets. Default: the only VPC that has them all."`
 	Port          int    `yaml:"port" doc:"Port on which targets receive traffic."`
-	Protocol      string `yaml:"protocol" doc:"TCP, UDP or TCP_UDP."`
+	Protocol      string `yaml:"protocol" doc:"TCP, UDP, TCP_UDP or TLS, which only TLS listeners forward to (F2.9)."`
 	TargetType    string `yaml:"target_type,omitempty" doc:"instance (default) or ip."`
 	IPAddressType string `yaml:"ip_address_type,omitempty" doc:"ipv4 or ipv6, where targets are reached; ipv6 needs dualstack load balancers (F2.22a). Default: that of its first target, where this is an address, else ipv4."`
 
@@ -187,9 +188,21 @@ type LoadBalancerAttributes struct {
 // Listener is an aws_lb_listener.
 type Listener struct {
 	Port           int     `yaml:"port" doc:"1 to 65535."`
-	Protocol       string  `yaml:"protocol" doc:"TCP, UDP or TCP_UDP."`
+	Protocol       string  `yaml:"protocol" doc:"TCP, UDP, TCP_UDP or TLS, where the client's connection ends at the load balancer (F2.8)."`
 	TCPIdleTimeout int     `yaml:"tcp_idle_timeout_seconds,omitempty" doc:"60 to 6000; default 350 (F2.44)."`
+	CertificateARN string  `yaml:"certificate_arn,omitempty" doc:"Certificate of a TLS listener, by its name under acm_certificates."`
+	SSLPolicy      string  `yaml:"ssl_policy,omitempty" doc:"Versions that a TLS listener speaks, by the name of AWS's policy. Default ELBSecurityPolicy-2016-08."`
+	ALPNPolicy     string  `yaml:"alpn_policy,omitempty" doc:"HTTP1Only, HTTP2Only, HTTP2Optional, HTTP2Preferred or None (default): what a TLS listener picks from the protocols that a client offers."`
 	DefaultAction  *Action `yaml:"default_action" doc:"What to do with new flows."`
+}
+
+// ACMCertificate is an aws_acm_certificate. Without certificate_body it is made
+// when the lab starts, by an authority that the lab's instances trust.
+type ACMCertificate struct {
+	DomainName  string   `yaml:"domain_name,omitempty" doc:"The name that it is for; *.NAME for all below. Default: the private DNS names of the services behind whose load balancers it stands, or else those load balancers' DNS names."`
+	Alternative []string `yaml:"subject_alternative_names,omitempty" doc:"More names."`
+	Body        string   `yaml:"certificate_body,omitempty" doc:"A certificate of your own, PEM, with the chain below it. Instances trust the last one of it."`
+	PrivateKey  string   `yaml:"private_key,omitempty" doc:"Its key, PEM."`
 }
 
 // Action is a listener's default_action.
@@ -202,6 +215,13 @@ type Action struct {
 // ForwardAction is the forward of an action.
 type ForwardAction struct {
 	TargetGroups []*WeightedGroup `yaml:"target_group" doc:"The target groups."`
+	Stickiness   *GroupStickiness `yaml:"stickiness,omitempty" doc:"Whether a client keeps its target group."`
+}
+
+// GroupStickiness is the stickiness of a forward.
+type GroupStickiness struct {
+	Enabled  bool `yaml:"enabled,omitempty" doc:"Whether flows of one source address go to one target group (F2.11). Default false."`
+	Duration int  `yaml:"duration,omitempty" doc:"For how many seconds after the last new flow, 1 to 604800."`
 }
 
 // WeightedGroup is a target_group of a forward.

@@ -42,11 +42,13 @@ type Counter uint8
 const (
 	NewTCP      Counter = iota // flows that got a target
 	NewUDP                     //
+	NewTLS                     //
 	RejectedTCP                // flows that the load balancer itself refused
 	RejectedUDP                //
 
 	BytesTCP   // of IP packets of flows, both directions
 	BytesUDP   //
+	BytesTLS   // between client and node
 	BytesOther // of ICMP errors about flows
 	Packets    // the same packets, and those of health checks
 
@@ -55,6 +57,9 @@ const (
 	ClientResets   // RSTs that the client sent
 	BalancerResets // RSTs that the node made
 	TargetResets   // RSTs that the target sent
+
+	ClientTLSErrors // handshakes with clients that failed
+	TargetTLSErrors // and with targets
 
 	BlockedInICMP // messages that the node's security groups refused; of TCP and UDP flows
 	BlockedInTCP
@@ -76,6 +81,7 @@ type Gauge uint8
 const (
 	ActiveTCP Gauge = iota
 	ActiveUDP
+	ActiveTLS
 
 	NumGauges
 )

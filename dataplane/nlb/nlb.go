@@ -89,6 +89,13 @@ type Flow struct {
 	Owner                flow.Ref // the path that stands for it and knows it better
 }
 
+// Answers reports whether the node itself answers the client, for a TLS listener.
+func (f *Flow) Answers() bool { return f.Target == f.Node }
+
+// Called reports whether the node itself is the client: a TLS listener that calls a
+// target in its client's name.
+func (f *Flow) Called() bool { return f.Client == f.Node }
+
 // Table is the flow table of all load balancers that one worker serves.
 type Table = flow.Table[Flow]
 

@@ -12,6 +12,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/plsim/plsim/topology"
 )
 
 // authority is a lab's certificate authority. It lives and dies with the run;
@@ -19,6 +21,8 @@ import (
 type authority struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
+	// others are certificates of the file's own, whose issuers are trusted, too.
+	others []*x509.Certificate
 }
 
 func newAuthority() (*authority, error) {
@@ -33,7 +37,7 @@ func newAuthority() (*authority, error) {
 		return nil, err
 	}
 	cert, err := x509.ParseCertificate(der)
-	return &authority{cert, key}, err
+	return &authority{cert: cert, key: key}, err
 }
 
 func template(name string) *x509.Certificate {
@@ -49,6 +53,15 @@ func template(name string) *x509.Certificate {
 
 // serverConfig returns the configuration of a server with a certificate for names.
 func (a *authority) serverConfig(names []string) (*tls.Config, error) {
+	cert, err := a.issue(names)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*cert}}, nil
+}
+
+// issue makes a server's certificate for names.
+func (a *authority) issue(names []string) (*tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
@@ -64,20 +77,42 @@ func (a *authority) serverConfig(names []string) (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tls.Config{
-		MinVersion:   tls.VersionTLS12,
-		Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}},
-	}, nil
+	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
+}
+
+// listenerCertificate returns the certificate of a TLS listener: one of the file's
+// own, whose last certificate the lab trusts from now on, or a new one.
+func (a *authority) listenerCertificate(l *topology.TLSListener) (*tls.Certificate, error) {
+	if l.Certificate.Body == "" {
+		return a.issue(l.Names)
+	}
+	cert, err := tls.X509KeyPair([]byte(l.Certificate.Body), []byte(l.Certificate.PrivateKey))
+	if err != nil {
+		return nil, err
+	}
+	root, err := x509.ParseCertificate(cert.Certificate[len(cert.Certificate)-1])
+	if err != nil {
+		return nil, err
+	}
+	a.others = append(a.others, root)
+	return &cert, nil
+}
+
+// trusted returns whom instances trust.
+func (a *authority) trusted() []*x509.Certificate {
+	return append([]*x509.Certificate{a.cert}, a.others...)
 }
 
 // clientConfig returns the configuration of the built-in client, which trusts the
-// lab's authority alone. It is nil for a lab without one.
+// lab's authority and the file's own certificates alone. It is nil for a lab without one.
 func (a *authority) clientConfig() *tls.Config {
 	if a == nil {
 		return nil
 	}
 	pool := x509.NewCertPool()
-	pool.AddCert(a.cert)
+	for _, cert := range a.trusted() {
+		pool.AddCert(cert)
+	}
 	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
 }
 
@@ -92,7 +127,9 @@ var hostBundles = []string{
 // they would trust anyway.
 func (a *authority) bundle() string {
 	var b strings.Builder
-	_ = pem.Encode(&b, &pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw}) // a Builder takes all
+	for _, cert := range a.trusted() {
+		_ = pem.Encode(&b, &pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}) // a Builder takes all
+	}
 	for _, path := range hostBundles {
 		if host, err := os.ReadFile(path); err == nil {
 			b.Write(host)

@@ -191,6 +191,7 @@ func classify(err error, peer string, limit time.Duration) sim.Failure {
 		unknown  x509.UnknownAuthorityError
 		hostname x509.HostnameError
 		invalid  x509.CertificateInvalidError
+		op       *net.OpError
 	)
 	switch {
 	case errors.As(err, &name):
@@ -206,7 +207,8 @@ func classify(err error, peer string, limit time.Duration) sim.Failure {
 		case syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EACCES:
 			return sim.Failure{Kind: sim.Unreachable, Detail: fmt.Sprintf("%s is not reachable: %s", peer, errno.Error())}
 		}
-	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, &record), errors.As(err, &alert), errors.As(err, &unknown), errors.As(err, &hostname), errors.As(err, &invalid):
+	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, &record), errors.As(err, &alert), errors.As(err, &unknown), errors.As(err, &hostname), errors.As(err, &invalid),
+		errors.As(err, &op) && op.Op == "remote error": // an alert of TLS
 		return sim.Failure{Kind: sim.TLS, Detail: fmt.Sprintf("TLS handshake with %s: %s", peer, innermost(err))}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return sim.Failure{Kind: sim.HTTP, Detail: peer + " closed the connection without a whole answer"}

@@ -2,6 +2,7 @@ package emulate
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -62,14 +63,40 @@ func (w *World) open(ctx context.Context, x *scenario.Exchange) (net.Conn, error
 	ctx, cancel := context.WithTimeout(ctx, x.Timeout.Duration())
 	defer cancel()
 	d := &dialer{world: w, host: h}
-	c, err := d.dial(ctx, x.Protocol, x.To)
-	if err != nil || x.Keepalive == 0 {
-		return c, err
+	network := x.Protocol
+	if network == "tls" {
+		network = "tcp"
 	}
-	// A kernel counts whole seconds.
-	every := (w.wall(x.Keepalive.Duration()) + time.Second - 1).Truncate(time.Second)
-	err = c.(*net.TCPConn).SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: every, Interval: every})
-	return c, err
+	c, err := d.dial(ctx, network, x.To)
+	if err != nil {
+		return nil, err
+	}
+	if x.Keepalive != 0 {
+		// A kernel counts whole seconds.
+		every := (w.wall(x.Keepalive.Duration()) + time.Second - 1).Truncate(time.Second)
+		if err := c.(*net.TCPConn).SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: every, Interval: every}); err != nil {
+			return nil, errors.Join(err, c.Close())
+		}
+	}
+	if x.Protocol != "tls" {
+		return c, nil
+	}
+	return w.secure(ctx, c, x.To)
+}
+
+// secure speaks TLS over a connection to HOST:PORT, which it closes if that fails.
+func (w *World) secure(ctx context.Context, c net.Conn, to string) (net.Conn, error) {
+	config := w.ca.clientConfig()
+	if config == nil {
+		config = new(tls.Config)
+	}
+	config.ServerName, _, _ = net.SplitHostPort(to) // the step has been checked
+	session := tls.Client(c, config)
+	if err := session.HandshakeContext(ctx); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return session, nil
 }
 
 // unanswered says how an exchange failed.

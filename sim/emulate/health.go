@@ -195,7 +195,7 @@ func (n *node) passes(ctx context.Context, c topology.Check) bool {
 
 // dial connects to where a check goes.
 func (n *node) dial(ctx context.Context, c topology.Check) (net.Conn, error) {
-	conn, err := n.ns.DialFrom(ctx, n.source(c.To.Addr()), "tcp", c.To.String())
+	conn, err := n.ns.DialFrom(ctx, netip.AddrPortFrom(n.source(c.To.Addr()), 0), "tcp", c.To.String())
 	if err != nil || !c.Proxied {
 		return conn, err
 	}

@@ -31,6 +31,9 @@ func (w *World) serve(ctx context.Context) error {
 	if err := w.certify(); err != nil {
 		return err
 	}
+	if err := w.terminate(ctx); err != nil {
+		return err
+	}
 	for _, h := range w.lab.Hosts {
 		running := w.hosts[h.Name]
 		for _, s := range running.spec.Services {
@@ -42,8 +45,13 @@ func (w *World) serve(ctx context.Context) error {
 	return nil
 }
 
-// certify makes the lab's certificate authority, if any service needs it.
+// certify makes the lab's certificate authority, if anybody needs it.
 func (w *World) certify() error {
+	if len(w.lab.TLSListeners()) > 0 {
+		var err error
+		w.ca, err = newAuthority()
+		return err
+	}
 	for _, h := range w.lab.Hosts {
 		for _, s := range h.Services {
 			if s.Type == "https" {

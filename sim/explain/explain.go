@@ -90,6 +90,8 @@ func (w *writer) step(s *dataplane.TraceStep) {
 		default:
 			w.add("%s: the listener for %s port %d gets the packet", at, protocol(s.Proto), s.Tuple.DstPort)
 		}
+	case dataplane.StageAnswer:
+		w.add("%s: the listener's protocol is TLS: the connection ends here, seen as %s; the node opens another one to a target", at, tuple(s.Tuple))
 	case dataplane.StageTarget:
 		switch {
 		case s.Why == drop.TargetUnhealthy:

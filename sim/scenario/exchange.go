@@ -45,12 +45,12 @@ func (c *checker) exchange(path string, x *Exchange) {
 		}
 	}
 	switch x.Protocol {
-	case "", "tcp":
+	case "", "tcp", "tls":
 	case "udp":
 		if x.Keepalive != 0 {
 			c.wrong(join(path, "keepalive"), "is for tcp: UDP has no keepalives")
 		}
 	default:
-		c.wrong(join(path, "protocol"), "%q is not a protocol here: write tcp or udp", x.Protocol)
+		c.wrong(join(path, "protocol"), "%q is not a protocol here: write tcp, udp or tls", x.Protocol)
 	}
 }

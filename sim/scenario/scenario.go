@@ -105,7 +105,7 @@ type Resolve struct {
 type Exchange struct {
 	From       string   `yaml:"from,omitempty" doc:"Instance that connects. Leave out from and to for a connection that an earlier step kept."`
 	To         string   `yaml:"to,omitempty" doc:"HOST:PORT to connect to."`
-	Protocol   string   `yaml:"protocol,omitempty" doc:"tcp (default) or udp."`
+	Protocol   string   `yaml:"protocol,omitempty" doc:"tcp (default), udp or tls."`
 	Connection string   `yaml:"connection,omitempty" doc:"Name under which the connection is kept, to be used by later steps. Default: it is closed."`
 	Keepalive  Duration `yaml:"keepalive,omitempty" doc:"Send TCP keepalives after so much of the lab's time, rounded up to a second of the wall. Default: none."`
 	Send       string   `yaml:"send,omitempty" doc:"What to say. Default: nothing; the step listens."`

@@ -112,11 +112,11 @@ const (
 )
 
 var (
-	newFlows = []metrics.Counter{metrics.NewTCP, metrics.NewUDP}
-	traffic  = []metrics.Counter{metrics.BytesTCP, metrics.BytesUDP, metrics.BytesOther}
+	newFlows = []metrics.Counter{metrics.NewTCP, metrics.NewUDP, metrics.NewTLS}
+	traffic  = []metrics.Counter{metrics.BytesTCP, metrics.BytesUDP, metrics.BytesTLS, metrics.BytesOther}
 	packets  = []metrics.Counter{metrics.Packets}
 	rejected = []metrics.Counter{metrics.RejectedTCP, metrics.RejectedUDP}
-	inUse    = []Level{Level(metrics.ActiveTCP), Level(metrics.ActiveUDP)}
+	inUse    = []Level{Level(metrics.ActiveTCP), Level(metrics.ActiveUDP), Level(metrics.ActiveTLS)}
 	// What an endpoint hears of RSTs is what targets and load balancers send.
 	resets = []metrics.Counter{metrics.TargetResets, metrics.BalancerResets}
 )
@@ -127,16 +127,20 @@ func one(c metrics.Counter) []metrics.Counter { return []metrics.Counter{c} }
 var catalogue = []Metric{
 	{NetworkELB, "ActiveFlowCount", count, active, ofBalancer, inTraffic, false, nil, inUse},
 	{NetworkELB, "ActiveFlowCount_TCP", count, active, ofBalancer, nonzero, false, nil, inUse[:1]},
-	{NetworkELB, "ActiveFlowCount_UDP", count, active, ofBalancer, nonzero, false, nil, inUse[1:]},
+	{NetworkELB, "ActiveFlowCount_TLS", count, active, ofBalancer, nonzero, false, nil, inUse[2:]},
+	{NetworkELB, "ActiveFlowCount_UDP", count, active, ofBalancer, nonzero, false, nil, inUse[1:2]},
+	{NetworkELB, "ClientTLSNegotiationErrorCount", count, counted, ofBalancer[:1], nonzero, false, one(metrics.ClientTLSErrors), nil},
 	{NetworkELB, "HealthyHostCount", count, hosts, ofHosts, steady, false, nil, []Level{Healthy}},
 	{NetworkELB, "NewFlowCount", count, counted, ofBalancer, inTraffic, false, newFlows, nil},
 	{NetworkELB, "NewFlowCount_TCP", count, counted, ofBalancer, nonzero, false, newFlows[:1], nil},
-	{NetworkELB, "NewFlowCount_UDP", count, counted, ofBalancer, nonzero, false, newFlows[1:], nil},
+	{NetworkELB, "NewFlowCount_TLS", count, counted, ofBalancer, nonzero, false, newFlows[2:], nil},
+	{NetworkELB, "NewFlowCount_UDP", count, counted, ofBalancer, nonzero, false, newFlows[1:2], nil},
 	{NetworkELB, "PeakBytesPerSecond", bytes + "/Second", highest, ofBalancer, inTraffic, true, traffic, nil},
 	{NetworkELB, "PeakPacketsPerSecond", count + "/Second", highest, ofBalancer, inTraffic, true, packets, nil},
 	{NetworkELB, "PortAllocationErrorCount", count, counted, ofBalancer, inTraffic, false, one(metrics.PortErrors), nil},
 	{NetworkELB, "ProcessedBytes", bytes, counted, ofBalancer, inTraffic, false, traffic, nil},
 	{NetworkELB, "ProcessedBytes_TCP", bytes, counted, ofBalancer, nonzero, false, traffic[:1], nil},
+	{NetworkELB, "ProcessedBytes_TLS", bytes, counted, ofBalancer, nonzero, false, traffic[2:3], nil},
 	{NetworkELB, "ProcessedBytes_UDP", bytes, counted, ofBalancer, nonzero, false, traffic[1:2], nil},
 	{NetworkELB, "ProcessedPackets", count, counted, ofBalancer, inTraffic, false, packets, nil},
 	{NetworkELB, "RejectedFlowCount", count, active, ofBalancer, inTraffic, false, rejected, nil},
@@ -150,6 +154,7 @@ var catalogue = []Metric{
 	{NetworkELB, "TCP_Client_Reset_Count", count, counted, ofBalancer, inTraffic, false, one(metrics.ClientResets), nil},
 	{NetworkELB, "TCP_ELB_Reset_Count", count, counted, ofBalancer, inTraffic, false, one(metrics.BalancerResets), nil},
 	{NetworkELB, "TCP_Target_Reset_Count", count, counted, ofBalancer, inTraffic, false, one(metrics.TargetResets), nil},
+	{NetworkELB, "TargetTLSNegotiationErrorCount", count, counted, ofBalancer[:1], nonzero, false, one(metrics.TargetTLSErrors), nil},
 	{NetworkELB, "UnHealthyHostCount", count, hosts, ofHosts, steady, false, nil, []Level{Unhealthy}},
 	{NetworkELB, "UnhealthyRoutingFlowCount", count, counted, ofBalancer, nonzero, false, one(metrics.FailOpen), nil},
 	{NetworkELB, "ZonalHealthStatus", count, hosts, ofZone, steady, false, nil, []Level{ZoneHealthy}},

@@ -19,12 +19,14 @@ import (
 // with a numeric port: no name is ever resolved here. While the connection is
 // being made no thread is taken up.
 func (n *Namespace) Dial(ctx context.Context, network, address string) (net.Conn, error) {
-	return n.DialFrom(ctx, netip.Addr{}, network, address)
+	return n.DialFrom(ctx, netip.AddrPort{}, network, address)
 }
 
 // DialFrom is Dial from one of eth0's addresses, which must be of the
-// destination's family. Where it is not valid the system chooses.
-func (n *Namespace) DialFrom(ctx context.Context, from netip.Addr, network, address string) (net.Conn, error) {
+// destination's family. Where it is not valid the system chooses; where its port
+// is 0, the port. Towards several destinations a port may be used at once; the error
+// is EADDRINUSE or EADDRNOTAVAIL where it cannot be used towards this one now.
+func (n *Namespace) DialFrom(ctx context.Context, from netip.AddrPort, network, address string) (net.Conn, error) {
 	if _, err := netip.ParseAddrPort(address); err != nil {
 		return nil, &net.AddrError{Err: "not a literal address with a port", Addr: address}
 	}
@@ -44,13 +46,13 @@ func (n *Namespace) DialFrom(ctx context.Context, from netip.Addr, network, addr
 					return unix.EADDRNOTAVAIL
 				}
 				v.leave()
-				return n.setWindow(network, c)
+				return errors.Join(n.setWindow(network, c), share(from, c))
 			},
 		}
 		if from.IsValid() {
-			d.LocalAddr = &net.TCPAddr{IP: from.AsSlice()}
+			d.LocalAddr = net.TCPAddrFromAddrPort(from)
 			if strings.HasPrefix(network, "udp") {
-				d.LocalAddr = &net.UDPAddr{IP: from.AsSlice()}
+				d.LocalAddr = net.UDPAddrFromAddrPort(from)
 			}
 		}
 		conn, err = d.DialContext(ctx, network, address)
@@ -60,6 +62,18 @@ func (n *Namespace) DialFrom(ctx context.Context, from netip.Addr, network, addr
 		return nil, err // already a *net.OpError that names both ends
 	}
 	return conn, nil
+}
+
+// share lets a socket that is bound to a port be one of several.
+func share(from netip.AddrPort, c syscall.RawConn) error {
+	if from.Port() == 0 {
+		return nil
+	}
+	var failed error
+	err := c.Control(func(fd uintptr) {
+		failed = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+	})
+	return errors.Join(err, failed)
 }
 
 // setWindow gives a TCP socket the namespace's receive window, from its SYN on.

@@ -78,14 +78,14 @@ func TestDialFrom(t *testing.T) {
 	}
 	defer l.Close()
 	later := netip.MustParsePrefix("10.0.0.5/24")
-	if _, err := n.DialFrom(ctx, later.Addr(), "tcp", "10.0.0.4:80"); err == nil || !strings.Contains(err.Error(), "cannot assign requested address") {
+	if _, err := n.DialFrom(ctx, netip.AddrPortFrom(later.Addr(), 0), "tcp", "10.0.0.4:80"); err == nil || !strings.Contains(err.Error(), "cannot assign requested address") {
 		t.Errorf("from an address that it has not: %v", err)
 	}
 	if err := n.AddAddr(later); err != nil {
 		t.Fatal(err)
 	}
 	for _, network := range []string{"tcp", "udp"} {
-		c, err := n.DialFrom(ctx, later.Addr(), network, "10.0.0.4:80")
+		c, err := n.DialFrom(ctx, netip.AddrPortFrom(later.Addr(), 0), network, "10.0.0.4:80")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,6 +93,25 @@ func TestDialFrom(t *testing.T) {
 		if from := netip.MustParseAddrPort(c.LocalAddr().String()); from.Addr() != later.Addr() {
 			t.Errorf("%s comes from %v", network, from)
 		}
+	}
+	other, err := n.Listen("tcp", "10.0.0.4:81")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	const port = 5000
+	for _, to := range []string{"10.0.0.4:80", "10.0.0.4:81"} {
+		c, err := n.DialFrom(ctx, netip.AddrPortFrom(later.Addr(), port), "tcp", to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if from := netip.MustParseAddrPort(c.LocalAddr().String()); from.Port() != port {
+			t.Errorf("to %s it comes from %v", to, from)
+		}
+	}
+	if _, err := n.DialFrom(ctx, netip.AddrPortFrom(later.Addr(), port), "tcp", "10.0.0.4:80"); !errors.Is(err, unix.EADDRNOTAVAIL) {
+		t.Errorf("a second connection of the same ends: %v", err)
 	}
 	if err := n.AddAddr(later); err == nil || !strings.Contains(err.Error(), "sources: give eth0 the address 10.0.0.5/24") {
 		t.Errorf("the same address again: %v", err)

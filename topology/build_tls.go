@@ -1,0 +1,162 @@
+package topology
+
+import (
+	"cmp"
+	"crypto/tls"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// sslPolicies are the security policies of TLS listeners that a lab knows: the
+// oldest and the newest version that each lets a client speak. Which ciphers go
+// with a version is Go's choice.
+var sslPolicies = map[string][2]uint16{
+	"ELBSecurityPolicy-2016-08":           {tls.VersionTLS10, tls.VersionTLS12},
+	"ELBSecurityPolicy-TLS-1-1-2017-01":   {tls.VersionTLS11, tls.VersionTLS12},
+	"ELBSecurityPolicy-TLS-1-2-2017-01":   {tls.VersionTLS12, tls.VersionTLS12},
+	"ELBSecurityPolicy-TLS13-1-0-2021-06": {tls.VersionTLS10, tls.VersionTLS13},
+	"ELBSecurityPolicy-TLS13-1-1-2021-06": {tls.VersionTLS11, tls.VersionTLS13},
+	"ELBSecurityPolicy-TLS13-1-2-2021-06": {tls.VersionTLS12, tls.VersionTLS13},
+	"ELBSecurityPolicy-TLS13-1-3-2021-06": {tls.VersionTLS13, tls.VersionTLS13},
+}
+
+// defaultSSLPolicy is what the API and Terraform take; the console suggests
+// ELBSecurityPolicy-TLS13-1-2-2021-06.
+const defaultSSLPolicy = "ELBSecurityPolicy-2016-08"
+
+// alpnPolicies are what listeners prefer, the first most.
+var alpnPolicies = map[string][]string{
+	"None":           nil,
+	"HTTP1Only":      {"http/1.1", "http/1.0"},
+	"HTTP2Only":      {"h2"},
+	"HTTP2Optional":  {"http/1.1", "http/1.0", "h2"},
+	"HTTP2Preferred": {"h2", "http/1.1", "http/1.0"},
+}
+
+// certificateForm is that of a DNS name that a certificate can be for.
+var certificateForm = regexp.MustCompile(`^(\*\.)?[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+$`)
+
+// addCertificates checks the certificates of TLS listeners.
+func (b *builder) addCertificates() {
+	b.find.certs = map[string]*ACMCertificate{}
+	each(&b.problems, "acm_certificates", b.spec.ACMCertificates, func(path, name string, c *ACMCertificate) {
+		b.find.certs[name] = c
+		own := c.Body != "" || c.PrivateKey != ""
+		switch {
+		case own && c.Body == "":
+			b.problems.add(at(path, "certificate_body"), "is missing: a private_key needs its certificate, PEM")
+		case own && c.PrivateKey == "":
+			b.problems.add(at(path, "private_key"), "is missing: a certificate_body needs its key, PEM")
+		case own && (c.DomainName != "" || len(c.Alternative) > 0):
+			b.problems.add(path, "has a certificate_body, which says its names itself: remove domain_name and subject_alternative_names, or the certificate")
+		case own:
+			if _, err := tls.X509KeyPair([]byte(c.Body), []byte(c.PrivateKey)); err != nil {
+				b.problems.add(at(path, "certificate_body"), "is not a PEM certificate with its private_key: %s", strings.TrimPrefix(err.Error(), "tls: "))
+			}
+			return
+		}
+		if c.DomainName != "" {
+			b.certificateName(at(path, "domain_name"), c.DomainName)
+		}
+		for i, n := range c.Alternative {
+			b.certificateName(item(at(path, "subject_alternative_names"), i), n)
+		}
+	})
+}
+
+func (b *builder) certificateName(path, name string) {
+	if !certificateForm.MatchString(name) {
+		b.problems.add(path, "%q is not a DNS name: write api.example.com or *.example.com", name)
+	}
+}
+
+// names are all names that the certificate is for.
+func (c *ACMCertificate) names() []string {
+	if c.DomainName == "" {
+		return c.Alternative
+	}
+	return append([]string{c.DomainName}, c.Alternative...)
+}
+
+// tlsListener completes and checks what only TLS listeners have.
+func (b *builder) tlsListener(path string, l *Listener) {
+	if l.Protocol != "TLS" {
+		for key, value := range map[string]string{"certificate_arn": l.CertificateARN, "ssl_policy": l.SSLPolicy, "alpn_policy": l.ALPNPolicy} {
+			if value != "" && fits[l.Protocol] != nil {
+				b.problems.add(at(path, key), "is for TLS listeners, and this one's protocol is %s", l.Protocol)
+			}
+		}
+		return
+	}
+	if l.CertificateARN == "" {
+		b.problems.add(at(path, "certificate_arn"), "is missing: a TLS listener needs a certificate; name one of acm_certificates, such as web: { domain_name: api.example.com }")
+	} else if _, err := find("certificate", b.find.certs, l.CertificateARN); err != nil {
+		b.problems.add(at(path, "certificate_arn"), "%v", err)
+	}
+	l.SSLPolicy = cmp.Or(l.SSLPolicy, defaultSSLPolicy)
+	if _, ok := sslPolicies[l.SSLPolicy]; !ok {
+		b.problems.add(at(path, "ssl_policy"), "%q is not a security policy here; choose from %s", l.SSLPolicy, strings.Join(slices.Sorted(maps.Keys(sslPolicies)), ", "))
+	}
+	b.choice(at(path, "alpn_policy"), &l.ALPNPolicy, "an ALPN policy", "None", "HTTP1Only", "HTTP2Only", "HTTP2Optional", "HTTP2Preferred")
+}
+
+// TLSListener is a listener that ends TLS, at one node.
+type TLSListener struct {
+	Balancer    string // its name
+	Node        *NIC
+	Port        uint16
+	Versions    [2]uint16 // the oldest and the newest, as crypto/tls numbers them
+	Protocols   []string  // to choose from with ALPN, the first preferred; none: without it
+	Certificate *ACMCertificate
+	Names       []string // that a certificate without a body is for
+}
+
+// TLSListeners returns the TLS listeners of every node. They never change.
+func (l *Lab) TLSListeners() []TLSListener {
+	var all []TLSListener
+	for _, lb := range l.balancers {
+		for _, of := range lb.Listeners {
+			if of.Protocol != "TLS" {
+				continue
+			}
+			c := l.find.certs[of.CertificateARN]
+			for _, n := range lb.nodes {
+				all = append(all, TLSListener{
+					Balancer: lb.name, Node: n, Port: uint16(of.Port),
+					Versions: sslPolicies[of.SSLPolicy], Protocols: alpnPolicies[of.ALPNPolicy],
+					Certificate: c, Names: c.names(),
+				})
+			}
+		}
+	}
+	return all
+}
+
+// nameCertificates gives certificates without a name those of what they stand for.
+func (b *builder) nameCertificates() {
+	for _, name := range slices.Sorted(maps.Keys(b.find.certs)) {
+		c := b.find.certs[name]
+		if c.Body != "" || len(c.names()) > 0 {
+			continue
+		}
+		var private, public []string
+		for _, lb := range b.Lab.balancers {
+			if !slices.ContainsFunc(lb.Listeners, func(l *Listener) bool { return l != nil && l.CertificateARN == name }) {
+				continue
+			}
+			public = append(public, lb.dnsName)
+			if lb.offer != nil && lb.offer.PrivateDNSName != "" && !slices.Contains(private, lb.offer.PrivateDNSName) {
+				private = append(private, lb.offer.PrivateDNSName)
+			}
+		}
+		names := private
+		if len(names) == 0 {
+			names = public
+		}
+		if len(names) > 0 {
+			c.DomainName, c.Alternative = names[0], names[1:]
+		}
+	}
+}
