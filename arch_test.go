@@ -14,7 +14,7 @@ import (
 // hand, or not made.
 var edges = map[string]string{
 	"bench":               "sim/emulate sim/scenario topology/netns",
-	"cmd/plsim":           "scenarios sim sim/emulate sim/report sim/scenario topology/netns",
+	"cmd/plsim":           "scenarios sim sim/emulate sim/report sim/scenario topology topology/cloudwatch topology/netns",
 	"dataplane":           "dataplane/clock dataplane/conntrack dataplane/drop dataplane/filter dataplane/flow dataplane/flowlog dataplane/metrics dataplane/nlb dataplane/packet dataplane/ppv2 dataplane/snat",
 	"dataplane/clock":     "",
 	"dataplane/conntrack": "dataplane/clock dataplane/filter dataplane/flow dataplane/packet",
@@ -32,7 +32,7 @@ var edges = map[string]string{
 	"sim":                 "dataplane/drop dataplane/flowlog sim/scenario topology topology/cloudwatch",
 	"sim/emulate":         "dataplane dataplane/clock dataplane/drop dataplane/engine dataplane/flow dataplane/flowlog dataplane/metrics dataplane/packet dataplane/ppv2 dataplane/snat sim sim/explain sim/scenario topology topology/cloudwatch topology/netns",
 	"sim/explain":         "dataplane dataplane/drop dataplane/filter dataplane/flow dataplane/packet",
-	"sim/report":          "sim",
+	"sim/report":          "sim topology/cloudwatch",
 	"sim/scenario":        "dataplane/clock dataplane/drop dataplane/flowlog topology",
 	"topology":            "dataplane dataplane/clock dataplane/filter dataplane/flowlog dataplane/metrics dataplane/packet dataplane/ppv2 dataplane/snat topology/cloudwatch",
 	"topology/cloudwatch": "dataplane/clock dataplane/metrics",

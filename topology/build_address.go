@@ -165,7 +165,11 @@ func (b *builder) addResolvers() {
 			continue
 		}
 		path := at(n.path, "resolver")
-		r := b.addNIC(&NIC{Kind: dataplane.Resolver, Label: "vpc." + n.Name + ".resolver", open: true}, path)
+		label := "vpc." + n.Name + ".resolver"
+		if n.site != nil {
+			label = "on_premises." + n.Name + ".resolver"
+		}
+		r := b.addNIC(&NIC{Kind: dataplane.Resolver, Label: label, open: true}, path)
 		r.Network, r.Routers = n, []netip.Addr{nth(vpc, 1)}
 		n.Resolver = r
 		if s := b.subnetOf(n, n.dnsAt); s != nil {
@@ -188,6 +192,10 @@ func (b *builder) addNames() {
 	}
 	for _, h := range b.Hosts {
 		if h.NIC != nil && h.NIC.Addr().IsValid() {
+			if h.Network.site != nil {
+				h.fullName = strings.ToLower(h.name + "." + h.Network.Name + ".internal")
+				continue
+			}
 			h.fullName = "ip-" + strings.ReplaceAll(h.NIC.Addr().String(), ".", "-") + "." + domain
 		}
 	}

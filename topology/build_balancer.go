@@ -109,7 +109,7 @@ func (b *builder) poolNetwork(path string, p *pool) *Network {
 		return n
 	}
 	var names []string
-	for _, n := range b.Networks {
+	for _, n := range b.vpcs() {
 		if !slices.ContainsFunc(p.Targets, func(t *Target) bool { return t != nil && !b.plausible(n, p, t) }) {
 			names = append(names, n.Name)
 		}
@@ -118,10 +118,10 @@ func (b *builder) poolNetwork(path string, p *pool) *Network {
 	case len(names) == 1:
 		p.VPCID = names[0]
 		return b.find.networks[p.VPCID]
-	case len(b.Networks) == 0:
-	case len(b.Networks) == 1:
-		p.VPCID = b.Networks[0].Name
-		return b.Networks[0] // Its targets will say what is wrong.
+	case len(b.vpcs()) == 0:
+	case len(b.vpcs()) == 1:
+		p.VPCID = b.vpcs()[0].Name
+		return b.vpcs()[0] // Its targets will say what is wrong.
 	case len(names) > 1:
 		b.problems.add(path, "is missing: %s could be meant", list(names))
 	default:

@@ -3,8 +3,6 @@ package topology
 import (
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/plsim/plsim/dataplane"
 	"github.com/plsim/plsim/dataplane/filter"
@@ -34,7 +32,7 @@ type permission struct {
 // of them.
 func (b *builder) addGroups() {
 	var groups []*group
-	for _, n := range b.Networks {
+	for _, n := range b.vpcs() {
 		if n.SecurityGroups == nil {
 			n.SecurityGroups = map[string]*SecurityGroup{}
 		}
@@ -114,7 +112,11 @@ func (l *Lab) admit(g *group, d direction, permissions []permission, path string
 // permissions checks a rule, puts it into canonical form in place and takes it
 // apart, one permission for each peer. The problems' paths are relative to the rule.
 func (l *Lab) permissions(g *group, d direction, r *Rule) (out []permission, problems Problems) {
-	base, what := r.match(&problems)
+	t := traffic{
+		protocol: &r.Protocol, from: &r.FromPort, to: &r.ToPort,
+		kind: &r.FromPort, code: &r.ToPort, kindKey: "from_port", codeKey: "to_port",
+	}
+	base, what := t.match(&problems)
 	preposition := "from"
 	if d == egress {
 		preposition = "to"
@@ -166,14 +168,14 @@ func (l *Lab) permissions(g *group, d direction, r *Rule) (out []permission, pro
 	return out, problems
 }
 
-// peer resolves a group that a rule of g names. Groups of other VPCs are out of
-// reach: a reference stands for interfaces of the same VPC, and over PrivateLink
-// each side only ever sees addresses of its own VPC (F3.6, F3.7).
+// peer resolves a group that a rule of g names: one of the same VPC, or of a peered
+// one (F3.6). Others are out of reach, over PrivateLink too, where each side only
+// ever sees addresses of its own VPC (F3.7).
 func (l *Lab) peer(g *group, name string) (*group, string) {
 	peer, err := l.find.groups.find(g.network.Name, name)
 	vpc := ""
 	switch owners := l.find.groups.owners(name); {
-	case err == nil && peer.network == g.network:
+	case err == nil && (peer.network == g.network || l.peered(peer.network, g.network)):
 		return peer, ""
 	case err == nil:
 		vpc = peer.network.Name
@@ -182,120 +184,5 @@ func (l *Lab) peer(g *group, name string) (*group, string) {
 	default:
 		return nil, err.Error()
 	}
-	return nil, fmt.Sprintf("security group %s is in VPC %s: a rule can name groups of its own VPC (%s) only, and PrivateLink shows each side addresses of its own VPC only; use cidr_blocks", name, vpc, g.network.Name)
-}
-
-var protocols = map[string]int{"tcp": 6, "udp": 17, "icmp": 1, "icmpv6": 58, "-1": filter.AnyProto}
-
-// match reads and completes the rule's protocol and ports; text says them.
-func (r *Rule) match(problems *Problems) (rule filter.Rule, text string) {
-	proto, ok := r.protocol()
-	if !ok {
-		if r.Protocol == "" {
-			problems.add("protocol", "is missing: write tcp, udp, icmp, icmpv6, a protocol number, or -1 for all")
-		} else {
-			problems.add("protocol", "%q is not a protocol%s", r.Protocol, hint(r.Protocol, []string{"tcp", "udp", "icmp", "icmpv6", "-1"}))
-		}
-		return rule, ""
-	}
-	rule.Proto = proto
-	switch r.Protocol {
-	case "tcp", "udp":
-		text = r.ports(problems, &rule)
-		return rule, text
-	case "icmp", "icmpv6":
-		text = r.icmp(problems, &rule)
-		return rule, text
-	}
-	// All ports: AWS and Terraform take 0 or -1 for both here, and mean nothing by it.
-	for key, v := range map[string]*int{"from_port": r.FromPort, "to_port": r.ToPort} {
-		if v != nil && *v != 0 && *v != -1 {
-			problems.add(key, "protocol %s has no ports: remove from_port and to_port, or name tcp or udp", r.Protocol)
-		}
-	}
-	r.FromPort, r.ToPort = nil, nil
-	if proto == filter.AnyProto {
-		return rule, "all"
-	}
-	return rule, "protocol " + r.Protocol
-}
-
-// protocol returns the protocol's number and writes it as AWS does: by name
-// where it has one.
-func (r *Rule) protocol() (int, bool) {
-	word := strings.ToLower(r.Protocol)
-	if word == "all" {
-		word = "-1"
-	}
-	if n, ok := protocols[word]; ok {
-		r.Protocol = word
-		return n, true
-	}
-	n, err := strconv.Atoi(word)
-	if err != nil || n < 0 || n > 255 || strconv.Itoa(n) != word {
-		return 0, false
-	}
-	r.Protocol = word
-	for name, number := range protocols {
-		if number == n {
-			r.Protocol = name
-		}
-	}
-	return n, true
-}
-
-// ports reads the port range of a TCP or UDP rule.
-func (r *Rule) ports(problems *Problems, rule *filter.Rule) string {
-	if r.FromPort == nil {
-		problems.add("from_port", "is missing: give the first port, and to_port for a range; 0 and 65535 are all of them")
-		return ""
-	}
-	if r.ToPort == nil {
-		to := *r.FromPort
-		r.ToPort = &to
-	}
-	for _, v := range []struct {
-		key   string
-		value int
-	}{{"from_port", *r.FromPort}, {"to_port", *r.ToPort}} {
-		if v.value < 0 || v.value > 65535 {
-			problems.add(v.key, "%d is not a port: give one from 0 to 65535", v.value)
-			return ""
-		}
-	}
-	rule.From, rule.To = *r.FromPort, *r.ToPort
-	switch {
-	case rule.From > rule.To:
-		problems.add("to_port", "%d is below from_port %d: write the lower port first", rule.To, rule.From)
-	case rule.From == rule.To:
-		return fmt.Sprintf("%s %d", r.Protocol, rule.From)
-	}
-	return fmt.Sprintf("%s %d-%d", r.Protocol, rule.From, rule.To)
-}
-
-// icmp reads the type and code of an ICMP rule.
-func (r *Rule) icmp(problems *Problems, rule *filter.Rule) string {
-	for _, v := range []struct {
-		key, what string
-		value     **int
-	}{{"from_port", "type", &r.FromPort}, {"to_port", "code", &r.ToPort}} {
-		if *v.value == nil {
-			anything := -1
-			*v.value = &anything
-		}
-		if n := **v.value; n < -1 || n > 255 {
-			problems.add(v.key, "%d is not an ICMP %s: give one from 0 to 255, or -1 for any", n, v.what)
-			return ""
-		}
-	}
-	rule.From, rule.To = *r.FromPort, *r.ToPort
-	switch {
-	case rule.From == -1 && rule.To != -1:
-		problems.add("to_port", "an ICMP code needs a type: give from_port, or make this -1 for any")
-	case rule.From == -1:
-		return r.Protocol
-	case rule.To == -1:
-		return fmt.Sprintf("%s type %d", r.Protocol, rule.From)
-	}
-	return fmt.Sprintf("%s type %d code %d", r.Protocol, rule.From, rule.To)
+	return nil, fmt.Sprintf("security group %s is in VPC %s: a rule can name groups of its own VPC (%s) and of VPCs peered with it, and PrivateLink shows each side addresses of its own VPC only; use cidr_blocks", name, vpc, g.network.Name)
 }

@@ -103,6 +103,10 @@ func (n *Network) cidr(f *family) (netip.Prefix, bool) {
 // wrote first, then the others in the gaps.
 func (b *builder) addSubnets() {
 	for _, n := range b.Networks {
+		if n.site != nil {
+			b.addSiteSubnet(n)
+			continue
+		}
 		if len(n.Subnets) == 0 && len(n.Instances) > 0 {
 			n.Subnets = map[string]*Subnet{"default": {}}
 		}
@@ -215,10 +219,18 @@ func (b *builder) addBlocks(n *Network, subnets []*subnet, f *family) {
 func (b *builder) addHosts() {
 	for _, n := range b.Networks {
 		subnets := b.find.subnets.names(n.Name)
-		each(&b.problems, at(n.path, "instances"), n.Instances, func(path, name string, spec *Instance) {
+		key := "instances"
+		if n.site != nil {
+			key = "hosts"
+		}
+		each(&b.problems, at(n.path, key), n.Instances, func(path, name string, spec *Instance) {
 			h := &Host{Instance: spec, Name: n.Name + "/" + name, Network: n, name: name, path: path}
 			b.Hosts = append(b.Hosts, h)
 			b.find.hosts.put(n.Name, name, h)
+			if n.site != nil {
+				b.addSiteHost(h)
+				return
+			}
 
 			b.ids.given(&b.problems, "i", path, &spec.ID)
 			if len(spec.SecurityGroups) == 0 {

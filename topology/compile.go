@@ -28,6 +28,7 @@ func (l *Lab) Compile() *dataplane.Program {
 	}
 	l.closures = nil
 	c.addrs()
+	c.routes = c.tables()
 	for _, n := range l.NICs {
 		c.program.Interfaces = append(c.program.Interfaces, c.nic(n))
 	}
@@ -42,7 +43,8 @@ type compiler struct {
 	*Lab
 	program *dataplane.Program
 	members map[*group]map[packet.Addr]struct{}
-	sets    map[string]*filter.RuleSet // by direction and groups: many interfaces share one
+	routes  map[uint16][]dataplane.Route // by subnet
+	sets    map[string]*filter.RuleSet   // by direction and groups: many interfaces share one
 }
 
 // addrs fills in the VPCs with all their addresses, and the members of the groups.
@@ -89,6 +91,7 @@ func (c *compiler) nic(n *NIC) dataplane.Interface {
 	if !n.open {
 		i.Ingress, i.Egress = c.rules(ingress, n.groups), c.rules(egress, n.groups)
 	}
+	c.border(n, &i)
 	switch n.Kind {
 	case dataplane.Resolver:
 		i.Exempt = true // F3.5
@@ -114,7 +117,7 @@ func (c *compiler) rules(d direction, groups []*group) *filter.RuleSet {
 		for _, p := range g.rules[d] {
 			rule := p.rule
 			if p.peer != nil {
-				if rule.Members = c.members[p.peer]; rule.Members == nil {
+				if rule.Members = c.members[p.peer]; rule.Members == nil || !c.reaches(g, p.peer) {
 					rule.Members = map[packet.Addr]struct{}{}
 				}
 			}

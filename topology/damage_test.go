@@ -16,7 +16,7 @@ import (
 // it, New must return either problems, each with a path and a message, or a lab
 // that compiles and whose completed spec is a lab again.
 func TestDamagedSpec(t *testing.T) {
-	texts := []string{twoAccounts, wholeLab}
+	texts := []string{twoAccounts, wholeLab, networks}
 	rapid.Check(t, func(t *rapid.T) {
 		spec := parse(t, rapid.SampledFrom(texts).Draw(t, "lab"))
 		for range rapid.IntRange(1, 4).Draw(t, "damages") {

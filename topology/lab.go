@@ -24,7 +24,8 @@ type Lab struct {
 	Name   string
 	Region string
 
-	// The parts, sorted by name. They are for reading only.
+	// The parts, sorted by name. They are for reading only. Networks on premises come
+	// after the VPCs.
 	Networks  []*Network
 	Hosts     []*Host
 	Endpoints []*Endpoint
@@ -39,6 +40,8 @@ type Lab struct {
 	balancers []*balancer
 	offers    []*offer
 	pools     []*pool
+	peerings  []*peering
+	tunnels   []*tunnel
 	rules     []dataplane.RuleInfo // every rule that ever was, so that a RuleID never changes its meaning
 	texts     map[string][]string  // public TXT records, by name
 	epoch     uint32
@@ -50,8 +53,12 @@ type Lab struct {
 	find struct {
 		subnets   scoped[*subnet]
 		groups    scoped[*group]
+		acls      scoped[*acl]
 		hosts     scoped[*Host]
-		networks  map[string]*Network
+		networks  map[string]*Network // VPCs
+		sites     map[string]*Network // on premises
+		peerings  map[string]*peering
+		gateways  map[string]*gateway
 		certs     map[string]*ACMCertificate
 		pools     map[string]*pool
 		balancers map[string]*balancer
@@ -60,7 +67,8 @@ type Lab struct {
 	}
 }
 
-// Network is a VPC of the lab.
+// Network is a VPC of the lab, or a network on premises, which is a VPC without most
+// of what one has.
 type Network struct {
 	*VPC
 	Name     string
@@ -70,6 +78,7 @@ type Network struct {
 	number dataplane.VPCID
 	region string
 	path   string
+	site   *OnPremises // nil: a VPC
 	dnsAt  netip.Addr
 	// settled says that all blocks of the network and its subnets are known, so
 	// that an address outside them is a mistake of its own.
@@ -142,6 +151,9 @@ func (n *NIC) addr(f *family) netip.Addr {
 	return netip.Addr{}
 }
 
+// Logged reports whether AWS keeps a flow log of the interface.
+func (n *NIC) Logged() bool { return n.Network.site == nil }
+
 // FlowLog returns what the interface's flow log records say of it (F4.6): AWS's
 // own interfaces have no instance, and an account that is not known.
 func (n *NIC) FlowLog() flowlog.Interface {
@@ -193,6 +205,8 @@ type subnet struct {
 	number    uint16
 	zone      Zone
 	blocks    []*block // IPv4 and, where it has one, IPv6
+	acl       *acl     // nil on premises
+	table     *table   // nil on premises
 	routerMAC packet.MAC
 }
 

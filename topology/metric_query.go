@@ -1,6 +1,8 @@
 package topology
 
 import (
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -139,4 +141,70 @@ func missingDimension(fits []*cloudwatch.Series, given map[string]string) string
 		}
 	}
 	return "another dimension"
+}
+
+// MetricFilter chooses some of a lab's metrics; what is empty chooses all.
+type MetricFilter struct {
+	Namespace  string
+	MetricName string
+	Dimensions map[string]string // by AWS's values or the lab's names
+}
+
+// Apply returns the series that the filter lets through. It is an error if the
+// filter speaks of what none of them has.
+func (f *MetricFilter) Apply(all []cloudwatch.Series) ([]cloudwatch.Series, error) {
+	all, err := filtered(all, "namespace", f.Namespace, func(s *cloudwatch.Series) []string { return []string{s.Namespace} })
+	if err != nil {
+		return nil, err
+	}
+	if why := cloudwatch.LeftOut(f.MetricName); why != "" {
+		return nil, fmt.Errorf("%s is not reported: %s", f.MetricName, why)
+	}
+	if all, err = filtered(all, "metric", f.MetricName, func(s *cloudwatch.Series) []string { return []string{s.Name} }); err != nil {
+		return nil, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.Dimensions)) {
+		names := func(s *cloudwatch.Series) (all []string) {
+			for _, d := range s.Dimensions {
+				all = append(all, d.Name)
+			}
+			return all
+		}
+		values := func(s *cloudwatch.Series) []string {
+			i := slices.Index(names(s), name)
+			return []string{s.Dimensions[i].String(), s.Dimensions[i].Value}
+		}
+		if all, err = filtered(all, "dimension", name, names); err != nil {
+			return nil, err
+		}
+		if all, err = filtered(all, name, f.Dimensions[name], values); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// filtered returns the series that have a word among those of a kind.
+func filtered(all []cloudwatch.Series, kind, word string, of func(*cloudwatch.Series) []string) ([]cloudwatch.Series, error) {
+	if word == "" {
+		return all, nil
+	}
+	var some []cloudwatch.Series
+	known := map[string]bool{}
+	for i := range all {
+		words := of(&all[i])
+		known[words[0]] = true
+		if slices.Contains(words, word) {
+			some = append(some, all[i])
+		}
+		if kind == "dimension" {
+			for _, w := range words {
+				known[w] = true
+			}
+		}
+	}
+	if len(some) == 0 {
+		return nil, errors.New(unknown(kind, word, slices.Collect(maps.Keys(known))))
+	}
+	return some, nil
 }

@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -113,7 +114,10 @@ func (l *Lab) Metrics(now clock.Time, counted []metrics.Series) []cloudwatch.Ser
 		all = append(all, c.groups[key].Series(now)...)
 	}
 	slices.SortStableFunc(all, func(a, b cloudwatch.Series) int {
-		return strings.Compare(a.Namespace+"\x00"+a.Name, b.Namespace+"\x00"+b.Name)
+		return cmp.Or(
+			strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name),
+			cmp.Compare(len(a.Dimensions), len(b.Dimensions)), // sums before their parts
+		)
 	})
 	return all
 }

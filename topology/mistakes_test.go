@@ -132,7 +132,7 @@ var mistakes = []struct {
 	{"rule family", "cidr_blocks: [10.0.0.0/16]", `cidr_blocks: ["2001:db8::/32"]`, []string{
 		`vpcs.provider.security_groups.web.ingress[0].cidr_blocks[0]: 2001:db8::/32 is not IPv4: write it under ipv6_cidr_blocks`}},
 	{"rule across the link", ", cidr_blocks: [10.0.0.0/16]", ", security_groups: [consumer/app]", []string{ // F3.7
-		`vpcs.provider.security_groups.web.ingress[0].security_groups[0]: security group consumer/app is in VPC consumer: a rule can name groups of its own VPC (provider) only, and PrivateLink shows each side addresses of its own VPC only; use cidr_blocks`}},
+		`vpcs.provider.security_groups.web.ingress[0].security_groups[0]: security group consumer/app is in VPC consumer: a rule can name groups of its own VPC (provider) and of VPCs peered with it, and PrivateLink shows each side addresses of its own VPC only; use cidr_blocks`}},
 	{"rule's group unknown", "security_groups: [app] }", "security_groups: [apq] }", []string{
 		`vpcs.consumer.security_groups.endpoint.ingress[0].security_groups[0]: VPC consumer has no security group "apq"; did you mean app?`}},
 	{"rule twice", "security_groups: [app] }\n", "security_groups: [app] }\n          - { protocol: \"6\", from_port: 80, security_groups: [consumer/app] }\n", []string{

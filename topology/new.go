@@ -18,6 +18,7 @@ func New(name string, spec *Spec) (*Lab, error) {
 	}
 	b := &builder{Lab: &Lab{Name: name, spec: spec, ids: newIDs(name)}}
 	b.find.subnets.kind, b.find.groups.kind, b.find.hosts.kind = "subnet", "security group", "instance"
+	b.find.acls.kind = "network ACL"
 	if b.setRegion() {
 		// Each step resolves and checks one kind of part, and may rely on the
 		// steps before it. A part with a mistake is left out of what follows, so
@@ -27,7 +28,12 @@ func New(name string, spec *Spec) (*Lab, error) {
 		b.setRevokedFlows()
 		b.addRecords()
 		b.addNetworks()
+		b.addSites()
 		b.addSubnets()
+		b.addACLs()
+		b.addPeerings()
+		b.addGateways()
+		b.addTables()
 		b.addGroups()
 		b.addHosts()
 		b.addCertificates()
@@ -186,12 +192,15 @@ func (b *builder) addNIC(n *NIC, path string) *NIC {
 
 var accountForm = regexp.MustCompile(`^[0-9]{12}$`)
 
-// AWS's quotas that a lab can meet (F1.7, F2.7, F3.9), and how many VPCs it can have.
+// AWS's quotas that a lab can meet (F1.7, F2.7, F3.9, F3.20), and how many VPCs it can have.
 const (
 	maxVPCs      = 250
 	maxSubnets   = 200 // in a VPC
 	maxGroups    = 5
 	maxRules     = 60
 	maxListeners = 50
-	maxEndpoints = 50 // in a VPC (F1.7)
+	maxACLs      = 200 // in a VPC (F3.20)
+	maxEntries   = 20  // of a network ACL, in each direction (F3.20)
+	maxRoutes    = 50  // of a route table
+	maxEndpoints = 50  // in a VPC (F1.7)
 )

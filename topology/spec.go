@@ -6,13 +6,19 @@ package topology
 // unique within its VPC; from elsewhere it is VPC/NAME, or NAME alone where only
 // one VPC has it.
 type Spec struct {
-	Region           string                      `yaml:"region,omitempty" doc:"AWS Region, in names and flow logs. Default us-east-1."`
-	PropagationDelay int                         `yaml:"propagation_delay,omitempty" doc:"A setting of plsim: seconds until the nodes of load balancers act on a change of targets (F2.59). Default 0: at once."`
-	TerminationDelay *int                        `yaml:"termination_delay,omitempty" doc:"A setting of plsim: seconds that AWS's shortly after stands for, where flows are closed (F2.11, F2.60). Default 5."`
-	SetupDelay       int                         `yaml:"setup_delay,omitempty" doc:"A setting of plsim: seconds that an endpoint is pending after it was accepted or modified (F1.9). Default 0."`
-	RevokedFlows     string                      `yaml:"revoked_flows,omitempty" doc:"A setting of plsim: what flows meet whose endpoint is rejected, deleted or taken out of a subnet, silence (default) or reset (F1.19)."`
-	SourcePorts      int                         `yaml:"source_ports,omitempty" doc:"A setting of plsim, to teach with few: source ports that a node's address has towards one target, 1 to 55000. Default 55000 (F2.30)."`
-	VPCs             map[string]*VPC             `yaml:"vpcs" doc:"Virtual private clouds, by name. Their CIDR blocks may overlap (F1.42)."`
+	Region           string          `yaml:"region,omitempty" doc:"AWS Region, in names and flow logs. Default us-east-1."`
+	PropagationDelay int             `yaml:"propagation_delay,omitempty" doc:"A setting of plsim: seconds until the nodes of load balancers act on a change of targets (F2.59). Default 0: at once."`
+	TerminationDelay *int            `yaml:"termination_delay,omitempty" doc:"A setting of plsim: seconds that AWS's shortly after stands for, where flows are closed (F2.11, F2.60). Default 5."`
+	SetupDelay       int             `yaml:"setup_delay,omitempty" doc:"A setting of plsim: seconds that an endpoint is pending after it was accepted or modified (F1.9). Default 0."`
+	RevokedFlows     string          `yaml:"revoked_flows,omitempty" doc:"A setting of plsim: what flows meet whose endpoint is rejected, deleted or taken out of a subnet, silence (default) or reset (F1.19)."`
+	SourcePorts      int             `yaml:"source_ports,omitempty" doc:"A setting of plsim, to teach with few: source ports that a node's address has towards one target, 1 to 55000. Default 55000 (F2.30)."`
+	VPCs             map[string]*VPC `yaml:"vpcs" doc:"Virtual private clouds, by name. Their CIDR blocks may overlap (F1.42)."`
+
+	PeeringConnections map[string]*VPCPeeringConnection `yaml:"vpc_peering_connections,omitempty" doc:"VPC peering connections, by name."`
+	OnPremises         map[string]*OnPremises           `yaml:"on_premises,omitempty" doc:"Networks outside AWS, by name, which no VPC has."`
+	VPNGateways        map[string]*VPNGateway           `yaml:"vpn_gateways,omitempty" doc:"Virtual private gateways, by name."`
+	VPNConnections     map[string]*VPNConnection        `yaml:"vpn_connections,omitempty" doc:"Site-to-Site VPN connections, by name."`
+
 	ACMCertificates  map[string]*ACMCertificate  `yaml:"acm_certificates,omitempty" doc:"Certificates of TLS listeners, by name (aws_acm_certificate)."`
 	TargetGroups     map[string]*TargetGroup     `yaml:"target_groups,omitempty" doc:"Target groups, by name (aws_lb_target_group)."`
 	LoadBalancers    map[string]*LoadBalancer    `yaml:"load_balancers,omitempty" doc:"Network Load Balancers, by name (aws_lb)."`
@@ -32,6 +38,8 @@ type VPC struct {
 	Zones          map[string]string         `yaml:"availability_zones,omitempty" doc:"This account's zone names and their AZ IDs, e.g. us-east-1a: use1-az1 (F1.46). Default: a is az1, b is az2 and so on."`
 	Subnets        map[string]*Subnet        `yaml:"subnets,omitempty" doc:"Subnets, by name."`
 	SecurityGroups map[string]*SecurityGroup `yaml:"security_groups,omitempty" doc:"Security groups, by name. default exists in each VPC (F3.3)."`
+	NetworkACLs    map[string]*NetworkACL    `yaml:"network_acls,omitempty" doc:"Network ACLs, by name. default exists in each VPC (F3.18)."`
+	RouteTables    map[string]*RouteTable    `yaml:"route_tables,omitempty" doc:"Route tables, by name. main exists in each VPC."`
 	Instances      map[string]*Instance      `yaml:"instances,omitempty" doc:"Instances, by name: one network namespace each."`
 }
 
@@ -58,7 +66,7 @@ type Rule struct {
 	ToPort         *int     `yaml:"to_port,omitempty" doc:"Last port, or ICMP code (-1: any). Default: from_port."`
 	CIDRBlocks     []string `yaml:"cidr_blocks,omitempty" doc:"IPv4 peers."`
 	IPv6CIDRBlocks []string `yaml:"ipv6_cidr_blocks,omitempty" doc:"IPv6 peers."`
-	SecurityGroups []string `yaml:"security_groups,omitempty" doc:"Peers by their security group, in the same VPC (F3.6)."`
+	SecurityGroups []string `yaml:"security_groups,omitempty" doc:"Peers by their security group, in the same VPC or a peered one (F3.6)."`
 	Self           bool     `yaml:"self,omitempty" doc:"Peers in this same group."`
 	Description    string   `yaml:"description,omitempty" doc:"Free text."`
 }

@@ -18,7 +18,8 @@ type variable struct {
 
 // Variable resolves the text inside ${…}: KIND.NAME.ATTRIBUTE, with .ZONE after
 // an attribute that each zone has one of. The kinds are vpc_endpoint,
-// load_balancer, target_group, endpoint_service, instance (NAME may be VPC/NAME) and vpc. The
+// load_balancer, target_group, endpoint_service, instance (NAME may be VPC/NAME, or NETWORK/NAME of a
+// host on premises), vpc and on_premises. The
 // error says what there is.
 func (l *Lab) Variable(ref string) (string, error) {
 	words := strings.Split(ref, ".")
@@ -29,6 +30,7 @@ func (l *Lab) Variable(ref string) (string, error) {
 		"endpoint_service": l.offerVariable,
 		"instance":         l.hostVariable,
 		"vpc":              l.networkVariable,
+		"on_premises":      l.siteVariable,
 	}
 	fail := func(err error) (string, error) { return "", fmt.Errorf("${%s}: %w", ref, err) }
 	resolve, err := find("kind of variable", kinds, words[0])
@@ -159,6 +161,14 @@ func (l *Lab) networkVariable(name string) (variable, error) {
 		return variable{}, err
 	}
 	return variable{values: map[string]string{"id": n.ID, "resolver": text(n.dnsAt), "cidr_block": n.CIDRBlock}}, nil
+}
+
+func (l *Lab) siteVariable(name string) (variable, error) {
+	n, err := find("network on premises", l.find.sites, name)
+	if err != nil {
+		return variable{}, err
+	}
+	return variable{values: map[string]string{"resolver": text(n.dnsAt), "cidr_block": n.CIDRBlock}}, nil
 }
 
 // text writes an address, and none as "".

@@ -145,6 +145,8 @@ endpoint_services:
     supported_ip_address_types: [ipv4, ipv6]
 vpc_endpoints:
   api: { vpc_id: consumer, service_name: api, subnet_ids: [default] }
+on_premises:
+  office: { cidr_block: 192.168.0.0/24 }
 `
 
 // Every reference in the guide's table stands for something, and the table has
@@ -167,8 +169,8 @@ func TestDocumentedReferences(t *testing.T) {
 		}
 		described[m[1]+"."+m[2]] = append(described[m[1]+"."+m[2]], m[3])
 	}
-	if len(described) != 5 {
-		t.Fatalf("the table has references of %d kinds, want 5", len(described))
+	if len(described) != 6 {
+		t.Fatalf("the table has references of %d kinds, want 6", len(described))
 	}
 	for part, attributes := range described {
 		_, err := loaded.Lab.Variable(part + ".?")

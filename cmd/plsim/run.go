@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +25,7 @@ type runFlags struct {
 	output format
 	seed   seed
 	scale  scale
+	listen address
 }
 
 func runCommand() *cobra.Command {
@@ -48,10 +50,16 @@ everyone. Nothing is left on the host, however the run ends.`,
 			return runScenarios(cmd, args, f)
 		},
 	}
-	cmd.Flags().VarP(&f.output, "output", "o", "how to print the result on standard output")
-	cmd.Flags().Var(&f.scale, "time-scale", "how many seconds pass in the lab while one passes on the wall (default: the scenario's, or 1)")
-	cmd.Flags().Var(&f.seed, "seed", "seed of all random choices (default: a new one, printed)")
+	f.register(cmd, "how to print the result on standard output")
 	return cmd
+}
+
+// register makes flags of f known to a command that plays scenarios.
+func (f *runFlags) register(cmd *cobra.Command, output string) {
+	cmd.Flags().VarP(&f.output, "output", "o", output)
+	cmd.Flags().Var(&f.scale, "time-scale", "how many seconds pass in the lab while one passes on the wall (default: the scenario's, or 1)")
+	cmd.Flags().Var(&f.listen, "metrics-listen", "serve CloudWatch's metrics to Prometheus there, on this host, while the lab runs")
+	cmd.Flags().Var(&f.seed, "seed", "seed of all random choices (default: a new one, printed)")
 }
 
 // format is the value of --output.
@@ -99,14 +107,37 @@ func (s *scale) Set(text string) error {
 }
 
 func runScenarios(cmd *cobra.Command, args []string, f runFlags) error {
+	return inSandbox(cmd, args, &f, nil, func(ctx context.Context, r *runner, all []source) error {
+		if len(all) > 1 {
+			return r.runAll(ctx, all)
+		}
+		res, err := r.run(ctx, all[0])
+		if f.output == "json" {
+			return errors.Join(err, report.JSON(r.stdout, res))
+		}
+		return err
+	})
+}
+
+// inSandbox loads scenarios and plays them in a sandbox, as play does it. check may
+// be nil; it is called before anything is built.
+func inSandbox(cmd *cobra.Command, args []string, f *runFlags, check func([]source) error,
+	play func(context.Context, *runner, []source) error) error {
+	load := func() ([]source, error) {
+		all, err := loadAll(args)
+		if err == nil && check != nil {
+			err = check(all)
+		}
+		return all, err
+	}
 	// A wrong scenario is said to be wrong also where it could not run. Standard
 	// input can be read only once, so it has to wait until the sandbox stands.
 	if !netns.Inside() && !slices.Contains(args, "-") {
-		if _, err := loadAll(args); err != nil {
+		if _, err := load(); err != nil {
 			return err
 		}
 	}
-	code, inside, err := netns.Enter()
+	code, inside, err := netns.EnterWith(func() ([]*os.File, error) { return f.listen.listen(cmd.ErrOrStderr()) })
 	switch {
 	case err != nil:
 		return &codeError{exitHost, err}
@@ -118,19 +149,17 @@ func runScenarios(cmd *cobra.Command, args []string, f runFlags) error {
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 
-	all, err := loadAll(args)
+	all, err := load()
 	if err != nil {
 		return err
 	}
-	r := newRunner(f, cmd.OutOrStdout(), cmd.ErrOrStderr())
-	if len(all) > 1 {
-		return r.runAll(ctx, all)
+	r := newRunner(*f, cmd.OutOrStdout(), cmd.ErrOrStderr())
+	stopServing, err := r.exporter.serve()
+	if err != nil {
+		return &codeError{exitFault, err}
 	}
-	res, err := r.run(ctx, all[0])
-	if f.output == "json" {
-		return errors.Join(err, report.JSON(r.stdout, res))
-	}
-	return err
+	defer stopServing()
+	return play(ctx, r, all)
 }
 
 var errInterrupted = errors.New("interrupted; everything is cleaned up")

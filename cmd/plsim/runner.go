@@ -21,6 +21,9 @@ type runner struct {
 	stdout, stderr io.Writer
 	progress       io.Writer
 	text           *report.Text // to progress
+	exporter       exporter
+	// atEnd, if not nil, is called in the lab when its story has been played.
+	atEnd func(s source, w *emulate.World) error
 }
 
 func newRunner(f runFlags, stdout, stderr io.Writer) *runner {
@@ -28,11 +31,15 @@ func newRunner(f runFlags, stdout, stderr io.Writer) *runner {
 	if f.output == "json" {
 		progress = stderr // the result alone goes to standard output
 	}
-	colour := isTerminal(progress) && os.Getenv("NO_COLOR") == ""
-	return &runner{
-		flags: f, stdout: stdout, stderr: stderr,
-		progress: progress, text: report.NewText(progress, colour),
-	}
+	r := &runner{flags: f, stdout: stdout, stderr: stderr}
+	r.showProgress(progress)
+	return r
+}
+
+// showProgress says where to print what is played.
+func (r *runner) showProgress(to io.Writer) {
+	colour := isTerminal(to) && os.Getenv("NO_COLOR") == ""
+	r.progress, r.text = to, report.NewText(to, colour)
 }
 
 // run builds a scenario's lab and plays its story. The result is there also
@@ -69,7 +76,12 @@ func (r *runner) play(ctx context.Context, s source, scale int) (*sim.Result, er
 	if err != nil {
 		return unplayed, errors.Join(err, w.Close())
 	}
+	r.exporter.lab.Store(w)
+	defer r.exporter.lab.Store(nil)
 	res, err := sim.Play(ctx, s.Scenario, s.Lab, w, r.text.Step)
+	if err == nil && r.atEnd != nil {
+		err = r.atEnd(s, w)
+	}
 	if err = errors.Join(err, w.Close()); err == nil {
 		r.text.End(res)
 	}

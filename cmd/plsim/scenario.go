@@ -53,7 +53,7 @@ FILE is what it is for plsim run. It needs no privilege.`,
 					continue
 				}
 				fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: %s, %s, %s\n", l.file,
-					sim.Count(len(l.Lab.Networks), "VPC"), sim.Count(len(l.Lab.Hosts), "instance"), sim.Count(len(l.Scenario.Steps), "step"))
+					sim.Count(len(l.Scenario.VPCs), "VPC"), sim.Count(len(l.Lab.Hosts), "instance"), sim.Count(len(l.Scenario.Steps), "step"))
 			}
 			return nil
 		},

@@ -38,9 +38,10 @@ type World struct {
 	names  atomic.Pointer[topology.Names] // what the resolvers answer from
 	ca     *authority                     // nil where nobody speaks TLS
 
-	hosts     map[string]*host            // instances, by VPC/NAME
-	resolvers map[string]*netns.Namespace // by VPC
-	nodes     map[*topology.NIC]*node     // of the load balancers
+	hosts     map[string]*host                       // instances, by VPC/NAME
+	resolvers map[string]*netns.Namespace            // by VPC
+	nodes     map[*topology.NIC]*node                // of the load balancers
+	listen    func(at map[*topology.NIC]*node) error // starts the TLS listeners of nodes; nil until all stand
 	checks    *checks
 	kept      map[string]net.Conn // connections that steps go on with
 
@@ -128,7 +129,7 @@ func (w *World) build() error {
 	var jobs []*job
 	for _, nic := range w.lab.NICs {
 		switch nic.Kind {
-		case dataplane.Instance, dataplane.Resolver, dataplane.Node:
+		case dataplane.Instance, dataplane.OnPremises, dataplane.Resolver, dataplane.Node:
 			jobs = append(jobs, &job{nic: nic, cfg: configOf(nic)})
 		}
 	}
@@ -153,7 +154,7 @@ func (w *World) build() error {
 			continue
 		}
 		switch j.nic.Kind {
-		case dataplane.Instance:
+		case dataplane.Instance, dataplane.OnPremises:
 			spec, err := scenario.ExpandInstance(w.lab, j.nic.Host.Instance)
 			if err != nil {
 				errs = append(errs, fmt.Errorf("instance %s: %w", j.nic.Host.Name, err))
@@ -204,6 +205,11 @@ func (w *World) load() error {
 	}
 	for nic, n := range w.nodes {
 		if err := n.settle(nic); err != nil {
+			return err
+		}
+	}
+	if w.listen != nil {
+		if err := w.listen(come); err != nil {
 			return err
 		}
 	}
@@ -329,6 +335,9 @@ func (w *World) Drops(nics []*topology.NIC) (sum [drop.NumReasons]uint64, err er
 	})
 	return sum, err
 }
+
+// Began returns when the lab's time began: what its moment 0 is called.
+func (w *World) Began() time.Time { return w.began }
 
 // Metrics implements [sim.World]. It may be called from any goroutine.
 func (w *World) Metrics() (all []cloudwatch.Series, err error) {

@@ -29,6 +29,26 @@ vpcs:
     instances:
       app: { vpc_security_group_ids: [app] }
       stranger: {}
+  wary:
+    cidr_block: 10.7.0.0/16
+    subnets: { a: {}, b: {} }
+    network_acls:
+      b:
+        subnet_ids: [b]
+        ingress:
+          - { rule_no: 100, action: allow, protocol: -1, cidr_block: 10.7.0.0/16 }
+          - { rule_no: 90, action: deny, protocol: tcp, cidr_block: 0.0.0.0/0, from_port: 22 }
+    route_tables:
+      main:
+        route:
+          - { cidr_block: 10.8.0.0/16, vpc_peering_connection_id: both }
+          - { cidr_block: 10.9.0.0/16, vpc_peering_connection_id: both }
+    instances: { here: { subnet_id: a }, there: { subnet_id: b } }
+  peer:
+    cidr_block: 10.8.0.0/16
+    security_groups: { open: { ingress: [{ protocol: -1, cidr_blocks: [0.0.0.0/0] }] } }
+    instances: { host: { vpc_security_group_ids: [open] } }
+vpc_peering_connections: { both: { vpc_id: wary, peer_vpc_id: peer } }
 target_groups:
   web: { port: 8080, protocol: TCP, targets: [web] }
 load_balancers:
@@ -98,6 +118,37 @@ consumer/stranger: the address is that of vpc_endpoint.web.us-east-1a
 vpc_endpoint.web.us-east-1a: ingress refused: no security group rule allows it
 dropped as security_group_ingress: No inbound rule of the receiver's security groups allows the packet.`,
 		}, {
+			// F3.17, F3.21: the rule that decides has a number, and the answer a verdict of its own.
+			name: "the answer does not come back", from: "wary/here", to: "instance.wary/there.private_ip", port: 80,
+			want: `wary/here: egress allowed by all to 0.0.0.0/0 of wary/default (vpcs.wary.security_groups.default.egress[0])
+wary/here: the address is that of wary/there
+wary/there: enters the subnet, which rule 100 of network ACL wary/b (acl-wary) allows
+wary/there: ingress allowed by all from wary/default of wary/default (vpcs.wary.security_groups.default.ingress[0])
+wary/there: gets the packet as 10.7.0.4:40000 > 10.7.1.4:80
+what answers it:
+wary/there: leaves the subnet, and * of network ACL wary/b (acl-wary) denies: no rule matched
+a first packet would arrive now, but its answer is dropped as network_acl_egress: The network ACL of the subnet that the packet leaves denies it.`,
+		}, {
+			name: "a rule denies", from: "wary/here", to: "instance.wary/there.private_ip", port: 22,
+			want: `wary/here: egress allowed by all to 0.0.0.0/0 of wary/default (vpcs.wary.security_groups.default.egress[0])
+wary/here: the address is that of wary/there
+wary/there: enters the subnet, and rule 90 of network ACL wary/b (acl-wary) denies
+dropped as network_acl_ingress: The network ACL of the subnet that the packet enters denies it.`,
+		}, {
+			name: "no route back", from: "wary/here", to: "10.8.0.4", port: 80,
+			want: `wary/here: egress allowed by all to 0.0.0.0/0 of wary/default (vpcs.wary.security_groups.default.egress[0])
+wary/here: the route 10.8.0.0/16 by peering connection both (pcx-both) leads to peer/host
+peer/host: ingress allowed by all from 0.0.0.0/0 of peer/open (vpcs.peer.security_groups.open.ingress[0])
+peer/host: gets the packet as 10.7.0.4:40000 > 10.8.0.4:80
+what answers it:
+peer/host: the address is outside the VPC, and no route of the subnet leads there
+a first packet would arrive now, but its answer is dropped as no_route: The destination lies outside the VPC, and no route leads there.`,
+		}, {
+			name: "beyond the peer", from: "wary/here", to: "10.9.0.4", port: 80,
+			want: `wary/here: egress allowed by all to 0.0.0.0/0 of wary/default (vpcs.wary.security_groups.default.egress[0])
+wary/here: the route 10.9.0.0/16 by peering connection both (pcx-both) leads to a VPC that the address is not in
+dropped as not_transitive: The destination lies beyond the VPC at the other end of the peering connection, which leads to that VPC alone.`,
+		}, {
 			// F2.29.
 			name: "a target that calls itself", edit: healthy, from: "web", to: "load_balancer.web.private_ip.us-east-1a", port: 80,
 			want: `provider/web: egress allowed by all to 0.0.0.0/0 of provider/web (vpcs.provider.security_groups.web.egress[0])
@@ -129,6 +180,9 @@ dropped as no_route: The destination lies outside the VPC, and no route leads th
 			}
 			got := way(t, l.Lab, tt.from, tt.to, tt.port)
 			got = regexp.MustCompile(` \(eni-[0-9a-f]+\)`).ReplaceAllString(got, "")
+			got = regexp.MustCompile(`(acl|pcx)-[0-9a-f]+`).ReplaceAllStringFunc(got, func(id string) string {
+				return map[string]string{"acl": "acl-wary", "pcx": "pcx-both"}[id[:3]]
+			})
 			got = regexp.MustCompile(`10\.0\.0\.5:\d+`).ReplaceAllString(got, "10.0.0.5:NNNN")
 			got = strings.Replace(got, "tcp 80-81", "PORT", 1)
 			if got != tt.want {

@@ -107,6 +107,14 @@ func (c *checker) step(path string, s *Step) {
 		c.ruleEdit(at, s.Authorize)
 	case "revoke":
 		c.ruleEdit(at, s.Revoke)
+	case "create_network_acl_entry":
+		c.entryEdit(at, s.CreateNetworkACLEntry)
+	case "replace_network_acl_entry":
+		c.entryEdit(at, s.ReplaceNetworkACLEntry)
+	case "delete_network_acl_entry":
+		c.reference(join(at, "network_acl_id"), "network ACL", s.DeleteNetworkACLEntry.NetworkACL, c.names.networkACLs)
+	case "delete_vpc_peering_connection":
+		c.reference(at, "VPC peering connection", *s.DeletePeering, c.names.peerings)
 	case "register":
 		c.targetEdit(at, s.Register)
 	case "deregister":
@@ -132,7 +140,7 @@ func (c *checker) step(path string, s *Step) {
 			c.judged(at, "attributes", c.lab.CheckLoadBalancerAttributes(e.LoadBalancer, e.Attributes))
 		}
 	case "flow_logs":
-		c.networkInterface(join(at, "interface"), s.FlowLogs.Interface)
+		c.logged(join(at, "interface"), s.FlowLogs.Interface)
 	case "drops":
 		if p := join(at, "interface"); c.src.Has(p) {
 			c.networkInterface(p, s.Drops.Interface)
@@ -368,27 +376,4 @@ func (c *checker) expanded(text string) (_ string, known bool) {
 	}
 	text, err := Expand(c.lab, text)
 	return text, err == nil
-}
-
-// references checks every ${…} in a part of the scenario.
-func (c *checker) references(path string, v reflect.Value) {
-	variable := func(string) (string, error) { return "", nil }
-	if c.lab != nil {
-		variable = c.lab.Variable
-	}
-	rewrite(v, "", func(rel, text string) string {
-		_, err := expand(text, isForeign(rel, v.Type().Elem()), variable)
-		for _, e := range referenceErrors(err) {
-			name, _, _ := strings.Cut(strings.TrimPrefix(e.ref, "${vpc_endpoint."), ".")
-			switch why, unmade := c.unmade[name]; {
-			case unmade && why == "":
-				continue
-			case unmade:
-				e.msg = e.ref + ": no step makes this endpoint, since AWS refuses: " + why
-			}
-			p := c.src.nearest(below(path, rel))
-			c.mistakes = append(c.mistakes, c.src.MistakeIn(p, e.ref, label(p)+e.msg))
-		}
-		return text
-	})
 }

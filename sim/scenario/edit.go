@@ -30,6 +30,21 @@ var edits = map[string]func(s *Step, lab *topology.Lab) (state string, err error
 		}
 		return "", lab.RevokeEgress(s.Revoke.SecurityGroup, s.Revoke.Egress)
 	},
+	"create_network_acl_entry": func(s *Step, lab *topology.Lab) (string, error) {
+		entry, outbound := s.CreateNetworkACLEntry.entry()
+		return "", lab.CreateNetworkACLEntry(s.CreateNetworkACLEntry.NetworkACL, outbound, entry)
+	},
+	"replace_network_acl_entry": func(s *Step, lab *topology.Lab) (string, error) {
+		entry, outbound := s.ReplaceNetworkACLEntry.entry()
+		return "", lab.ReplaceNetworkACLEntry(s.ReplaceNetworkACLEntry.NetworkACL, outbound, entry)
+	},
+	"delete_network_acl_entry": func(s *Step, lab *topology.Lab) (string, error) {
+		e := s.DeleteNetworkACLEntry
+		return "", lab.DeleteNetworkACLEntry(e.NetworkACL, e.Egress, e.RuleNo)
+	},
+	"delete_vpc_peering_connection": func(s *Step, lab *topology.Lab) (string, error) {
+		return "", lab.DeletePeeringConnection(*s.DeletePeering)
+	},
 	"register": func(s *Step, lab *topology.Lab) (string, error) {
 		return "", lab.RegisterTarget(s.Register.TargetGroup, s.Register.target())
 	},
@@ -106,56 +121,4 @@ func (s *Step) Apply(lab *topology.Lab) (state string, err error) {
 		return "", errors.New("a step that changes nothing")
 	}
 	return edit(s, lab)
-}
-
-// rehearse does to the checker's lab what the step will do to the one that runs,
-// so that later steps can refer to what it makes. What AWS refuses is for the
-// story to tell.
-func (c *checker) rehearse(path string, s *Step) {
-	chosen := s.chosen()
-	if c.lab != nil && s.Wait != nil {
-		c.now = c.now.Add(s.Wait.Duration())
-		c.lab.Advance(c.now)
-	}
-	if c.lab == nil || len(chosen) != 1 || edits[chosen[0]] == nil {
-		return
-	}
-	if e := s.CreateVPCEndpoint; e != nil {
-		c.names.endpoints = append(c.names.endpoints, e.Name)
-		c.unmade[e.Name] = "" // until it is made
-	}
-	if c.brokenBelow(path) {
-		return
-	}
-	step, err := s.Expand(c.lab)
-	if err != nil {
-		return // c.references reports it
-	}
-	_, err = step.Apply(c.lab)
-	if e := s.CreateVPCEndpoint; e != nil && err == nil {
-		delete(c.unmade, e.Name)
-	}
-	var problems topology.Problems
-	var refusal *topology.Refusal
-	switch at := join(path, chosen[0]); {
-	case err == nil, c.checked(chosen[0]):
-	case errors.As(err, &refusal):
-		if e := s.CreateVPCEndpoint; e != nil {
-			c.unmade[e.Name] = refusal.Error()
-		}
-	case errors.As(err, &problems):
-		c.problems(at, problems)
-	default:
-		c.wrong(at, "%v", err)
-	}
-}
-
-// checked reports whether an edit has checks of its own, which need no rehearsal.
-func (c *checker) checked(action string) bool {
-	switch action {
-	case "accept", "reject", "delete", "authorize", "revoke", "register", "deregister", "modify_listener",
-		"modify_target_group_attributes", "modify_load_balancer_attributes":
-		return true
-	}
-	return false
 }

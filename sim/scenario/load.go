@@ -148,4 +148,10 @@ func (c *checker) instances(s *Scenario) {
 			c.references(path, reflect.ValueOf(s.VPCs[vpc].Instances[name]))
 		}
 	}
+	for _, site := range slices.Sorted(maps.Keys(s.OnPremises)) {
+		for _, name := range slices.Sorted(maps.Keys(s.OnPremises[site].Hosts)) {
+			path := join(join(join("on_premises", site), "hosts"), name)
+			c.references(path, reflect.ValueOf(s.OnPremises[site].Hosts[name]))
+		}
+	}
 }

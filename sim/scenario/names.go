@@ -13,14 +13,15 @@ import (
 // They are taken from the file and not from the lab, so that a step is checked
 // even where the lab has mistakes, and a part with a mistake is still known.
 type names struct {
-	instances, securityGroups []string // VPC/NAME
-	endpoints, targetGroups   []string
+	instances, securityGroups, networkACLs []string // VPC/NAME
+	endpoints, targetGroups, peerings      []string
 }
 
 func namesOf(spec *topology.Spec) *names {
 	n := &names{
 		endpoints:    slices.Sorted(maps.Keys(spec.VPCEndpoints)),
 		targetGroups: slices.Sorted(maps.Keys(spec.TargetGroups)),
+		peerings:     slices.Sorted(maps.Keys(spec.PeeringConnections)),
 	}
 	for _, vpc := range slices.Sorted(maps.Keys(spec.VPCs)) {
 		if spec.VPCs[vpc] == nil {
@@ -35,6 +36,21 @@ func namesOf(spec *topology.Spec) *names {
 		}
 		if _, given := groups["default"]; !given { // each VPC has one (F3.3)
 			n.securityGroups = append(n.securityGroups, vpc+"/default")
+		}
+		acls := spec.VPCs[vpc].NetworkACLs
+		for _, name := range slices.Sorted(maps.Keys(acls)) {
+			n.networkACLs = append(n.networkACLs, vpc+"/"+name)
+		}
+		if _, given := acls["default"]; !given { // each VPC has one (F3.18)
+			n.networkACLs = append(n.networkACLs, vpc+"/default")
+		}
+	}
+	for _, site := range slices.Sorted(maps.Keys(spec.OnPremises)) {
+		if spec.OnPremises[site] == nil {
+			continue
+		}
+		for _, name := range slices.Sorted(maps.Keys(spec.OnPremises[site].Hosts)) {
+			n.instances = append(n.instances, site+"/"+name)
 		}
 	}
 	return n

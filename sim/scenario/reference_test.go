@@ -50,6 +50,9 @@ func reference() string {
 		reflect.TypeFor[topology.Target]():          "Target",
 		reflect.TypeFor[topology.HealthThreshold](): "Threshold of healthy targets",
 		reflect.TypeFor[RuleEdit]():                 "Rule to add or remove",
+		reflect.TypeFor[topology.NetworkACLEntry](): "Rule of a network ACL",
+		reflect.TypeFor[topology.Instance]():        "Instance",
+		reflect.TypeFor[EntryEdit]():                "Rule of a network ACL to add or replace",
 		reflect.TypeFor[TargetEdit]():               "Target to add or remove",
 		reflect.TypeFor[Matcher]():                  "Condition",
 	}}

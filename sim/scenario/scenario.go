@@ -39,14 +39,18 @@ type Step struct {
 	Ping        *Ping        `yaml:"ping,omitempty" doc:"One ICMP echo request."`
 	Exec        *Exec        `yaml:"exec,omitempty" doc:"Any program, run in an instance until it ends."`
 
-	Accept         *string       `yaml:"accept,omitempty" doc:"The provider accepts this endpoint."`
-	Reject         *string       `yaml:"reject,omitempty" doc:"The provider rejects this endpoint, accepted or not (F1.11)."`
-	Delete         *string       `yaml:"delete,omitempty" doc:"The consumer deletes this endpoint and its interfaces (F1.17)."`
-	Authorize      *RuleEdit     `yaml:"authorize,omitempty" doc:"Add a rule to a security group."`
-	Revoke         *RuleEdit     `yaml:"revoke,omitempty" doc:"Remove a rule from a security group; tracked flows live on (F3.12)."`
-	Register       *TargetEdit   `yaml:"register,omitempty" doc:"Add a target to a target group."`
-	Deregister     *TargetEdit   `yaml:"deregister,omitempty" doc:"Remove a target from a target group; it drains, and its flows live on unless the group closes them (F2.59, F2.60). Of one that has left it tells the state."`
-	ModifyListener *ListenerEdit `yaml:"modify_listener,omitempty" doc:"Give a listener another default action, such as other weights (F2.11)."`
+	Accept                 *string       `yaml:"accept,omitempty" doc:"The provider accepts this endpoint."`
+	Reject                 *string       `yaml:"reject,omitempty" doc:"The provider rejects this endpoint, accepted or not (F1.11)."`
+	Delete                 *string       `yaml:"delete,omitempty" doc:"The consumer deletes this endpoint and its interfaces (F1.17)."`
+	Authorize              *RuleEdit     `yaml:"authorize,omitempty" doc:"Add a rule to a security group."`
+	Revoke                 *RuleEdit     `yaml:"revoke,omitempty" doc:"Remove a rule from a security group; tracked flows live on (F3.12)."`
+	CreateNetworkACLEntry  *EntryEdit    `yaml:"create_network_acl_entry,omitempty" doc:"Add a rule to a network ACL. It counts for established flows, too (F3.12)."`
+	ReplaceNetworkACLEntry *EntryEdit    `yaml:"replace_network_acl_entry,omitempty" doc:"Put a rule in the place of the one with its number."`
+	DeleteNetworkACLEntry  *EntryRef     `yaml:"delete_network_acl_entry,omitempty" doc:"Remove a rule from a network ACL."`
+	DeletePeering          *string       `yaml:"delete_vpc_peering_connection,omitempty" doc:"Delete this VPC peering connection: routes over it become blackholes."`
+	Register               *TargetEdit   `yaml:"register,omitempty" doc:"Add a target to a target group."`
+	Deregister             *TargetEdit   `yaml:"deregister,omitempty" doc:"Remove a target from a target group; it drains, and its flows live on unless the group closes them (F2.59, F2.60). Of one that has left it tells the state."`
+	ModifyListener         *ListenerEdit `yaml:"modify_listener,omitempty" doc:"Give a listener another default action, such as other weights (F2.11)."`
 
 	ModifyTargetGroup  *TargetGroupEdit  `yaml:"modify_target_group_attributes,omitempty" doc:"Change attributes of a target group; flows that exist keep what they began with (F2.24)."`
 	ModifyLoadBalancer *LoadBalancerEdit `yaml:"modify_load_balancer_attributes,omitempty" doc:"Change attributes of a load balancer."`
@@ -132,6 +136,28 @@ type RuleEdit struct {
 	SecurityGroup string         `yaml:"security_group_id" doc:"Security group: VPC/NAME, or NAME where it is unique."`
 	Ingress       *topology.Rule `yaml:"ingress,omitempty" doc:"The inbound rule; either this or egress."`
 	Egress        *topology.Rule `yaml:"egress,omitempty" doc:"The outbound rule."`
+}
+
+// EntryEdit names a network ACL and one of its rules.
+type EntryEdit struct {
+	NetworkACL string                    `yaml:"network_acl_id" doc:"Network ACL: VPC/NAME, or NAME where it is unique."`
+	Ingress    *topology.NetworkACLEntry `yaml:"ingress,omitempty" doc:"The inbound rule; either this or egress."`
+	Egress     *topology.NetworkACLEntry `yaml:"egress,omitempty" doc:"The outbound rule."`
+}
+
+// entry returns the rule that is given, and whether it is the outbound one.
+func (e *EntryEdit) entry() (entry *topology.NetworkACLEntry, outbound bool) {
+	if e.Egress != nil {
+		return e.Egress, true
+	}
+	return e.Ingress, false
+}
+
+// EntryRef names a rule of a network ACL.
+type EntryRef struct {
+	NetworkACL string `yaml:"network_acl_id" doc:"Network ACL: VPC/NAME, or NAME where it is unique."`
+	RuleNo     int    `yaml:"rule_no" doc:"Number of the rule."`
+	Egress     bool   `yaml:"egress,omitempty" doc:"Whether it is an outbound rule. Default false."`
 }
 
 // TargetEdit names a target group and a target.

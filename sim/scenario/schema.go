@@ -99,7 +99,7 @@ func (g *schemaWriter) structure(t reflect.Type) object {
 		s["type"] = "object"
 	case reflect.TypeFor[Matcher]():
 		s["type"], s["minProperties"] = "object", 1
-	case reflect.TypeFor[RuleEdit]():
+	case reflect.TypeFor[RuleEdit](), reflect.TypeFor[EntryEdit]():
 		s["oneOf"] = []object{{"required": []string{"ingress"}}, {"required": []string{"egress"}}}
 	}
 	return s

@@ -91,7 +91,7 @@ func TestPosition(t *testing.T) {
 func TestMistakesAreSortedAndToldOnce(t *testing.T) {
 	const text = "name: x\nvpcs:\n  b: &v { cidr_block: 10.0.0.0/16, colour: blue }\n  a: *v\n  c: *v\nsteps: 1\nvpc: 2\n"
 	_, _, err := scenario.Parse("p.yaml", []byte(text))
-	const want = `p.yaml:3:36: unknown key "colour"; choose from id, owner_id, cidr_block, ipv6_cidr_block, enable_dns_support, enable_dns_hostnames, availability_zones, subnets, security_groups, instances
+	const want = `p.yaml:3:36: unknown key "colour"; choose from id, owner_id, cidr_block, ipv6_cidr_block, enable_dns_support, enable_dns_hostnames, availability_zones, subnets, security_groups, network_acls, route_tables, instances
 p.yaml:6:8: steps: expected a list, found the number 1: write [1]
 p.yaml:7:1: unknown key "vpc"; did you mean vpcs?`
 	if err == nil || err.Error() != want {

@@ -13,20 +13,24 @@ import (
 // expectable names, for each action, the keys of expect that say something about
 // it.
 var expectable = map[string][]string{
-	"request":         {"error", "status", "body", "json", "headers"},
-	"connections":     {"error", "succeeded", "failed", "targets"},
-	"resolve":         {"error", "addresses"},
-	"exchange":        {"error", "body"},
-	"ping":            {"error"},
-	"exec":            {"exit_code", "stdout", "stderr"},
-	"accept":          {"state", "error"},
-	"reject":          {"state", "error"},
-	"delete":          {"state", "error"},
-	"authorize":       {"error"},
-	"revoke":          {"error"},
-	"register":        {"error"},
-	"deregister":      {"state", "error"},
-	"modify_listener": {"error"},
+	"request":                       {"error", "status", "body", "json", "headers"},
+	"connections":                   {"error", "succeeded", "failed", "targets"},
+	"resolve":                       {"error", "addresses"},
+	"exchange":                      {"error", "body"},
+	"ping":                          {"error"},
+	"exec":                          {"exit_code", "stdout", "stderr"},
+	"accept":                        {"state", "error"},
+	"reject":                        {"state", "error"},
+	"delete":                        {"state", "error"},
+	"authorize":                     {"error"},
+	"revoke":                        {"error"},
+	"create_network_acl_entry":      {"error"},
+	"replace_network_acl_entry":     {"error"},
+	"delete_network_acl_entry":      {"error"},
+	"delete_vpc_peering_connection": {"error"},
+	"register":                      {"error"},
+	"deregister":                    {"state", "error"},
+	"modify_listener":               {"error"},
 
 	"create_vpc_endpoint":                                 {"state", "error"},
 	"modify_vpc_endpoint":                                 {"state", "error"},
@@ -107,6 +111,14 @@ func (s *Step) Title() string {
 		return "Security group " + s.Authorize.SecurityGroup + " gets a rule"
 	case "revoke":
 		return "Security group " + s.Revoke.SecurityGroup + " loses a rule"
+	case "create_network_acl_entry":
+		return "Network ACL " + s.CreateNetworkACLEntry.NetworkACL + " gets a rule"
+	case "replace_network_acl_entry":
+		return "Network ACL " + s.ReplaceNetworkACLEntry.NetworkACL + " gets another rule"
+	case "delete_network_acl_entry":
+		return fmt.Sprintf("Network ACL %s loses rule %d", s.DeleteNetworkACLEntry.NetworkACL, s.DeleteNetworkACLEntry.RuleNo)
+	case "delete_vpc_peering_connection":
+		return "Peering connection " + *s.DeletePeering + " is deleted"
 	case "register":
 		return s.Register.TargetID + " joins target group " + s.Register.TargetGroup
 	case "deregister":

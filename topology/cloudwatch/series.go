@@ -134,6 +134,8 @@ type Series struct {
 	// Points are those of whole minutes, and of the present one up to now. Minutes
 	// without a point are left out.
 	Points []Point
+	// Until is the moment up to which the points go.
+	Until clock.Time
 }
 
 // Minute is the period of a point.
@@ -153,7 +155,7 @@ func (g *Group) Series(now clock.Time) []Series {
 		if !m.reportedBy(g.Dimensions) {
 			continue
 		}
-		s := Series{Metric: m, Dimensions: g.Dimensions}
+		s := Series{Metric: m, Dimensions: g.Dimensions, Until: now}
 		for minute := first; minute <= metrics.SlotOf(now)/perMinute; minute++ {
 			if p, ok := g.point(m, minute, now); ok {
 				s.Points = append(s.Points, p)
@@ -228,6 +230,15 @@ func (p *Point) take(m *Metric, s *slot, passed time.Duration) {
 	p.SampleCount++
 	p.Sum += mean
 	p.Minimum, p.Maximum = min(p.Minimum, low), max(p.Maximum, high)
+}
+
+// Latest returns the point of the present minute, or else of the one before; ok is
+// false where neither has one.
+func (s *Series) Latest() (p Point, ok bool) {
+	if n := len(s.Points); n > 0 {
+		p = s.Points[n-1]
+	}
+	return p, p.SampleCount > 0 && p.At.Add(2*Minute) > s.Until
 }
 
 // Over returns the points of longer periods, each a multiple of a minute; 0 is all

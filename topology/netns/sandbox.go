@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -16,13 +17,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stageVar carries to a copy of this program which part of the chain it is.
-const stageVar = "PLSIM_SANDBOX_STAGE"
+// stageVar carries to a copy of this program which part of the chain it is, and
+// filesVar how many files of the host it is given.
+const (
+	stageVar = "PLSIM_SANDBOX_STAGE"
+	filesVar = "PLSIM_SANDBOX_FILES"
+)
 
 const (
 	stageInit  = "init"  // PID 1, which starts a lab
 	stageProbe = "probe" // PID 1, which only finds out whether it could
 	stageLab   = "lab"
+)
+
+// Where the files of the host are: in init after the lifeline, in the lab after the
+// standard three.
+const (
+	initFilesFD = lifelineFD + 1
+	labFilesFD  = 3
 )
 
 // lifelineFD is where init finds its end of the lifeline, a socket pair with
@@ -40,6 +52,13 @@ var forwarded = []os.Signal{
 // does not work for a Namespace. It is set once, by entering the sandbox.
 var homeNet = kernelns.None()
 
+// inherited are the files that EnterWith handed to this lab.
+var inherited []*os.File
+
+// Inherited returns the files that EnterWith opened outside, in their order: a
+// socket among them is the host's still. The lab owns them.
+func Inherited() []*os.File { return inherited }
+
 // Inside reports whether this process is the lab of a sandbox.
 func Inside() bool { return homeNet.IsOpen() }
 
@@ -51,14 +70,32 @@ func Inside() bool { return homeNet.IsOpen() }
 // has nothing to do but exit with that code. A lab that is killed by a signal
 // has the exit code 128+signal. Inside it returns at once with inside true. The
 // error is an *Unsupported where the host does not allow a sandbox.
-func Enter() (code int, inside bool, err error) {
+//
+// EnterWith hands files of the host to the lab.
+func Enter() (code int, inside bool, err error) { return EnterWith(nil) }
+
+// EnterWith is Enter for a lab that needs files of the host, such as a socket that
+// listens there. open, which may be nil, is called outside only; what it returns the
+// lab finds in Inherited, and EnterWith closes.
+func EnterWith(open func() ([]*os.File, error)) (code int, inside bool, err error) {
 	if err := assumeStage(); err != nil {
 		return 0, false, err
 	}
 	if Inside() {
 		return 0, true, nil
 	}
-	code, err = launch(stageInit)
+	var files []*os.File
+	if open != nil {
+		if files, err = open(); err != nil {
+			return 0, false, err
+		}
+	}
+	defer func() {
+		for _, f := range files {
+			_ = f.Close()
+		}
+	}()
+	code, err = launch(stageInit, files)
 	return code, false, err
 }
 
@@ -70,7 +107,7 @@ func Supported() error {
 	if err := assumeStage(); err != nil || Inside() {
 		return err
 	}
-	_, err := launch(stageProbe)
+	_, err := launch(stageProbe, nil)
 	return err
 }
 
@@ -100,7 +137,7 @@ func isSocket(fd int) bool {
 }
 
 // launch runs a copy of this program as init of a new sandbox.
-func launch(stage string) (code int, err error) {
+func launch(stage string, files []*os.File) (code int, err error) {
 	host := thisHost()
 	if err := host.checkTUN(); err != nil {
 		return 0, err
@@ -121,9 +158,9 @@ func launch(stage string) (code int, err error) {
 
 	init := exec.Command("/proc/self/exe", os.Args[1:]...)
 	init.Args[0] = os.Args[0]
-	init.Env = append(os.Environ(), stageVar+"="+stage)
+	init.Env = append(os.Environ(), stageVar+"="+stage, filesVar+"="+strconv.Itoa(len(files)))
 	init.Stdin, init.Stdout, init.Stderr = os.Stdin, os.Stdout, os.Stderr
-	init.ExtraFiles = []*os.File{theirs}
+	init.ExtraFiles = append([]*os.File{theirs}, files...)
 	init.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS,
 		Setsid:     true,
@@ -193,11 +230,16 @@ func runInit(stage string) int {
 		_ = tap.Close() // the namespace goes with this process anyway
 		return 0
 	}
-	// Nothing of what init has open is the lab's but the standard three, which
-	// keeps a lab from holding its own lifeline.
+	// Nothing of what init has open is the lab's but the standard three and the
+	// files for it, which keeps a lab from holding its own lifeline.
+	passed := []uintptr{0, 1, 2}
+	for i := range countFiles() {
+		unix.CloseOnExec(initFilesFD + i)
+		passed = append(passed, uintptr(initFilesFD+i))
+	}
 	lab, err := syscall.ForkExec("/proc/self/exe", os.Args, &syscall.ProcAttr{
 		Env:   append(os.Environ(), stageVar+"="+stageLab),
-		Files: []uintptr{0, 1, 2},
+		Files: passed,
 	})
 	if err != nil {
 		return fail(host.explain("start the lab", err))
@@ -240,7 +282,17 @@ func becomeLab() error {
 		return fmt.Errorf("open the sandbox's network namespace: %w", err)
 	}
 	homeNet = home
-	return nil
+	for i := range countFiles() {
+		unix.CloseOnExec(labFilesFD + i) // programs of the lab get none of them
+		inherited = append(inherited, os.NewFile(uintptr(labFilesFD+i), "inherited"))
+	}
+	return os.Unsetenv(filesVar)
+}
+
+// countFiles returns how many files of the host this part of the chain was given.
+func countFiles() int {
+	n, _ := strconv.Atoi(os.Getenv(filesVar)) // only a part of the chain asks, and its parent has set it
+	return max(n, 0)
 }
 
 // exitCode is a shell's view of how a process ended.

@@ -1,0 +1,267 @@
+package topology
+
+import (
+	"net/netip"
+)
+
+const mainTable = "main"
+
+// peering is a VPC peering connection of the lab.
+type peering struct {
+	*VPCPeeringConnection
+	name    string
+	ends    [2]*Network
+	deleted bool
+}
+
+// gateway is a virtual private gateway of the lab.
+type gateway struct {
+	*VPNGateway
+	name    string
+	network *Network
+}
+
+// tunnel is a VPN connection of the lab.
+type tunnel struct {
+	*VPNConnection
+	name    string
+	gateway *gateway
+	site    *Network
+}
+
+// table is a route table of the lab.
+type table struct {
+	*RouteTable
+	name        string
+	routes      []route
+	propagating []*gateway
+}
+
+// route is a route of a table: over a peering connection, or to a gateway.
+type route struct {
+	to      netip.Prefix
+	peering *peering
+	gateway *gateway
+}
+
+// addPeerings resolves the VPC peering connections.
+func (b *builder) addPeerings() {
+	b.find.peerings = map[string]*peering{}
+	each(&b.problems, "vpc_peering_connections", b.spec.PeeringConnections, func(path, name string, spec *VPCPeeringConnection) {
+		p := &peering{VPCPeeringConnection: spec, name: name}
+		b.find.peerings[name] = p
+		b.ids.given(&b.problems, "pcx", path, &spec.ID)
+		for i, end := range []struct{ key, name string }{{"vpc_id", spec.VPCID}, {"peer_vpc_id", spec.PeerVPCID}} {
+			p.ends[i] = b.vpcRef(at(path, end.key), end.name)
+		}
+		a, z := p.ends[0], p.ends[1]
+		if a == nil || z == nil {
+			return
+		}
+		path = at(path, "peer_vpc_id")
+		if a == z {
+			b.problems.add(path, "VPC %s cannot be peered with itself", a.Name)
+			return
+		}
+		for _, other := range b.Lab.peerings {
+			if other.joins(a, z) {
+				b.problems.add(path, "VPCs %s and %s are peered by %s already", a.Name, z.Name, other.name)
+				return
+			}
+		}
+		if o, ok := overlap(a, z); ok {
+			b.problems.add(path, "VPCs %s and %s overlap (%s), and peering needs CIDR blocks that do not; PrivateLink does not mind (F1.42)", a.Name, z.Name, o)
+			return
+		}
+		b.Lab.peerings = append(b.Lab.peerings, p)
+	})
+}
+
+// vpcRef resolves the name of a VPC.
+func (b *builder) vpcRef(path, name string) *Network {
+	if name == "" {
+		b.problems.add(path, "is missing: name a VPC")
+		return nil
+	}
+	n, err := find("VPC", b.find.networks, name)
+	if err != nil {
+		b.problems.add(path, "%v", err)
+	}
+	return n
+}
+
+// overlap returns a block that two networks share, the smaller of the two that meet.
+func overlap(a, z *Network) (netip.Prefix, bool) {
+	for _, p := range a.CIDRs {
+		for _, q := range z.CIDRs {
+			if p.Overlaps(q) {
+				if p.Bits() > q.Bits() {
+					return p, true
+				}
+				return q, true
+			}
+		}
+	}
+	return netip.Prefix{}, false
+}
+
+// joins reports whether p peers two networks, in either order.
+func (p *peering) joins(a, z *Network) bool {
+	return p.ends == [2]*Network{a, z} || p.ends == [2]*Network{z, a}
+}
+
+// peered reports whether two VPCs are.
+func (l *Lab) peered(a, z *Network) bool {
+	for _, p := range l.peerings {
+		if !p.deleted && p.joins(a, z) {
+			return true
+		}
+	}
+	return false
+}
+
+// far returns the other end of a peering connection, nil if n is at none.
+func (p *peering) far(n *Network) *Network {
+	switch n {
+	case p.ends[0]:
+		return p.ends[1]
+	case p.ends[1]:
+		return p.ends[0]
+	}
+	return nil
+}
+
+// DeletePeeringConnection ends a VPC peering connection. The routes over it stay, and
+// lead nowhere; rules that name groups over it match nobody there. The error is a
+// *[Refusal] where it was deleted before.
+func (l *Lab) DeletePeeringConnection(name string) error {
+	p, err := find("VPC peering connection", l.find.peerings, name)
+	if err != nil {
+		return err
+	}
+	if p.deleted {
+		return &Refusal{
+			"InvalidStateTransition: Invalid state transition for " + p.ID + ", attempted to transition from deleted to deleting",
+			"peering connection " + name + " is deleted already",
+		}
+	}
+	p.deleted = true
+	return nil
+}
+
+// addTables resolves the route tables, and says which subnet has which.
+func (b *builder) addTables() {
+	for _, n := range b.vpcs() {
+		if n.RouteTables == nil {
+			n.RouteTables = map[string]*RouteTable{}
+		}
+		if n.RouteTables[mainTable] == nil {
+			n.RouteTables[mainTable] = &RouteTable{}
+		}
+		owners := map[*subnet]string{}
+		var fallback *table
+		each(&b.problems, at(n.path, "route_tables"), n.RouteTables, func(path, name string, spec *RouteTable) {
+			t := &table{RouteTable: spec, name: name}
+			if name == mainTable {
+				fallback = t
+			}
+			b.ids.given(&b.problems, "rtb", path, &spec.ID)
+			b.addRoutes(path, n, t)
+			for _, s := range b.associate(path, n, spec.SubnetIDs, name, "route table", owners) {
+				s.table = t
+			}
+		})
+		for _, s := range b.leftover(n, owners) {
+			s.table = fallback
+			fallback.SubnetIDs = append(fallback.SubnetIDs, s.name)
+		}
+	}
+}
+
+// addRoutes resolves the routes of a table.
+func (b *builder) addRoutes(path string, n *Network, t *table) {
+	if c := len(t.Routes); c > maxRoutes {
+		b.problems.add(at(path, "route"), "%d routes: a route table takes %d at most", c, maxRoutes)
+	}
+	elements(&b.problems, at(path, "route"), t.Routes, func(path string, spec *Route) {
+		r, ok := b.routeTarget(path, n, spec)
+		if spec.CIDRBlock == "" && spec.IPv6CIDRBlock == "" {
+			b.problems.add(at(path, "cidr_block"), "is missing: give cidr_block or ipv6_cidr_block")
+			return
+		}
+		if spec.CIDRBlock != "" && spec.IPv6CIDRBlock != "" {
+			b.problems.add(at(path, "ipv6_cidr_block"), "a route has one destination: make two routes, one with cidr_block and one with ipv6_cidr_block")
+			return
+		}
+		var problems Problems
+		key, value := "cidr_block", &spec.CIDRBlock
+		if spec.CIDRBlock == "" {
+			key, value = "ipv6_cidr_block", &spec.IPv6CIDRBlock
+		}
+		peerBlock(&problems, &spec.CIDRBlock, &spec.IPv6CIDRBlock)
+		b.problems.under(path, problems)
+		if len(problems) > 0 || !ok {
+			return
+		}
+		r.to = netip.MustParsePrefix(*value)
+		for _, own := range n.CIDRs {
+			if own.Bits() <= r.to.Bits() && own.Contains(r.to.Addr()) {
+				b.problems.add(at(path, key), "%s lies in VPC %s (%s), where the local route leads", r.to, n.Name, own)
+				return
+			}
+		}
+		for _, other := range t.routes {
+			if other.to == r.to {
+				b.problems.add(at(path, key), "route table %s has a route to %s already", t.name, r.to)
+				return
+			}
+		}
+		t.routes = append(t.routes, r)
+	})
+	for i, name := range t.PropagatingVGWs {
+		if g := b.gatewayRef(item(at(path, "propagating_vgws"), i), n, name); g != nil {
+			t.propagating = append(t.propagating, g)
+		}
+	}
+}
+
+// routeTarget resolves what a route names.
+func (b *builder) routeTarget(path string, n *Network, spec *Route) (r route, ok bool) {
+	switch {
+	case spec.PeeringID == "" && spec.GatewayID == "":
+		b.problems.add(path, "leads nowhere: give vpc_peering_connection_id or gateway_id")
+	case spec.PeeringID != "" && spec.GatewayID != "":
+		b.problems.add(at(path, "gateway_id"), "a route leads one way: give either vpc_peering_connection_id or gateway_id")
+	case spec.GatewayID != "":
+		r.gateway = b.gatewayRef(at(path, "gateway_id"), n, spec.GatewayID)
+		return r, r.gateway != nil
+	default:
+		p, err := find("VPC peering connection", b.find.peerings, spec.PeeringID)
+		switch {
+		case err != nil:
+			b.problems.add(at(path, "vpc_peering_connection_id"), "%v", err)
+		case p.ends[0] == nil || p.ends[1] == nil: // said already
+		case p.far(n) == nil:
+			b.problems.add(at(path, "vpc_peering_connection_id"), "%s peers VPCs %s and %s: routes of VPC %s cannot use it, since peering is not transitive", p.name, p.ends[0].Name, p.ends[1].Name, n.Name)
+		default:
+			r.peering = p
+			return r, true
+		}
+	}
+	return r, false
+}
+
+// gatewayRef resolves a gateway that a route table of a VPC names.
+func (b *builder) gatewayRef(path string, n *Network, name string) *gateway {
+	g, err := find("VPN gateway", b.find.gateways, name)
+	switch {
+	case err != nil:
+		b.problems.add(path, "%v", err)
+	case g.network == nil: // said already
+	case g.network != n:
+		b.problems.add(path, "VPN gateway %s is attached to VPC %s: routes of VPC %s cannot use it", name, g.network.Name, n.Name)
+	default:
+		return g
+	}
+	return nil
+}

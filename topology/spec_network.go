@@ -1,0 +1,67 @@
+package topology
+
+// NetworkACL is an aws_network_acl: what may cross the edge of its subnets. It
+// remembers nothing, so answers need entries of their own (F3.17, F3.21).
+type NetworkACL struct {
+	ID        string             `yaml:"id,omitempty" doc:"acl-…"`
+	SubnetIDs []string           `yaml:"subnet_ids,omitempty" doc:"Its subnets, by name; each has one network ACL (F3.20). Default of default: all that no other has."`
+	Ingress   []*NetworkACLEntry `yaml:"ingress,omitzero" doc:"What may enter the subnets. Default: nothing; of default: everything (F3.18)."`
+	Egress    []*NetworkACLEntry `yaml:"egress,omitzero" doc:"What may leave them. Default: nothing; of default: everything (F3.18)."`
+}
+
+// NetworkACLEntry is a numbered rule of a network ACL (F3.17).
+type NetworkACLEntry struct {
+	RuleNo        int    `yaml:"rule_no" doc:"1 to 32766. The lowest number that matches decides."`
+	Action        string `yaml:"action" doc:"allow or deny."`
+	Protocol      string `yaml:"protocol" doc:"tcp, udp, icmp, icmpv6, a number, or -1 for all."`
+	CIDRBlock     string `yaml:"cidr_block,omitempty" doc:"IPv4 peer: source of what enters, destination of what leaves. Either this or ipv6_cidr_block."`
+	IPv6CIDRBlock string `yaml:"ipv6_cidr_block,omitempty" doc:"IPv6 peer."`
+	FromPort      *int   `yaml:"from_port,omitempty" doc:"First destination port, of tcp and udp."`
+	ToPort        *int   `yaml:"to_port,omitempty" doc:"Last destination port. Default: from_port."`
+	ICMPType      *int   `yaml:"icmp_type,omitempty" doc:"ICMP type; default -1, any."`
+	ICMPCode      *int   `yaml:"icmp_code,omitempty" doc:"ICMP code; default -1, any."`
+}
+
+// RouteTable is an aws_route_table. That of the name main holds for all subnets that
+// no other has. What lies in the VPC itself needs no route.
+type RouteTable struct {
+	ID              string   `yaml:"id,omitempty" doc:"rtb-…"`
+	SubnetIDs       []string `yaml:"subnet_ids,omitempty" doc:"Its subnets, by name; each has one route table. Default of main: all that no other has."`
+	Routes          []*Route `yaml:"route,omitempty" doc:"Ways out of the VPC. The longest prefix that fits decides."`
+	PropagatingVGWs []string `yaml:"propagating_vgws,omitempty" doc:"Virtual private gateways that add routes to the networks behind them."`
+}
+
+// Route leads out of a VPC.
+type Route struct {
+	CIDRBlock     string `yaml:"cidr_block,omitempty" doc:"IPv4 destination. Either this or ipv6_cidr_block."`
+	IPv6CIDRBlock string `yaml:"ipv6_cidr_block,omitempty" doc:"IPv6 destination."`
+	PeeringID     string `yaml:"vpc_peering_connection_id,omitempty" doc:"Leads over this peering connection, by name. Either this or gateway_id."`
+	GatewayID     string `yaml:"gateway_id,omitempty" doc:"Leads to this virtual private gateway, by name."`
+}
+
+// VPCPeeringConnection is an aws_vpc_peering_connection, accepted. It leads nowhere
+// without routes on both sides.
+type VPCPeeringConnection struct {
+	ID        string `yaml:"id,omitempty" doc:"pcx-…"`
+	VPCID     string `yaml:"vpc_id" doc:"VPC, by name."`
+	PeerVPCID string `yaml:"peer_vpc_id" doc:"The other VPC, by name; their CIDR blocks must not overlap."`
+}
+
+// OnPremises is a network outside AWS. A VPN connection leads there.
+type OnPremises struct {
+	CIDRBlock string               `yaml:"cidr_block" doc:"IPv4 CIDR block, /16 to /28."`
+	Hosts     map[string]*Instance `yaml:"hosts,omitempty" doc:"Hosts, by name: like instances, without id, subnet_id, ipv6_addresses and vpc_security_group_ids."`
+}
+
+// VPNGateway is an aws_vpn_gateway: a VPC's end of VPN connections.
+type VPNGateway struct {
+	ID    string `yaml:"id,omitempty" doc:"vgw-…"`
+	VPCID string `yaml:"vpc_id" doc:"VPC that it is attached to, by name; each can have one."`
+}
+
+// VPNConnection is an aws_vpn_connection with static routes, which is always up.
+type VPNConnection struct {
+	ID                string `yaml:"id,omitempty" doc:"vpn-…"`
+	VPNGatewayID      string `yaml:"vpn_gateway_id" doc:"Virtual private gateway, by name."`
+	CustomerGatewayID string `yaml:"customer_gateway_id" doc:"The on-premises network at the other end, by name."`
+}
