@@ -71,6 +71,9 @@ func (l *Lab) modifiedGroup(name string, a *TargetGroupAttributes) (*pool, *Targ
 
 	b := &builder{Lab: l}
 	b.poolAttributes("", &g)
+	if g.Stickiness != nil && g.Stickiness.Enabled && l.behindTLS(p) {
+		b.problems.add("stickiness.enabled", "cannot be true for target group %s: TLS listeners, which do not know stickiness, forward to it", p.name)
+	}
 	b.problems.sort()
 	return p, &g, b.problems.err()
 }

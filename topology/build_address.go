@@ -31,7 +31,7 @@ func (b *builder) addAddresses() {
 		}
 		s := b.subnets[h.NIC.subnet]
 		b.allot(h.NIC, s, len(s.blocks), h.path)
-		h.PrivateIP = h.NIC.Addr().String()
+		h.PrivateIP = text(h.NIC.Addr())
 		h.IPv6Addresses = nil
 		for _, p := range h.NIC.Addrs {
 			if ipv6.holds(p.Addr()) {
@@ -76,6 +76,9 @@ func (b *builder) allotEndpoint(e *Endpoint, nics []*NIC) {
 		s := b.subnets[n.subnet]
 		if len(n.Routers) == 0 {
 			b.allot(n, s, e.blocks, e.path)
+		}
+		if !n.Addr().IsValid() {
+			continue
 		}
 		if e.PrivateIPs == nil {
 			e.PrivateIPs = map[string]string{}
@@ -130,7 +133,10 @@ func (b *builder) take(n *NIC, s *subnet, f *family, path, address string) {
 		n.Addrs = append(n.Addrs, netip.PrefixFrom(a, block.prefix.Bits()))
 		return
 	}
-	if f == ipv6 && s.network.IPv6CIDRBlock == "" {
+	switch {
+	case f == ipv4 && s.IPv6Native:
+		b.problems.add(path, "subnet %s is IPv6-only: it has no IPv4 addresses", s.name)
+	case f == ipv6 && s.network.IPv6CIDRBlock == "":
 		b.problems.add(path, "subnet %s has no IPv6: give VPC %s an ipv6_cidr_block", s.name, s.network.Name)
 	}
 }
@@ -155,6 +161,9 @@ func (b *builder) allot(n *NIC, s *subnet, families int, path string) {
 	}
 }
 
+// resolver6 is where the Amazon DNS server is reached over IPv6, in every VPC.
+var resolver6 = netip.MustParseAddr("fd00:ec2::253")
+
 // addResolvers makes the interface of each VPC's resolver (F1.3). Where no
 // subnet has the address, the resolver stands in a link of its own with a router,
 // which no instance shares.
@@ -175,10 +184,13 @@ func (b *builder) addResolvers() {
 		if s := b.subnetOf(n, n.dnsAt); s != nil {
 			b.attach(r, s)
 			r.Addrs = []netip.Prefix{netip.PrefixFrom(n.dnsAt, s.blocks[0].prefix.Bits())}
-			continue
+		} else {
+			r.subnet, r.RouterMAC = uint16(len(b.subnets)+int(n.number)), b.ids.mac(at(path, "router"))
+			r.Addrs = []netip.Prefix{netip.PrefixFrom(n.dnsAt, 30)}
 		}
-		r.subnet, r.RouterMAC = uint16(len(b.subnets)+int(n.number)), b.ids.mac(at(path, "router"))
-		r.Addrs = []netip.Prefix{netip.PrefixFrom(n.dnsAt, 30)}
+		if n.has(ipv6) {
+			r.Addrs, r.Routers = append(r.Addrs, netip.PrefixFrom(resolver6, 64)), append(r.Routers, netip.MustParseAddr("fd00:ec2::1"))
+		}
 	}
 }
 
@@ -191,11 +203,13 @@ func (b *builder) addNames() {
 		domain = "ec2.internal"
 	}
 	for _, h := range b.Hosts {
-		if h.NIC != nil && h.NIC.Addr().IsValid() {
-			if h.Network.site != nil {
-				h.fullName = strings.ToLower(h.name + "." + h.Network.Name + ".internal")
-				continue
-			}
+		switch {
+		case h.NIC == nil:
+		case h.Network.site != nil:
+			h.fullName = strings.ToLower(h.name + "." + h.Network.Name + ".internal")
+		case b.subnets[h.NIC.subnet].IPv6Native:
+			h.fullName = h.ID + "." + domain // there is no IPv4 address to be named by
+		case h.NIC.Addr().IsValid():
 			h.fullName = "ip-" + strings.ReplaceAll(h.NIC.Addr().String(), ".", "-") + "." + domain
 		}
 	}

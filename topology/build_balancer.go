@@ -275,20 +275,10 @@ func (b *builder) addBalancers() {
 		}
 		if b.choice(at(path, "ip_address_type"), &spec.IPAddressType, "an address type", "ipv4", "dualstack") && spec.IPAddressType == "dualstack" {
 			lb.blocks = 2
-			b.dualstack(at(path, "ip_address_type"), lb.zones)
 		}
+		b.fitSubnets(at(path, "ip_address_type"), spec.IPAddressType, lb.zones)
 		b.addListeners(lb)
 	})
-}
-
-// dualstack checks that subnets have IPv6 where dualstack is asked for.
-func (b *builder) dualstack(path string, subnets []*subnet) {
-	for _, s := range subnets {
-		if s.network.IPv6CIDRBlock == "" {
-			b.problems.add(path, "dualstack needs IPv6 in every subnet, and VPC %s has no ipv6_cidr_block", s.network.Name)
-			return
-		}
-	}
 }
 
 func (b *builder) addListeners(lb *balancer) {

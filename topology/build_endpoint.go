@@ -190,25 +190,84 @@ func (b *builder) sharedZones(e *Endpoint) {
 func (b *builder) endpointFamilies(e *Endpoint) {
 	path := at(e.path, "ip_address_type")
 	e.blocks = 1
-	accepts := slices.Contains(e.offer.IPAddressTypes, "ipv6")
+	accepts := func(t string) bool { return slices.Contains(e.offer.IPAddressTypes, t) }
 	if e.IPAddressType == "" {
 		e.IPAddressType = "ipv4"
-		if accepts && e.Network.IPv6CIDRBlock != "" {
+		switch native := func(s *subnet) bool { return s.IPv6Native }; {
+		case len(e.zones) > 0 && slices.ContainsFunc(e.zones, native):
+			e.IPAddressType = "ipv6"
+		case accepts("ipv4") && accepts("ipv6") && e.Network.IPv6CIDRBlock != "":
 			e.IPAddressType = "dualstack"
 		}
 	}
-	if e.IPAddressType == "ipv6" {
-		b.problems.add(path, "ipv6 needs IPv6-only subnets, which a lab does not have; write dualstack")
+	if !b.choice(path, &e.IPAddressType, "an address type", "ipv4", "ipv6", "dualstack") {
 		return
 	}
-	if !b.choice(path, &e.IPAddressType, "an address type", "ipv4", "dualstack") || e.IPAddressType == "ipv4" {
+	if e.IPAddressType == "dualstack" {
+		e.blocks = 2
+	}
+	for _, t := range []string{"ipv4", "ipv6"} {
+		if (e.IPAddressType == t || e.blocks == 2) && !accepts(t) {
+			b.problems.add(path, "%s needs a service that accepts %s: add %s to the supported_ip_address_types of %s", e.IPAddressType, familyOf(t).name, t, e.offer.name)
+		}
+	}
+	b.fitSubnets(path, e.IPAddressType, e.zones)
+	b.recordTypes(e)
+}
+
+// familyOf returns the family of an address type.
+func familyOf(addressType string) *family {
+	if addressType == "ipv6" {
+		return ipv6
+	}
+	return ipv4
+}
+
+// fitSubnets checks that all subnets have what an address type asks of them (F1.51).
+func (b *builder) fitSubnets(path, addressType string, subnets []*subnet) {
+	for _, s := range subnets {
+		switch {
+		case addressType == "ipv6" && !s.IPv6Native:
+			b.problems.add(path, "ipv6 is for IPv6-only subnets, and subnet %s is not one: set its ipv6_native, or write dualstack", s.name)
+		case addressType != "ipv6" && s.IPv6Native:
+			b.problems.add(path, "%s needs IPv4 in every subnet, and subnet %s is IPv6-only: choose others", addressType, s.name)
+		case addressType == "dualstack" && s.network.IPv6CIDRBlock == "":
+			b.problems.add(path, "dualstack needs IPv6 in every subnet, and VPC %s has no ipv6_cidr_block", s.network.Name)
+		default:
+			continue
+		}
 		return
 	}
-	e.blocks = 2
-	if !accepts {
-		b.problems.add(path, "dualstack needs a service that accepts IPv6: add ipv6 to the supported_ip_address_types of %s", e.offer.name)
+}
+
+// recordTypes completes and checks which records an endpoint's names have (F1.28).
+func (b *builder) recordTypes(e *Endpoint) {
+	path, fit := at(at(e.path, "dns_options"), "dns_record_ip_type"), []string{e.IPAddressType}
+	if e.IPAddressType == "dualstack" {
+		fit = []string{"dualstack", "ipv4", "ipv6", "service-defined"}
 	}
-	b.dualstack(path, e.zones)
+	if e.DNSOptions == nil {
+		e.DNSOptions = &DNSOptions{}
+	}
+	t := &e.DNSOptions.RecordIPType
+	if *t == "" {
+		*t = fit[0]
+	}
+	if b.choice(path, t, "a type of records", "dualstack", "ipv4", "ipv6", "service-defined") && !slices.Contains(fit, *t) {
+		b.problems.add(path, "%s does not fit an endpoint whose ip_address_type is %s: AWS takes %s", *t, e.IPAddressType, strings.Join(fit, ", "))
+	}
+}
+
+// records returns the families of an endpoint's names: of those that the public can
+// resolve, or of its private one.
+func (e *Endpoint) records(private bool) []*family {
+	switch t := e.DNSOptions.RecordIPType; {
+	case t == "ipv4", t == "service-defined" && private:
+		return []*family{ipv4}
+	case t == "ipv6":
+		return []*family{ipv6}
+	}
+	return []*family{ipv4, ipv6}
 }
 
 // label names an interface of an endpoint as scenario variables do.

@@ -92,9 +92,6 @@ func (b *builder) offerFamilies(o *offer) {
 			}
 		}
 	}
-	if !slices.Contains(o.IPAddressTypes, "ipv4") {
-		b.problems.add(path, "needs ipv4 too: a lab's subnets all have IPv4, so its endpoints do")
-	}
 }
 
 var principalForm = regexp.MustCompile(`^arn:aws(?:-cn|-us-gov)?:iam::([0-9]{12}):(?:root|(?:role|user)/[A-Za-z0-9+=,.@_/-]+)$`)

@@ -102,6 +102,18 @@ func (b *builder) tlsListener(path string, l *Listener) {
 	b.choice(at(path, "alpn_policy"), &l.ALPNPolicy, "an ALPN policy", "None", "HTTP1Only", "HTTP2Only", "HTTP2Optional", "HTTP2Preferred")
 }
 
+// behindTLS reports whether a TLS listener forwards to a target group.
+func (l *Lab) behindTLS(p *pool) bool {
+	for _, lb := range l.balancers {
+		for i, of := range lb.Listeners {
+			if of.Protocol == "TLS" && slices.ContainsFunc(lb.forwards[i].shares, func(s share) bool { return s.pool == p }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // TLSListener is a listener that ends TLS, at one node.
 type TLSListener struct {
 	Balancer    string // its name

@@ -166,6 +166,10 @@ func (b *builder) addBlocks(n *Network, subnets []*subnet, f *family) {
 		if *value == "" {
 			continue
 		}
+		if f == ipv4 && s.IPv6Native {
+			b.problems.add(path, "cannot stand beside ipv6_native: such a subnet has IPv6 only; remove one of them")
+			continue
+		}
 		p, msg := f.sized(*value, "subnet", f.subMin, f.subMax)
 		switch {
 		case msg != "":
@@ -194,6 +198,9 @@ func (b *builder) addBlocks(n *Network, subnets []*subnet, f *family) {
 		}
 		give(s, p, value)
 	}
+	if f == ipv6 && n.IPv6CIDRBlock == "" {
+		b.nativeWithout(n, subnets)
+	}
 	if !ok || broken {
 		// Without the VPC's block, or with one of its subnets' unknown, there is
 		// no telling where the gaps are.
@@ -202,7 +209,7 @@ func (b *builder) addBlocks(n *Network, subnets []*subnet, f *family) {
 	}
 	for _, s := range subnets {
 		key, value := cidr(s)
-		if *value != "" {
+		if *value != "" || f == ipv4 && s.IPv6Native {
 			continue
 		}
 		p, ok := nextFree(vpc, f.subnetDefault, taken)
@@ -212,6 +219,16 @@ func (b *builder) addBlocks(n *Network, subnets []*subnet, f *family) {
 			continue
 		}
 		give(s, p, value)
+	}
+}
+
+// nativeWithout refuses IPv6-only subnets in a VPC without IPv6.
+func (b *builder) nativeWithout(n *Network, subnets []*subnet) {
+	for _, s := range subnets {
+		if s.IPv6Native {
+			b.problems.add(at(at(at(n.path, "subnets"), s.name), "ipv6_native"), "VPC %s has no ipv6_cidr_block: add one to it first", n.Name)
+			n.settled = false
+		}
 	}
 }
 

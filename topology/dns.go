@@ -92,12 +92,12 @@ func (l *Lab) Names() *Names {
 			continue
 		}
 		nics := e.healthyNICs()
-		names.public[e.DNSName()] = answer("", nics...)
+		names.public[e.DNSName()] = answerIn(e.records(false), "", nics...)
 		for _, n := range e.NICs {
-			names.public[e.ZonalDNSName(n.Zone.Name)] = answer("", n)
+			names.public[e.ZonalDNSName(n.Zone.Name)] = answerIn(e.records(false), "", n)
 		}
 		if e.private != "" && slices.ContainsFunc(e.NICs, l.carries) {
-			names.own[e.Network.Name][e.private] = answer(e.DNSName(), nics...)
+			names.own[e.Network.Name][e.private] = answerIn(e.records(true), e.DNSName(), nics...)
 		}
 	}
 	for name, says := range l.texts {
@@ -120,8 +120,13 @@ func (l *Lab) Names() *Names {
 }
 
 func answer(cname string, nics ...*NIC) Answer {
+	return answerIn([]*family{ipv4, ipv6}, cname, nics...)
+}
+
+// answerIn is the answer with the interfaces' addresses of some families.
+func answerIn(families []*family, cname string, nics ...*NIC) Answer {
 	a := Answer{Found: true, CNAME: cname}
-	for _, f := range []*family{ipv4, ipv6} {
+	for _, f := range families {
 		for _, n := range nics {
 			for _, p := range n.Addrs {
 				if f.holds(p.Addr()) {

@@ -110,9 +110,21 @@ func (h *Host) SearchDomain() string {
 	return domain
 }
 
-// ResolverAddr returns where the instance sends its DNS queries: the VPC's base
+// has reports whether the network has a block of a family.
+func (n *Network) has(f *family) bool {
+	_, ok := n.cidr(f)
+	return ok
+}
+
+// ResolverAddr returns where the instance sends its DNS queries: fd00:ec2::253 if it
+// has IPv6 alone, else the VPC's base
 // address plus two, whether or not enable_dns_support lets anyone answer there.
-func (h *Host) ResolverAddr() netip.Addr { return h.Network.dnsAt }
+func (h *Host) ResolverAddr() netip.Addr {
+	if !h.NIC.Addr().IsValid() {
+		return resolver6
+	}
+	return h.Network.dnsAt
+}
 
 // NIC is a network interface.
 type NIC struct {

@@ -29,7 +29,7 @@ type MetricQuery struct {
 func (l *Lab) FindMetric(q *MetricQuery, all []cloudwatch.Series) (*cloudwatch.Series, error) {
 	var problems Problems
 	metric := q.metric(&problems)
-	if q.Period%cloudwatch.Minute != 0 || q.Period < 0 {
+	if q.Period%cloudwatch.Period != 0 || q.Period < 0 {
 		problems.add("period", "%d is no period: write a multiple of 60 seconds", q.Period/time.Second)
 	}
 	if metric == nil {

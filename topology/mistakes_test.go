@@ -311,7 +311,8 @@ var mistakes = []struct {
 	{"auto_accept across accounts", "    vpc_id: consumer\n", "    vpc_id: consumer\n    auto_accept: true\n", []string{
 		`vpc_endpoints.api.auto_accept: works within one account only: the service belongs to 111111111111, VPC consumer to 222222222222; let a step accept the endpoint`}},
 	{"address type ipv6", "    vpc_id: consumer\n", "    vpc_id: consumer\n    ip_address_type: ipv6\n", []string{ // F1.51
-		`vpc_endpoints.api.ip_address_type: ipv6 needs IPv6-only subnets, which a lab does not have; write dualstack`}},
+		`vpc_endpoints.api.ip_address_type: ipv6 is for IPv6-only subnets, and subnet a is not one: set its ipv6_native, or write dualstack`,
+		`vpc_endpoints.api.ip_address_type: ipv6 needs a service that accepts IPv6: add ipv6 to the supported_ip_address_types of api`}},
 	{"address type dualstack", "    vpc_id: consumer\n", "    vpc_id: consumer\n    ip_address_type: dualstack\n", []string{ // F1.52
 		`vpc_endpoints.api.ip_address_type: dualstack needs IPv6 in every subnet, and VPC consumer has no ipv6_cidr_block`,
 		`vpc_endpoints.api.ip_address_type: dualstack needs a service that accepts IPv6: add ipv6 to the supported_ip_address_types of api`}},

@@ -48,6 +48,7 @@ type Subnet struct {
 	ID               string `yaml:"id,omitempty" doc:"subnet-…"`
 	CIDRBlock        string `yaml:"cidr_block,omitempty" doc:"IPv4 CIDR block within the VPC's, /16 to /28 (F1.3). Default: the next free /24."`
 	IPv6CIDRBlock    string `yaml:"ipv6_cidr_block,omitempty" doc:"IPv6 CIDR block within the VPC's, /44 to /64 in steps of 4. Default: the next free /64 where the VPC has IPv6."`
+	IPv6Native       bool   `yaml:"ipv6_native,omitempty" doc:"Whether the subnet is IPv6-only (F1.51): it has no cidr_block. Default false."`
 	AvailabilityZone string `yaml:"availability_zone,omitempty" doc:"Zone name, e.g. us-east-1a. Default: the Region's first."`
 }
 
@@ -246,7 +247,7 @@ type EndpointService struct {
 	AllowedPrincipals  []string `yaml:"allowed_principals,omitempty" doc:"Who may create endpoints: arn:aws:iam::ACCOUNT:root, …:role/NAME, …:user/NAME or * (F1.14). Default: nobody."`
 	PrivateDNSName     string   `yaml:"private_dns_name,omitempty" doc:"Private name (F1.26)."`
 	PrivateDNSProof    *Proof   `yaml:"private_dns_name_configuration,omitempty" doc:"The proof that the provider owns the private name (F1.27)."`
-	IPAddressTypes     []string `yaml:"supported_ip_address_types,omitempty" doc:"ipv4 (default), and ipv6 where all its load balancers are dualstack (F1.52)."`
+	IPAddressTypes     []string `yaml:"supported_ip_address_types,omitempty" doc:"ipv4, ipv6 or both; ipv6 where all its load balancers are dualstack (F1.52). Default ipv4."`
 }
 
 // Proof is the private_dns_name_configuration of an aws_vpc_endpoint_service: what
@@ -276,7 +277,13 @@ type VPCEndpoint struct {
 	PrivateIPs      map[string]string `yaml:"private_ips,omitempty" doc:"Designated addresses, by subnet name (F1.2)."`
 	SecurityGroups  []string          `yaml:"security_group_ids,omitempty" doc:"Security groups. Default: the VPC's default group (F1.5)."`
 	PrivateDNS      bool              `yaml:"private_dns_enabled,omitempty" doc:"Whether the service's private name resolves in this VPC."`
-	IPAddressType   string            `yaml:"ip_address_type,omitempty" doc:"ipv4 or dualstack. Default: dualstack where all its subnets and the service have both (F1.51)."`
+	IPAddressType   string            `yaml:"ip_address_type,omitempty" doc:"ipv4 and dualstack, where all its subnets have what it says, or ipv6, where all are IPv6-only (F1.51). Default: what all its subnets and the service have."`
+	DNSOptions      *DNSOptions       `yaml:"dns_options,omitempty" doc:"Which records the endpoint's names have."`
 	Principal       string            `yaml:"principal,omitempty" doc:"Who creates the endpoint. Default: the root of the VPC's account."`
 	AutoAccept      bool              `yaml:"auto_accept,omitempty" doc:"Accept at once; service and VPC must share an account."`
+}
+
+// DNSOptions is the dns_options of an interface endpoint.
+type DNSOptions struct {
+	RecordIPType string `yaml:"dns_record_ip_type,omitempty" doc:"ipv4: A records; ipv6: AAAA; dualstack: both; service-defined: both, but A alone for the private name. The last two, and fewer than there are addresses, for dualstack endpoints. Default: the endpoint's ip_address_type (F1.28)."`
 }

@@ -58,3 +58,19 @@ func TestCertificateNames(t *testing.T) {
 		}
 	}
 }
+
+// TestStickinessBehindTLS: an edit cannot make a TLS listener sticky either (F2.18).
+func TestStickinessBehindTLS(t *testing.T) {
+	sticky := &TargetGroupAttributes{Stickiness: &Stickiness{Enabled: true}}
+	l := mustBuild(t, twoAccounts)
+	if err := l.CheckTargetGroupAttributes("web", sticky); err != nil {
+		t.Errorf("behind a TCP listener: %v", err)
+	}
+	l = mustBuild(t, twoAccounts,
+		"\ntarget_groups:\n", "\nacm_certificates: { web: {} }\ntarget_groups:\n",
+		"port: 80, protocol: TCP", "port: 443, protocol: TLS, certificate_arn: web")
+	const want = "stickiness.enabled: cannot be true for target group web: TLS listeners, which do not know stickiness, forward to it"
+	if err := l.CheckTargetGroupAttributes("web", sticky); err == nil || err.Error() != want {
+		t.Errorf("got:\n%v\nwant:\n%s", err, want)
+	}
+}

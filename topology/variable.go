@@ -114,13 +114,18 @@ func zonal(nics []*NIC, dnsName func(zone string) string) map[string]map[string]
 	}
 	for _, n := range nics {
 		z := n.Zone.Name
-		v["zonal_dns_name"][z], v["private_ip"][z], v["network_interface"][z] = dnsName(z), text(n.Addr()), n.ID
+		v["zonal_dns_name"][z], v["network_interface"][z] = dnsName(z), n.ID
+		if a := n.Addr(); a.IsValid() {
+			v["private_ip"][z] = a.String()
+		}
 		if a := n.addr(ipv6); a.IsValid() {
 			v["ipv6_address"][z] = a.String()
 		}
 	}
-	if len(v["ipv6_address"]) == 0 {
-		delete(v, "ipv6_address")
+	for _, name := range []string{"private_ip", "ipv6_address"} {
+		if len(v[name]) == 0 {
+			delete(v, name)
+		}
 	}
 	return v
 }

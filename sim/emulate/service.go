@@ -22,11 +22,13 @@ func (w *World) serve(ctx context.Context) error {
 			continue
 		}
 		ns := w.resolvers[n.Name]
-		stop, err := w.serveDNS(n.Name, n.Resolver.Addr(), ns)
-		if err != nil {
-			return err
+		for _, at := range n.Resolver.Addrs {
+			stop, err := w.serveDNS(n.Name, at.Addr(), ns)
+			if err != nil {
+				return err
+			}
+			context.AfterFunc(ctx, stop)
 		}
-		context.AfterFunc(ctx, stop)
 	}
 	if err := w.certify(); err != nil {
 		return err

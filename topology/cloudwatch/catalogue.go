@@ -31,10 +31,19 @@ type Metric struct {
 	Dimensions [][]string
 
 	reported criterion
-	peak     bool // the highest average over a slot
-	sums     []metrics.Counter
-	levels   []Level
+	source
 }
+
+// source is what a metric is made of: counters, or levels, which are added.
+type source struct {
+	sums   []metrics.Counter
+	peak   bool // of the sums, the highest average over a slot
+	levels []Level
+}
+
+func sum(c ...metrics.Counter) source  { return source{sums: c} }
+func peak(c ...metrics.Counter) source { return source{sums: c, peak: true} }
+func level(l ...Level) source          { return source{levels: l} }
 
 // criterion says which minutes have a point.
 type criterion uint8
@@ -114,62 +123,59 @@ const (
 var (
 	newFlows = []metrics.Counter{metrics.NewTCP, metrics.NewUDP, metrics.NewTLS}
 	traffic  = []metrics.Counter{metrics.BytesTCP, metrics.BytesUDP, metrics.BytesTLS, metrics.BytesOther}
-	packets  = []metrics.Counter{metrics.Packets}
 	rejected = []metrics.Counter{metrics.RejectedTCP, metrics.RejectedUDP}
 	inUse    = []Level{Level(metrics.ActiveTCP), Level(metrics.ActiveUDP), Level(metrics.ActiveTLS)}
 	// What an endpoint hears of RSTs is what targets and load balancers send.
 	resets = []metrics.Counter{metrics.TargetResets, metrics.BalancerResets}
 )
 
-func one(c metrics.Counter) []metrics.Counter { return []metrics.Counter{c} }
-
 // catalogue is every metric that a lab has, by namespace as AWS's pages have them.
 var catalogue = []Metric{
-	{NetworkELB, "ActiveFlowCount", count, active, ofBalancer, inTraffic, false, nil, inUse},
-	{NetworkELB, "ActiveFlowCount_TCP", count, active, ofBalancer, nonzero, false, nil, inUse[:1]},
-	{NetworkELB, "ActiveFlowCount_TLS", count, active, ofBalancer, nonzero, false, nil, inUse[2:]},
-	{NetworkELB, "ActiveFlowCount_UDP", count, active, ofBalancer, nonzero, false, nil, inUse[1:2]},
-	{NetworkELB, "ClientTLSNegotiationErrorCount", count, counted, ofBalancer[:1], nonzero, false, one(metrics.ClientTLSErrors), nil},
-	{NetworkELB, "HealthyHostCount", count, hosts, ofHosts, steady, false, nil, []Level{Healthy}},
-	{NetworkELB, "NewFlowCount", count, counted, ofBalancer, inTraffic, false, newFlows, nil},
-	{NetworkELB, "NewFlowCount_TCP", count, counted, ofBalancer, nonzero, false, newFlows[:1], nil},
-	{NetworkELB, "NewFlowCount_TLS", count, counted, ofBalancer, nonzero, false, newFlows[2:], nil},
-	{NetworkELB, "NewFlowCount_UDP", count, counted, ofBalancer, nonzero, false, newFlows[1:2], nil},
-	{NetworkELB, "PeakBytesPerSecond", bytes + "/Second", highest, ofBalancer, inTraffic, true, traffic, nil},
-	{NetworkELB, "PeakPacketsPerSecond", count + "/Second", highest, ofBalancer, inTraffic, true, packets, nil},
-	{NetworkELB, "PortAllocationErrorCount", count, counted, ofBalancer, inTraffic, false, one(metrics.PortErrors), nil},
-	{NetworkELB, "ProcessedBytes", bytes, counted, ofBalancer, inTraffic, false, traffic, nil},
-	{NetworkELB, "ProcessedBytes_TCP", bytes, counted, ofBalancer, nonzero, false, traffic[:1], nil},
-	{NetworkELB, "ProcessedBytes_TLS", bytes, counted, ofBalancer, nonzero, false, traffic[2:3], nil},
-	{NetworkELB, "ProcessedBytes_UDP", bytes, counted, ofBalancer, nonzero, false, traffic[1:2], nil},
-	{NetworkELB, "ProcessedPackets", count, counted, ofBalancer, inTraffic, false, packets, nil},
-	{NetworkELB, "RejectedFlowCount", count, active, ofBalancer, inTraffic, false, rejected, nil},
-	{NetworkELB, "RejectedFlowCount_TCP", count, counted, ofBalancer, nonzero, false, rejected[:1], nil},
-	{NetworkELB, "SecurityGroupBlockedFlowCount_Inbound_ICMP", count, counted, ofBalancer, nonzero, false, one(metrics.BlockedInICMP), nil},
-	{NetworkELB, "SecurityGroupBlockedFlowCount_Inbound_TCP", count, counted, ofBalancer, nonzero, false, one(metrics.BlockedInTCP), nil},
-	{NetworkELB, "SecurityGroupBlockedFlowCount_Inbound_UDP", count, counted, ofBalancer, nonzero, false, one(metrics.BlockedInUDP), nil},
-	{NetworkELB, "SecurityGroupBlockedFlowCount_Outbound_ICMP", count, counted, ofBalancer, nonzero, false, one(metrics.BlockedOutICMP), nil},
-	{NetworkELB, "SecurityGroupBlockedFlowCount_Outbound_TCP", count, counted, ofBalancer, nonzero, false, one(metrics.BlockedOutTCP), nil},
-	{NetworkELB, "SecurityGroupBlockedFlowCount_Outbound_UDP", count, counted, ofBalancer, nonzero, false, one(metrics.BlockedOutUDP), nil},
-	{NetworkELB, "TCP_Client_Reset_Count", count, counted, ofBalancer, inTraffic, false, one(metrics.ClientResets), nil},
-	{NetworkELB, "TCP_ELB_Reset_Count", count, counted, ofBalancer, inTraffic, false, one(metrics.BalancerResets), nil},
-	{NetworkELB, "TCP_Target_Reset_Count", count, counted, ofBalancer, inTraffic, false, one(metrics.TargetResets), nil},
-	{NetworkELB, "TargetTLSNegotiationErrorCount", count, counted, ofBalancer[:1], nonzero, false, one(metrics.TargetTLSErrors), nil},
-	{NetworkELB, "UnHealthyHostCount", count, hosts, ofHosts, steady, false, nil, []Level{Unhealthy}},
-	{NetworkELB, "UnhealthyRoutingFlowCount", count, counted, ofBalancer, nonzero, false, one(metrics.FailOpen), nil},
-	{NetworkELB, "ZonalHealthStatus", count, hosts, ofZone, steady, false, nil, []Level{ZoneHealthy}},
+	{NetworkELB, "ActiveFlowCount", count, active, ofBalancer, inTraffic, level(inUse...)},
+	{NetworkELB, "ActiveFlowCount_TCP", count, active, ofBalancer, nonzero, level(Level(metrics.ActiveTCP))},
+	{NetworkELB, "ActiveFlowCount_TLS", count, active, ofBalancer, nonzero, level(Level(metrics.ActiveTLS))},
+	{NetworkELB, "ActiveFlowCount_UDP", count, active, ofBalancer, nonzero, level(Level(metrics.ActiveUDP))},
+	{NetworkELB, "ClientTLSNegotiationErrorCount", count, counted, ofBalancer[:1], nonzero, sum(metrics.ClientTLSErrors)},
+	{NetworkELB, "HealthyHostCount", count, hosts, ofHosts, steady, level(Healthy)},
+	{NetworkELB, "NewFlowCount", count, counted, ofBalancer, inTraffic, sum(newFlows...)},
+	{NetworkELB, "NewFlowCount_TCP", count, counted, ofBalancer, nonzero, sum(metrics.NewTCP)},
+	{NetworkELB, "NewFlowCount_TLS", count, counted, ofBalancer, nonzero, sum(metrics.NewTLS)},
+	{NetworkELB, "NewFlowCount_UDP", count, counted, ofBalancer, nonzero, sum(metrics.NewUDP)},
+	{NetworkELB, "PeakBytesPerSecond", bytes + "/Second", highest, ofBalancer, inTraffic, peak(traffic...)},
+	{NetworkELB, "PeakPacketsPerSecond", count + "/Second", highest, ofBalancer, inTraffic, peak(metrics.Packets)},
+	{NetworkELB, "PortAllocationErrorCount", count, counted, ofBalancer, inTraffic, sum(metrics.PortErrors)},
+	{NetworkELB, "ProcessedBytes", bytes, counted, ofBalancer, inTraffic, sum(traffic...)},
+	{NetworkELB, "ProcessedBytes_TCP", bytes, counted, ofBalancer, nonzero, sum(metrics.BytesTCP)},
+	{NetworkELB, "ProcessedBytes_TLS", bytes, counted, ofBalancer, nonzero, sum(metrics.BytesTLS)},
+	{NetworkELB, "ProcessedBytes_UDP", bytes, counted, ofBalancer, nonzero, sum(metrics.BytesUDP)},
+	{NetworkELB, "ProcessedPackets", count, counted, ofBalancer, inTraffic, sum(metrics.Packets)},
+	{NetworkELB, "RejectedFlowCount", count, active, ofBalancer, inTraffic, sum(rejected...)},
+	{NetworkELB, "RejectedFlowCount_TCP", count, counted, ofBalancer, nonzero, sum(metrics.RejectedTCP)},
+	{NetworkELB, "SecurityGroupBlockedFlowCount_Inbound_ICMP", count, counted, ofBalancer, nonzero, sum(metrics.BlockedInICMP)},
+	{NetworkELB, "SecurityGroupBlockedFlowCount_Inbound_TCP", count, counted, ofBalancer, nonzero, sum(metrics.BlockedInTCP)},
+	{NetworkELB, "SecurityGroupBlockedFlowCount_Inbound_UDP", count, counted, ofBalancer, nonzero, sum(metrics.BlockedInUDP)},
+	{NetworkELB, "SecurityGroupBlockedFlowCount_Outbound_ICMP", count, counted, ofBalancer, nonzero, sum(metrics.BlockedOutICMP)},
+	{NetworkELB, "SecurityGroupBlockedFlowCount_Outbound_TCP", count, counted, ofBalancer, nonzero, sum(metrics.BlockedOutTCP)},
+	{NetworkELB, "SecurityGroupBlockedFlowCount_Outbound_UDP", count, counted, ofBalancer, nonzero, sum(metrics.BlockedOutUDP)},
+	{NetworkELB, "TCP_Client_Reset_Count", count, counted, ofBalancer, inTraffic, sum(metrics.ClientResets)},
+	{NetworkELB, "TCP_ELB_Reset_Count", count, counted, ofBalancer, inTraffic, sum(metrics.BalancerResets)},
+	{NetworkELB, "TCP_Target_Reset_Count", count, counted, ofBalancer, inTraffic, sum(metrics.TargetResets)},
+	{NetworkELB, "TargetTLSNegotiationErrorCount", count, counted, ofBalancer[:1], nonzero, sum(metrics.TargetTLSErrors)},
+	{NetworkELB, "UnHealthyHostCount", count, hosts, ofHosts, steady, level(Unhealthy)},
+	{NetworkELB, "UnhealthyRoutingFlowCount", count, counted, ofBalancer, nonzero, sum(metrics.FailOpen)},
+	{NetworkELB, "ZonalHealthStatus", count, hosts, ofZone, steady, level(ZoneHealthy)},
 
-	{PrivateLinkEndpoints, "ActiveConnections", count, active, ofEndpoint, inTraffic, false, nil, inUse},
-	{PrivateLinkEndpoints, "BytesProcessed", bytes, linked, ofEndpoint, inTraffic, false, traffic, nil},
-	{PrivateLinkEndpoints, "NewConnections", count, linked, ofEndpoint, inTraffic, false, newFlows, nil},
-	{PrivateLinkEndpoints, "PacketsDropped", count, dropped, ofEndpoint, inTraffic, false, one(metrics.Dropped), nil},
-	{PrivateLinkEndpoints, "RstPacketsReceived", count, dropped, ofEndpoint, inTraffic, false, resets, nil},
+	{PrivateLinkEndpoints, "ActiveConnections", count, active, ofEndpoint, inTraffic, level(inUse...)},
+	{PrivateLinkEndpoints, "BytesProcessed", bytes, linked, ofEndpoint, inTraffic, sum(traffic...)},
+	{PrivateLinkEndpoints, "NewConnections", count, linked, ofEndpoint, inTraffic, sum(newFlows...)},
+	{PrivateLinkEndpoints, "PacketsDropped", count, dropped, ofEndpoint, inTraffic, sum(metrics.Dropped)},
+	{PrivateLinkEndpoints, "RstPacketsReceived", count, dropped, ofEndpoint, inTraffic, sum(resets...)},
 
-	{PrivateLinkServices, "ActiveConnections", count, highest, ofService, inTraffic, false, nil, inUse},
-	{PrivateLinkServices, "BytesProcessed", bytes, linked, ofService, inTraffic, false, traffic, nil},
-	{PrivateLinkServices, "EndpointsCount", count, active, ofServiceAlone, nonzero, false, nil, []Level{Endpoints}},
-	{PrivateLinkServices, "NewConnections", count, linked, ofService, inTraffic, false, newFlows, nil},
-	{PrivateLinkServices, "RstPacketsSent", count, dropped, ofService, inTraffic, false, resets, nil},
+	{PrivateLinkServices, "ActiveConnections", count, highest, ofService, inTraffic, level(inUse...)},
+	{PrivateLinkServices, "BytesProcessed", bytes, linked, ofService, inTraffic, sum(traffic...)},
+	{PrivateLinkServices, "EndpointsCount", count, active, ofServiceAlone, nonzero, level(Endpoints)},
+	{PrivateLinkServices, "NewConnections", count, linked, ofService, inTraffic, sum(newFlows...)},
+	{PrivateLinkServices, "RstPacketsSent", count, dropped, ofService, inTraffic, sum(resets...)},
 }
 
 // Of returns the metrics of a namespace, sorted by name.

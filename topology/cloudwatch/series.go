@@ -138,11 +138,11 @@ type Series struct {
 	Until clock.Time
 }
 
-// Minute is the period of a point.
-const Minute = time.Minute
+// Period is how long a point lasts: CloudWatch's shortest for these namespaces.
+const Period = time.Minute
 
 // perMinute is how many slots a minute has.
-const perMinute = int64(Minute / metrics.Interval)
+const perMinute = int64(Period / metrics.Interval)
 
 // Series returns the group's series up to now, with and without points.
 func (g *Group) Series(now clock.Time) []Series {
@@ -168,7 +168,7 @@ func (g *Group) Series(now clock.Time) []Series {
 
 // point makes a metric's point of a minute; ok is false where none is reported.
 func (g *Group) point(m *Metric, minute int64, now clock.Time) (p Point, ok bool) {
-	p.At = clock.Time(minute) * clock.Time(Minute)
+	p.At = clock.Time(minute) * clock.Time(Period)
 	from, to := minute*perMinute, min((minute+1)*perMinute-1, metrics.SlotOf(now))
 	traffic := false
 	var began clock.Time
@@ -238,7 +238,7 @@ func (s *Series) Latest() (p Point, ok bool) {
 	if n := len(s.Points); n > 0 {
 		p = s.Points[n-1]
 	}
-	return p, p.SampleCount > 0 && p.At.Add(2*Minute) > s.Until
+	return p, p.SampleCount > 0 && p.At.Add(2*Period) > s.Until
 }
 
 // Over returns the points of longer periods, each a multiple of a minute; 0 is all
