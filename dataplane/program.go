@@ -78,15 +78,15 @@ type Interface struct {
 
 // own returns the interface's addresses of the same family as another address, the
 // primary first.
-func (i *Interface) own(like packet.Addr) []packet.Addr {
-	v6 := slices.IndexFunc(i.Addrs, func(a packet.Addr) bool { return !a.Is4() })
+func (n *Interface) own(like packet.Addr) []packet.Addr {
+	v6 := slices.IndexFunc(n.Addrs, func(a packet.Addr) bool { return !a.Is4() })
 	if v6 < 0 {
-		v6 = len(i.Addrs)
+		v6 = len(n.Addrs)
 	}
 	if like.Is4() {
-		return i.Addrs[:v6]
+		return n.Addrs[:v6]
 	}
-	return i.Addrs[v6:]
+	return n.Addrs[v6:]
 }
 
 // EndpointInterface is what is special about an interface of an endpoint.

@@ -59,6 +59,9 @@ func (d *decision) relay(ref flow.Ref, f *nlb.Flow, dir flow.Dir) drop.Reason {
 		return why
 	}
 	if d.commit {
+		if dir == flow.Reply {
+			d.v.ShiftQuoted(f.Splice.Quoted) // F2.42
+		}
 		d.v.TranslateQuoted(sent)
 	}
 	d.deliver()

@@ -153,8 +153,14 @@ func (e *env) show(t *testing.T, to dataplane.InterfaceID, p gopacket.Packet) st
 	default:
 		fmt.Fprintf(&b, "%s > %s icmp %s", e.lab.show(src), e.lab.show(dst), kind(p))
 		if kind(p) == "unreachable" {
-			quoted, _, _ := v.Quoted()
+			quoted, proto, _ := v.Quoted()
 			fmt.Fprintf(&b, " of %s > %s", e.side(quoted.Src.IP(), quoted.SrcPort), e.side(quoted.Dst.IP(), quoted.DstPort))
+			if e.spliced && proto == packet.TCP {
+				v.ShiftQuoted(func(seq uint32) uint32 {
+					fmt.Fprintf(&b, " seq=%d", seq)
+					return seq
+				})
+			}
 		}
 	}
 	fmt.Fprintf(&b, " ttl=%d", ttl)

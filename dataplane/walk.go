@@ -218,7 +218,20 @@ func (w *Walk) refuse(in InterfaceID, p *path, v *packet.View) (InterfaceID, dro
 	w.meter.Advance(p.last)
 	w.meter.Add(p.place, metrics.BalancerResets, 1)
 	v.AnswerReset()
+	w.hangUp(p)
 	return in, p.verdict
+}
+
+// hangUp closes a connection that is reset on behalf of its other end: the security
+// groups that track it on the reset's way see it pass.
+func (w *Walk) hangUp(p *path) {
+	from := flow.Reply
+	if p.turned {
+		from = flow.Forward
+	}
+	p.life.Observe(from, packet.TCP, packet.RST)
+	w.refresh(p)
+	w.writeBack(p)
 }
 
 // answered reports whether a packet that is dropped for a reason is answered

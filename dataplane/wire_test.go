@@ -209,6 +209,9 @@ func unsplice(b []byte, size int) []byte {
 		l4, length = int(b[0]&15)*4, b[2:4]
 	}
 	if b[6] != byte(packet.TCP) && b[9] != byte(packet.TCP) {
+		if quoted := l4 + 8 + l4; len(b) >= quoted+8 {
+			clear(b[quoted+4 : quoted+8]) // the sequence number that an error quotes
+		}
 		return b
 	}
 	data := l4 + int(b[l4+12]>>4)*4

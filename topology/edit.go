@@ -93,6 +93,9 @@ func (l *Lab) RegisterTarget(targetGroup string, t *Target) error {
 	if err != nil || p.index(m) >= 0 {
 		return err
 	}
+	if why := l.chained(p, m.addr); why != "" {
+		return Problems{{Path: "target_id", Msg: why}}
+	}
 	if problems := l.room(p, m); len(problems) > 0 {
 		return problems
 	}

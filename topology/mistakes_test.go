@@ -209,6 +209,8 @@ var mistakes = []struct {
 		`target_groups.web.targets[1].target_id: 10.9.0.1 is in no subnet of VPC provider, and a lab has no other way there`}},
 	{"stickiness of groups for too long", "{ target_group_arn: web }", "{ forward: { stickiness: { enabled: true, duration: 604801 }, target_group: [{ arn: web }] } }", []string{ // F2.11
 		`load_balancers.api.listeners[0].default_action.forward.stickiness.duration: 604801 is out of range: AWS takes 1 to 604800 seconds`}},
+	{"stickiness of groups behind TLS", "{ port: 80, protocol: TCP, default_action: { target_group_arn: web } }", "{ port: 80, protocol: TLS, certificate_arn: web, default_action: { forward: { stickiness: { enabled: true, duration: 60 }, target_group: [{ arn: web }] } } }\nacm_certificates: { web: { domain_name: api.example.com } }", []string{ // F2.11
+		`load_balancers.api.listeners[0].default_action.forward.stickiness: is not for TLS listeners: remove it`}},
 	{"stickiness of groups without an end", "{ target_group_arn: web }", "{ forward: { stickiness: { enabled: true }, target_group: [{ arn: web }] } }", []string{ // F2.11
 		`load_balancers.api.listeners[0].default_action.forward.stickiness.duration: is missing: how many seconds a client keeps its target group, 1 to 604800`}},
 	{"listener port", "{ port: 80, protocol: TCP,", "{ port: 70000, protocol: TCP,", []string{

@@ -77,6 +77,23 @@ func (s *Splice) Reply(ack uint32) uint32 {
 	return ack - s.size
 }
 
+// Quoted returns the client's own sequence number of a segment that the target got
+// and quotes.
+func (s *Splice) Quoted(seq uint32) uint32 {
+	switch at := seq - s.start; {
+	case !s.Shifts():
+		return seq
+	case s.stage == through:
+		return seq - s.size
+	case int32(at) <= 0:
+		return seq
+	case at < s.size:
+		return s.start // within the header, which is not the client's
+	default:
+		return seq - s.size
+	}
+}
+
 // Shifts reports whether acknowledgements need a change.
 func (s *Splice) Shifts() bool { return s.size != 0 && s.stage != unsaid }
 

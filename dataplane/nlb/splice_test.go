@@ -106,6 +106,24 @@ func TestSpliceReply(t *testing.T) {
 			}
 		}
 	}
+	// What the target quotes of the client's segments.
+	q := NewSplice(1000, 100, false)
+	for _, through := range []bool{false, true} {
+		if through {
+			q.Reply(1101)
+		}
+		for seq, want := range map[uint32]uint32{1101: 1001, 1151: 1051, 2101: 2001} {
+			if got := q.Quoted(seq); got != want {
+				t.Errorf("through: %t: quoted %d is told as %d, want %d", through, seq, got, want)
+			}
+		}
+	}
+	q = NewSplice(1000, 100, false)
+	for seq, want := range map[uint32]uint32{1000: 1000, 1001: 1001, 1050: 1001} {
+		if got := q.Quoted(seq); got != want {
+			t.Errorf("quoted %d is told as %d, want %d", seq, got, want)
+		}
+	}
 	// 4 GiB later the numbers of the header are those of other bytes.
 	s := NewSplice(1000, 100, false)
 	s.Reply(1101)
@@ -121,7 +139,7 @@ func TestSpliceReply(t *testing.T) {
 func TestSpliceNothing(t *testing.T) {
 	var s Splice
 	seq, first := s.Forward(1001, packet.ACK, 10)
-	if seq != 1001 || first || s.Reply(1002) != 1002 || s.Edge(1, 2, true) != 2 || s.Shifts() || s.Size() != 0 {
+	if seq != 1001 || first || s.Reply(1002) != 1002 || s.Edge(1, 2, true) != 2 || s.Quoted(7) != 7 || s.Shifts() || s.Size() != 0 {
 		t.Error("the zero Splice does something")
 	}
 }

@@ -47,7 +47,8 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		if quoted, _, ok := v.Quoted(); ok && !v.Fragment {
-			v.TranslateQuoted(quoted.Reversed()) // its checksum stays as right as it was
+			v.ShiftQuoted(func(seq uint32) uint32 { return seq + 100 }) // its checksum stays as right as it was
+			v.TranslateQuoted(quoted.Reversed())                        // and so it does here
 		}
 		was := *v
 		if v.Len > size-14 || v.MaxLen > v.Len || v.WireLen < v.Len || v.Segments < 1 || v.WireLen > v.Segments*v.MaxLen {

@@ -34,6 +34,41 @@ func (v *View) Quoted() (t Tuple, proto Proto, ok bool) {
 	return t, proto, true
 }
 
+// ShiftQuoted passes the sequence number of the TCP segment that an ICMP or ICMPv6
+// error quotes to the function, and writes what it returns. Where no such segment
+// is quoted it does nothing. Checksums are corrected as in [View.TranslateQuoted].
+func (v *View) ShiftQuoted(shift func(seq uint32) uint32) {
+	_, proto, ok := v.Quoted()
+	if !ok || proto != TCP {
+		return
+	}
+	q := v.Payload()
+	before := fold(sum(q, 0))
+	l4 := ipv6Len
+	if !v.V6 {
+		l4 = int(q[0]&15) * 4
+	}
+	segment := q[l4:]
+	was := be.Uint32(segment[4:])
+	now := shift(was)
+	be.PutUint32(segment[4:], now)
+	if at := proto.checksumAt(); len(segment) >= at+2 {
+		be.PutUint16(segment[at:], adjust(be.Uint16(segment[at:]), uint64(^was)+uint64(now)))
+	}
+	v.mend(before)
+}
+
+// mend corrects an ICMP error's own checksum after what it quotes has changed, given
+// what that summed up to before.
+func (v *View) mend(before uint16) {
+	if v.partial {
+		return // the receiver sums up what it finds
+	}
+	field := v.eth[v.l4+v.Proto.checksumAt():]
+	after := fold(sum(v.Payload(), 0))
+	be.PutUint16(field, adjust(be.Uint16(field), uint64(^before)+uint64(after)))
+}
+
 // TranslateQuoted makes the packet that an ICMP or ICMPv6 error quotes one with
 // the addresses and ports of t, so that the error's receiver knows it for its own.
 // There must be a [View.Quoted] packet of TCP or UDP. Checksums are corrected by
@@ -73,10 +108,5 @@ func (v *View) TranslateQuoted(t Tuple) {
 			be.PutUint16(field, udpChecksum(quoted))
 		}
 	}
-	if v.partial {
-		return // the receiver sums up what it finds
-	}
-	field := v.eth[v.l4+v.Proto.checksumAt():]
-	after := fold(sum(q, 0))
-	be.PutUint16(field, adjust(be.Uint16(field), uint64(^before)+uint64(after)))
+	v.mend(before)
 }

@@ -84,3 +84,33 @@ func TestTranslateQuoted(t *testing.T) {
 		t.Error("an error that quotes nothing was changed")
 	}
 }
+
+// TestShiftQuoted: the quoted sequence number changes and nothing else but
+// checksums, the quoted one, as far as it is quoted, and the error's own (F2.42).
+func TestShiftQuoted(t *testing.T) {
+	for _, s := range []packet.Spec{spec4(packet.TCP), spec6(packet.TCP)} {
+		other := s
+		other.Seq = s.Seq - 100
+		before, after := build(s).Ethernet()[14:], build(other).Ethernet()[14:]
+		header := 20
+		if s.Src.Addr().Is6() {
+			header = 40
+		}
+		for _, n := range []int{header + 8, header + 19, len(before)} {
+			f := build(quoting(s, before[:n]))
+			v := mustDecode(t, f)
+			v.ShiftQuoted(func(seq uint32) uint32 { return seq - 100 })
+			if got := v.Payload(); !bytes.Equal(got, after[:n]) {
+				t.Fatalf("%d bytes:\n got % x\nwant % x", n, got, after[:n])
+			}
+			mustDecode(t, f) // its own checksum is right
+		}
+	}
+	f := build(quoting(spec4(packet.UDP), build(spec4(packet.UDP)).Ethernet()[14:]))
+	want := bytes.Clone(f.Ethernet())
+	v := mustDecode(t, f)
+	v.ShiftQuoted(func(uint32) uint32 { t.Error("a datagram has no sequence number"); return 0 })
+	if !bytes.Equal(f.Ethernet(), want) {
+		t.Error("an error about a datagram was changed")
+	}
+}

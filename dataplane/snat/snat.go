@@ -119,7 +119,9 @@ func (p *Pool) Take(now clock.Time, pair Pair, rnd uint64) (port uint16, ok bool
 	}
 	u.inUse++
 	// Two at a time: more than one taker adds, so that what rests does not pile up.
-	_ = u.wake(now) && u.wake(now)
+	for range 2 {
+		u.wake(now)
+	}
 	return uint16(FirstPort + i), true
 }
 
