@@ -18,20 +18,22 @@ func (p *player) edit(s *scenario.Step, e *scenario.Expect) (outcome, error) {
 		state, refused = s.Apply(lab)
 		return refused
 	})
-	c := newComparison(e)
 	switch {
 	case refused != nil && e.Error == nil:
 		return outcome{}, &refusedError{refused}
-	case refused != nil:
-		c.note("refused: %s", refused)
-		c.match("error", e.Error, refused.Error())
-		return c.outcome(), nil
-	case err != nil:
+	case refused == nil && err != nil:
 		return outcome{}, err
 	}
-	c.note("%s", cmp.Or(state, "done"))
-	c.missing(e.Error, "error")
-	c.match("state", e.State, state)
+	c := newComparison(e)
+	if refused == nil {
+		c.note("%s", cmp.Or(state, "done"))
+		c.missing(e.Error, "error")
+		c.match("state", e.State, state)
+	} else {
+		c.note("refused: %s", refused)
+		c.match("error", e.Error, refused.Error())
+		c.missing(e.State, "state")
+	}
 	return c.outcome(), nil
 }
 

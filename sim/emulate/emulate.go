@@ -38,9 +38,10 @@ type World struct {
 	logs   *logs
 	ca     *authority // nil where nobody speaks TLS
 
-	hosts     map[string]*host            // instances, by VPC/NAME
-	resolvers map[string]*netns.Namespace // by VPC
-	nodes     map[*topology.NIC]*node     // of the load balancers
+	hosts     map[string]*host                       // instances, by VPC/NAME
+	resolvers map[string]*netns.Namespace            // by VPC
+	nodes     map[*topology.NIC]*node                // of the load balancers
+	listen    func(at map[*topology.NIC]*node) error // starts the TLS listeners of nodes; nil until all stand
 	checks    *checks
 	kept      map[string]net.Conn // connections that steps go on with
 
@@ -210,6 +211,11 @@ func (w *World) load() error {
 	}
 	for nic, n := range w.nodes {
 		if err := n.settle(nic); err != nil {
+			return err
+		}
+	}
+	if w.listen != nil {
+		if err := w.listen(come); err != nil {
 			return err
 		}
 	}
