@@ -34,7 +34,7 @@ var edges = map[string]string{
 	"sim/explain":         "dataplane dataplane/drop dataplane/filter dataplane/flow dataplane/packet",
 	"sim/report":          "sim topology/cloudwatch",
 	"sim/scenario":        "dataplane/clock dataplane/drop dataplane/flowlog topology",
-	"topology":            "dataplane dataplane/clock dataplane/filter dataplane/flowlog dataplane/metrics dataplane/packet dataplane/ppv2 dataplane/snat topology/cloudwatch",
+	"topology":            "dataplane dataplane/clock dataplane/filter dataplane/flowlog dataplane/metrics dataplane/nlb dataplane/packet dataplane/ppv2 dataplane/snat topology/cloudwatch",
 	"topology/cloudwatch": "dataplane/clock dataplane/metrics",
 	"topology/netns":      "dataplane/engine dataplane/packet",
 }

@@ -22,7 +22,7 @@ func (l *Lab) Compile() *dataplane.Program {
 	l.epoch++
 	c := &compiler{
 		Lab:     l,
-		program: &dataplane.Program{Epoch: l.epoch, Rules: slices.Clone(l.rules), Closures: l.closures, ResetRevoked: l.spec.RevokedFlows == "reset"},
+		program: &dataplane.Program{Epoch: l.epoch, Rules: slices.Clone(l.rules), Closures: l.closures, ResetRevoked: l.spec.Settings.RevokedFlows == "reset"},
 		members: map[*group]map[packet.Addr]struct{}{},
 		sets:    map[string]*filter.RuleSet{},
 	}

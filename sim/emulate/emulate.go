@@ -79,7 +79,7 @@ func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 
 	settings := dataplane.DefaultSettings()
 	settings.Seed = opts.Seed
-	settings.SourcePorts = lab.SourcePorts()
+	lab.Configure(&settings)
 	settings.LogEpoch = w.began
 	walk := dataplane.New(lab.Compile(), settings)
 
