@@ -22,6 +22,8 @@ type Settings struct {
 	ClosedTimeout       int  `yaml:"closed_timeout,omitempty" doc:"Seconds for which a load balancer remembers a TCP flow that both sides have closed, or one has reset, 1 to 6000 (F2.49). Default 10."`
 	SourcePortRest      *int `yaml:"source_port_rest,omitempty" doc:"Seconds after a TCP connection's last packet during which its source port is used again only where no other is free (F2.34). Default 60."`
 	SourcePorts         int  `yaml:"source_ports,omitempty" doc:"Source ports that a node's address has towards one target, 1 to 55000: few, to teach what happens then. Default 55000 (F2.30)."`
+
+	Nitro *bool `yaml:"nitro,omitempty" doc:"Whether interfaces are those of Nitro instances, of which flow logs never sum for more than 60 seconds, whatever their max_aggregation_interval says (F4.2). Default true."`
 }
 
 // maxDelay bounds the delays that are settings, in seconds.
@@ -39,6 +41,7 @@ func (b *builder) setSettings() {
 	s.HalfClosedTimeout = cmp.Or(s.HalfClosedTimeout, int(aws.Closing/time.Second))
 	s.ClosedTimeout = cmp.Or(s.ClosedTimeout, int(aws.Closed/time.Second))
 	s.SourcePorts = cmp.Or(s.SourcePorts, snat.DefaultLimit)
+	orTrue(&s.Nitro)
 	longest := int(nlb.MaxTCPIdle / time.Second)
 	for _, n := range []struct {
 		key        string

@@ -20,6 +20,7 @@ type Spec struct {
 	LoadBalancers    map[string]*LoadBalancer    `yaml:"load_balancers,omitempty" doc:"Network Load Balancers, by name (aws_lb)."`
 	EndpointServices map[string]*EndpointService `yaml:"endpoint_services,omitempty" doc:"Endpoint services, by name (aws_vpc_endpoint_service)."`
 	VPCEndpoints     map[string]*VPCEndpoint     `yaml:"vpc_endpoints,omitempty" doc:"Interface endpoints, by name (aws_vpc_endpoint)."`
+	FlowLogs         map[string]*FlowLogSpec     `yaml:"flow_logs,omitempty" doc:"Flow logs, by name (aws_flow_log). Default: everything is logged, in AWS's default format."`
 	Route53Records   map[string]*Route53Record   `yaml:"route53_records,omitempty" doc:"Records of public hosted zones, by name (aws_route53_record): the proofs of private DNS names (F1.27)."`
 }
 

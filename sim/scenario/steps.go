@@ -154,6 +154,9 @@ func (s *Step) Title() string {
 	case "target_health":
 		return "The health of target group " + s.TargetHealth.TargetGroup
 	case "flow_logs":
+		if f := s.FlowLogs; f.FlowLog != "" {
+			return "Flow log " + f.FlowLog
+		}
 		return "The flow log of " + s.FlowLogs.Interface
 	case "drops":
 		if s.Drops.Interface != "" {
