@@ -7,13 +7,8 @@ import (
 
 	"github.com/plsim/plsim/dataplane"
 	"github.com/plsim/plsim/dataplane/filter"
+	"github.com/plsim/plsim/dataplane/nlb"
 	"github.com/plsim/plsim/dataplane/packet"
-)
-
-// Idle timeouts that are fixed (F2.44).
-const (
-	udpIdleTimeout = 120 * time.Second
-	tlsIdleTimeout = 350 * time.Second
 )
 
 // Compile makes the lab's program as it is now, whole. Each program has an epoch
@@ -22,7 +17,7 @@ func (l *Lab) Compile() *dataplane.Program {
 	l.epoch++
 	c := &compiler{
 		Lab:     l,
-		program: &dataplane.Program{Epoch: l.epoch, Rules: slices.Clone(l.rules), Closures: l.closures, ResetRevoked: l.spec.RevokedFlows == "reset"},
+		program: &dataplane.Program{Epoch: l.epoch, Rules: slices.Clone(l.rules), Closures: l.closures, ResetRevoked: l.spec.Settings.RevokedFlows == "reset"},
 		members: map[*group]map[packet.Addr]struct{}{},
 		sets:    map[string]*filter.RuleSet{},
 	}
@@ -161,14 +156,14 @@ func (c *compiler) balancer(lb *balancer) dataplane.LoadBalancer {
 		tcp := dataplane.ListenerKey{Proto: packet.TCP, Port: uint16(l.Port)}
 		udp := dataplane.ListenerKey{Proto: packet.UDP, Port: uint16(l.Port)}
 		if l.Protocol == "TLS" {
-			out.Listeners[tcp] = &dataplane.Listener{TLS: true, IdleTimeout: tlsIdleTimeout, Forward: forward}
+			out.Listeners[tcp] = &dataplane.Listener{TLS: true, IdleTimeout: nlb.TCPIdle, Forward: forward}
 		}
 		if l.Protocol == "TCP" || l.Protocol == "TCP_UDP" {
 			out.Listeners[tcp] = &dataplane.Listener{
 				IdleTimeout: time.Duration(l.TCPIdleTimeout) * time.Second, Forward: forward, Sticky: sticky}
 		}
 		if l.Protocol == "UDP" || l.Protocol == "TCP_UDP" {
-			out.Listeners[udp] = &dataplane.Listener{IdleTimeout: udpIdleTimeout, Forward: forward, Sticky: sticky}
+			out.Listeners[udp] = &dataplane.Listener{IdleTimeout: nlb.UDPIdle, Forward: forward, Sticky: sticky}
 		}
 	}
 	return out
@@ -191,40 +186,26 @@ func (c *compiler) targetGroup(lb *balancer, p *pool) *dataplane.TargetGroup {
 		if m.known > c.now {
 			continue
 		}
-		t, ok := c.target(lb, p, m)
-		if !ok {
-			continue
+		for _, t := range c.targets(lb, p, m) {
+			open, known := failsOpen[t.Zone]
+			if !known {
+				open = lb.failsOpen(p, Zone{Num: t.Zone})
+				failsOpen[t.Zone] = open
+			}
+			if m.health.now != TargetHealthy {
+				t.FailOpen, t.Avoid = open, !open
+				t.Reset = !open && m.health.now == TargetUnhealthy && *p.HealthState.TerminateUnhealthy
+			}
+			out.Targets = append(out.Targets, t)
 		}
-		open, known := failsOpen[t.Zone]
-		if !known {
-			open = lb.failsOpen(p, m.place())
-			failsOpen[t.Zone] = open
-		}
-		if m.health.now != TargetHealthy {
-			t.FailOpen, t.Avoid = open, !open
-			t.Reset = !open && m.health.now == TargetUnhealthy && *p.HealthState.TerminateUnhealthy
-		}
-		out.Targets = append(out.Targets, t)
 	}
 	for _, o := range p.leavers {
-		switch t, ok := c.target(lb, p, o.member); {
-		case !ok:
-		case c.now < o.told:
-			out.Targets = append(out.Targets, t)
-		default:
-			out.Former = append(out.Former, t)
+		targets := c.targets(lb, p, o.member)
+		if c.now < o.told {
+			out.Targets = append(out.Targets, targets...)
+		} else {
+			out.Former = append(out.Former, targets...)
 		}
 	}
 	return out
-}
-
-// target compiles a target; ok is false where its zone is none of the balancer's.
-func (c *compiler) target(lb *balancer, p *pool, m member) (t dataplane.Target, ok bool) {
-	t = dataplane.Target{
-		Interface: dataplane.NoInterface, Addr: packet.AddrFrom(m.address()), Port: m.port, Zone: m.place().Num,
-	}
-	if id, ok := c.program.VPCs[p.network.number].Addrs[t.Addr]; ok {
-		t.Interface = id
-	}
-	return t, lb.enabled(m.place())
 }
