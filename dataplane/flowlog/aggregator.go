@@ -57,9 +57,10 @@ func NewAggregator(window time.Duration, epoch time.Time, capacity int) *Aggrega
 	return &Aggregator{window: window, epoch: epoch, capacity: capacity, windows: make(map[int64]*sums)}
 }
 
-// Add takes in a batch. An entry belongs to the window of its last packet, so
-// counters should be handed over when a window ends; one that comes when its window
-// has been closed belongs to the next that has not.
+// Add takes in a batch. An entry belongs to the window of its first packet, so
+// counters should be handed over when a window ends: then none is in two records, and
+// a record is little longer than its window where that takes a while. An entry that
+// comes when its window has been closed belongs to the next that has not.
 func (a *Aggregator) Add(b Batch) {
 	for _, chunk := range b.chunks {
 		for i := range chunk {
@@ -67,7 +68,7 @@ func (a *Aggregator) Add(b Batch) {
 		}
 	}
 	for at, s := range b.skipped {
-		w := a.at(s.Last)
+		w := a.at(s.First)
 		if old, ok := w.skipped[at]; ok {
 			s.Entries += old.Entries
 			s.First, s.Last = min(s.First, old.First), max(s.Last, old.Last)
@@ -81,7 +82,7 @@ func (a *Aggregator) add(e *Entry) {
 	if k.Flow.Proto == packet.ICMP || k.Flow.Proto == packet.ICMPv6 {
 		k.Flow.SrcPort, k.Flow.DstPort = 0, 0 // records do not tell echoes apart
 	}
-	w := a.at(e.Last)
+	w := a.at(e.First)
 	s, known := w.of[k]
 	if !known && len(w.of) >= a.capacity {
 		if !k.Hidden {
