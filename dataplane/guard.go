@@ -94,6 +94,7 @@ func (d *decision) track(h *hop, peer InterfaceID, way flow.Way, key flow.Key, r
 	}
 	if !ok {
 		d.passing = true // there may be room for the next one
+		d.path.rejected = true
 		d.trace.filtered(h.at, way, TableFull, rule, drop.TrackingTable)
 		return drop.TrackingTable // F3.16
 	}

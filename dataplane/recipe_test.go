@@ -57,7 +57,8 @@ var recipeEdits = []string{
 
 // TestRecipe compares the walk, which decides once and follows what it decided, with
 // one that decides every packet anew: while rules, network ACL and health change,
-// the verdicts never differ, nor a byte of what comes out.
+// the verdicts never differ, nor a byte of what comes out, whether flows are tracked
+// or not (F3.10).
 func TestRecipe(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		l := newLab(t, false, recipeLab)

@@ -29,6 +29,9 @@ type Answer struct {
 	// order of their names. To rotate them is up to the server (F1.25).
 	Addrs []netip.Addr
 
+	// Texts are what a TXT record of the name says.
+	Texts []string
+
 	affinity int                // in so many of a hundred answers only the asker's zone counts (F2.5)
 	zones    []dataplane.ZoneID // of Addrs
 }
@@ -69,6 +72,7 @@ func (n *Names) ZoneOf(vpc string, asker netip.Addr) dataplane.ZoneID { return n
 //   - a load balancer's regional and zonal names (F2.3), for every VPC; its regional
 //     name, too, leaves out zones that are not healthy (F2.57, F2.58), and may prefer
 //     the asker's own (F2.5);
+//   - public TXT records (F1.27), for every VPC;
 //   - instances' names, in their own VPC if it has enable_dns_hostnames.
 func (l *Lab) Names() *Names {
 	names := &Names{public: map[string]Answer{}, own: map[string]map[string]Answer{}, askers: map[string]map[netip.Addr]dataplane.ZoneID{}}
@@ -95,6 +99,9 @@ func (l *Lab) Names() *Names {
 		if e.private != "" && slices.ContainsFunc(e.NICs, l.carries) {
 			names.own[e.Network.Name][e.private] = answerIn(e.records(true), e.DNSName(), nics...)
 		}
+	}
+	for name, says := range l.texts {
+		names.public[name] = Answer{Found: true, Texts: says}
 	}
 	for _, o := range l.offers {
 		if o.State != ServiceDeleted {

@@ -144,8 +144,8 @@ func TestDescribe(t *testing.T) {
 	}
 	read := func(p Part) (d struct {
 		State, ServiceState, DNSName string
-		DNSEntries                   []struct{ DnsName, HostedZoneId string } `json:"DnsEntries"` //nolint:revive // AWS's spelling
-		Connections                  []struct{ VpcEndpointState string }      `json:"VpcEndpointConnections"`
+		DNSEntries                   []map[string]string `json:"DnsEntries"`
+		Connections                  []map[string]string `json:"VpcEndpointConnections"`
 		AvailabilityZones            []any
 		Events                       []string
 	}) {
@@ -167,7 +167,7 @@ func TestDescribe(t *testing.T) {
 	d := read(Part{VPCEndpoint: "api"})
 	var names, zones []string
 	for _, entry := range d.DNSEntries {
-		names, zones = append(names, entry.DnsName), append(zones, entry.HostedZoneId)
+		names, zones = append(names, entry["DnsName"]), append(zones, entry["HostedZoneId"])
 	}
 	if want := []string{e.DNSName(), e.ZonalDNSName("us-east-1a"), e.ZonalDNSName("us-east-1b"), "api.example.com"}; !slices.Equal(names, want) {
 		t.Errorf("DNS entries %v, want %v", names, want)
@@ -180,7 +180,7 @@ func TestDescribe(t *testing.T) {
 		t.Errorf("%s after %v", d.State, d.Events)
 	}
 	s := read(Part{EndpointService: "api"})
-	if s.ServiceState != "Available" || len(s.Connections) != 1 || s.Connections[0].VpcEndpointState != "rejected" || len(s.AvailabilityZones) != 2 || !slices.Equal(s.Events, want) {
+	if s.ServiceState != "Available" || len(s.Connections) != 1 || s.Connections[0]["VpcEndpointState"] != "rejected" || len(s.AvailabilityZones) != 2 || !slices.Equal(s.Events, want) {
 		t.Errorf("%+v", s)
 	}
 	if b := read(Part{LoadBalancer: "api"}); b.DNSName != l.balancers[0].dnsName || len(b.AvailabilityZones) != 2 {

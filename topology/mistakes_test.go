@@ -30,6 +30,23 @@ var mistakes = []struct {
 	{"zones under other names", `owner_id: "222222222222"`, "owner_id: \"222222222222\"\n    availability_zones: { us-east-1a: use1-az4, us-east-1b: use1-az2 }", []string{
 		`vpc_endpoints.api.subnet_ids[0]: subnet a is in use1-az4 (us-east-1a to account 222222222222), where endpoint service api has no load balancer; it is in use1-az1 (us-east-1a to account 111111111111) and use1-az2 (us-east-1b to account 111111111111)`}},
 
+	// Flow logs (F4.2, F4.3).
+	{"flow log of nothing", "\nvpcs:\n", "\nflow_logs: { a: {} }\nvpcs:\n", []string{
+		`flow_logs.a: names 0 things to log: give one of vpc_id, subnet_id and eni_id`}},
+	{"flow log of two things", "\nvpcs:\n", "\nflow_logs: { a: { vpc_id: provider, subnet_id: provider/a } }\nvpcs:\n", []string{
+		`flow_logs.a: names 2 things to log: give one of vpc_id, subnet_id and eni_id`}},
+	{"flow log of what is not there", "\nvpcs:\n", "\nflow_logs: { a: { vpc_id: provder }, b: { subnet_id: provider/c }, c: { eni_id: ap } }\nvpcs:\n", []string{
+		`flow_logs.a.vpc_id: there is no VPC "provder"; did you mean provider?`,
+		`flow_logs.b.subnet_id: VPC provider has no subnet "c"; choose from a, b`,
+		`flow_logs.c.eni_id: there is no network interface "ap"; there are 9 others`}},
+	{"flow log's words", "\nvpcs:\n", "\nflow_logs: { a: { vpc_id: provider, traffic_type: REJCT, max_aggregation_interval: 61, destination_options: { file_format: csv }, log_format: \"${srcadr} start ${end} ${end}\" } }\nvpcs:\n", []string{
+		`flow_logs.a.destination_options.file_format: "csv" is not a file format; choose from parquet, plain-text`,
+		`flow_logs.a.log_format: "${srcadr}" is not a field of flow logs; did you mean srcaddr?`,
+		`flow_logs.a.log_format: "start" is not a field: write ${start}`,
+		`flow_logs.a.log_format: end comes twice, or without ${}`,
+		`flow_logs.a.max_aggregation_interval: 61 is not an interval: AWS takes 60 or 600 seconds`,
+		`flow_logs.a.traffic_type: "REJCT" is not a type of traffic; did you mean REJECT?`}},
+
 	// Blocks and addresses.
 	{"CIDR syntax", "provider:\n    cidr_block: 10.0.0.0/16", "provider:\n    cidr_block: 10.0.0/16", []string{
 		`vpcs.provider.cidr_block: "10.0.0/16" is not an IPv4 CIDR block such as 10.0.0.0/16`}},
@@ -164,7 +181,13 @@ var mistakes = []struct {
 	{"target is an address", "targets: [web-1,", "targets: [10.0.1.4,", []string{
 		`target_groups.web.targets[0].target_id: 10.0.1.4 is an address, but target_type is instance: name an instance, or set target_type: ip`}},
 	{"target out of reach", "protocol: TCP, targets: [web-1, web-2, web-3]", "protocol: TCP, target_type: ip, targets: [10.9.9.9]", []string{
-		`target_groups.web.targets[0].target_id: 10.9.9.9 is in no subnet of VPC provider, and a lab has no other way there`}},
+		`target_groups.web.targets[0].target_id: 10.9.9.9 is in no subnet of VPC provider, and in no other network of the lab`}},
+	{"target beyond the VPC", "protocol: TCP, targets: [web-1, web-2, web-3] }", "protocol: TCP, target_type: ip, targets: [10.9.0.4, { target_id: 10.9.0.5, availability_zone: us-east-1f }, { target_id: 10.0.1.4, availability_zone: all }] }\non_premises: { office: { cidr_block: 10.9.0.0/24 } }", []string{ // F2.22a
+		`target_groups.web.targets[0].availability_zone: is missing: 10.9.0.4 is outside VPC provider; write all for the nodes in every zone, or name the zone whose nodes use it`,
+		`target_groups.web.targets[1].availability_zone: "us-east-1f" is no zone in which VPC provider has a subnet: write all, or one of those`,
+		`target_groups.web.targets[2].availability_zone: 10.0.1.4 is in VPC provider, where its subnet is in us-east-1a: leave it out`}},
+	{"zone of an instance as a target", "targets: [web-1,", "targets: [{ target_id: web-1, availability_zone: us-east-1a },", []string{ // F2.22a
+		`target_groups.web.targets[0].availability_zone: is for addresses: the zone of an instance is its own`}},
 	{"UDP without client addresses", "port: 8080, protocol: TCP,", "preserve_client_ip: false, port: 8080, protocol: TCP_UDP,", []string{ // F2.24
 		`target_groups.web.preserve_client_ip: cannot be false for TCP_UDP: AWS always preserves there, except towards PrivateLink clients`}},
 	{"PROXY protocol before datagrams", "port: 8080, protocol: TCP,", "proxy_protocol_v2: true, port: 8080, protocol: TCP_UDP,", []string{ // F2.43
@@ -188,7 +211,7 @@ var mistakes = []struct {
 		`target_groups.a_b: "a_b" is not a name for a target group: AWS takes 1 to 32 letters, digits and -, no - at either end`}},
 	{"IPv6 target out of reach", "protocol: TCP, targets: [web-1, web-2, web-3]", `protocol: TCP, target_type: ip, targets: ["2001:db8::4"]`, []string{
 		`load_balancers.api.listeners[0].default_action.target_group_arn: target group web has ip_address_type ipv6, and load balancer api is not dualstack: set its ip_address_type`,
-		`target_groups.web.targets[0].target_id: 2001:db8::4 is in no subnet of VPC provider, and a lab has no other way there`}},
+		`target_groups.web.targets[0].target_id: 2001:db8::4 is in no subnet of VPC provider: an IPv6 target is one of the group's own VPC`}},
 	{"targets of two families", "protocol: TCP, targets: [web-1, web-2, web-3]", `protocol: TCP, target_type: ip, targets: [10.0.1.4, "2001:db8::4"]`, []string{ // F2.22a
 		`target_groups.web.targets[1].target_id: 2001:db8::4 is not IPv4, and the target group's ip_address_type is ipv4: a group holds IPv4 targets or IPv6 targets, not both`}},
 	{"instances without IPv6", "protocol: TCP, targets: [web-1, web-2, web-3]", `protocol: TCP, ip_address_type: ipv6, targets: [web-1]`, []string{ // F2.22a
@@ -206,7 +229,7 @@ var mistakes = []struct {
 		`load_balancers.api.listeners[0].protocol: QUIC is left out of plsim: it is routed by connection ID, and whether it works behind PrivateLink is not known; choose from TCP, UDP, TCP_UDP, TLS`}},
 	{"public target", "targets: [web-1, web-2, web-3]", "target_type: ip, targets: [8.8.8.8, 10.9.0.1]", []string{ // F2.22a
 		`target_groups.web.targets[0].target_id: 8.8.8.8 is a public address, which cannot be a target: AWS takes those of the VPC, and of 10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12 and 192.168.0.0/16`,
-		`target_groups.web.targets[1].target_id: 10.9.0.1 is in no subnet of VPC provider, and a lab has no other way there`}},
+		`target_groups.web.targets[1].target_id: 10.9.0.1 is in no subnet of VPC provider, and in no other network of the lab`}},
 	{"stickiness of groups for too long", "{ target_group_arn: web }", "{ forward: { stickiness: { enabled: true, duration: 604801 }, target_group: [{ arn: web }] } }", []string{ // F2.11
 		`load_balancers.api.listeners[0].default_action.forward.stickiness.duration: 604801 is out of range: AWS takes 1 to 604800 seconds`}},
 	{"stickiness of groups behind TLS", "{ port: 80, protocol: TCP, default_action: { target_group_arn: web } }", "{ port: 80, protocol: TLS, certificate_arn: web, default_action: { forward: { stickiness: { enabled: true, duration: 60 }, target_group: [{ arn: web }] } } }\nacm_certificates: { web: { domain_name: api.example.com } }", []string{ // F2.11

@@ -74,7 +74,7 @@ func drawQuery(t *rapid.T, rules []Rule) Query {
 }
 
 // TestIndexAsPlain compares what finds a rule fast with reading them all: it must
-// be the very same rule.
+// be the very same rule, also of those that decide what is tracked (F3.10).
 func TestIndexAsPlain(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rules := drawRules(t)

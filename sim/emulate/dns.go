@@ -90,6 +90,11 @@ func (r *resolver) answer(m *dns.Msg, q dns.Question, asker netip.Addr) {
 		m.Answer = append(m.Answer, &dns.CNAME{Hdr: header(owner, dns.TypeCNAME), Target: target})
 		owner = target
 	}
+	if q.Qtype == dns.TypeTXT || q.Qtype == dns.TypeANY {
+		for _, text := range found.Texts {
+			m.Answer = append(m.Answer, &dns.TXT{Hdr: header(owner, dns.TypeTXT), Txt: []string{text}})
+		}
+	}
 	// 37 has no divisor in common with 100: each hundred queries draw every number.
 	addrs := slices.Clone(found.Near(names.ZoneOf(r.vpc, asker), int(37*r.drawn.Add(1)%100)))
 	if n := len(addrs); n > 1 {

@@ -62,3 +62,52 @@ vpc_endpoints: { api: { vpc_id: lab, service_name: api, subnet_ids: [a, b] } }
 		}
 	}
 }
+
+// TestAnswers: a client routing policy holds for its share of the queries of a hundred
+// (F2.5), and public TXT records are answered (F1.27).
+func TestAnswers(t *testing.T) {
+	l, err := scenario.LoadBytes("policy.yaml", []byte(`
+name: policy
+vpcs:
+  lab:
+    cidr_block: 10.0.0.0/16
+    subnets: { a: { cidr_block: 10.0.1.0/24 }, b: { cidr_block: 10.0.2.0/24, availability_zone: us-east-1b } }
+    instances: { app: { subnet_id: b, private_ip: 10.0.2.9 } }
+load_balancers: { api: { subnets: [a, b], dns_record_client_routing_policy: partial_availability_zone_affinity } }
+route53_records: { proof: { name: _abc.Example.com., type: TXT, records: ["vpce:one", "two"] } }
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &World{}
+	w.names.Store(l.Lab.Names())
+	r := &resolver{world: w, vpc: "lab"}
+	ask := func(name string, kind uint16, from string) *dns.Msg {
+		q := new(dns.Msg).SetQuestion(dns.Fqdn(name), kind)
+		m := new(dns.Msg).SetReply(q)
+		r.answer(m, q.Question[0], netip.MustParseAddr(from))
+		return m
+	}
+	name, err := scenario.Expand(l.Lab, "${load_balancer.api.dns_name}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for from, want := range map[string]int{"10.0.2.9": 85, "10.0.2.200": 0} {
+		near := 0
+		for range 100 {
+			if a := addresses(ask(name, dns.TypeA, from)); len(a) == 1 && strings.HasPrefix(a[0].String(), "10.0.2.") {
+				near++
+			}
+		}
+		if near != want {
+			t.Errorf("%s got its own zone alone %d times of 100, want %d", from, near, want)
+		}
+	}
+	m := ask("_abc.example.com", dns.TypeTXT, "10.0.2.9")
+	if len(m.Answer) != 2 || m.Answer[0].(*dns.TXT).Txt[0] != "vpce:one" {
+		t.Errorf("the TXT record: %v", m.Answer)
+	}
+	if m := ask("_abc.example.com", dns.TypeA, "10.0.2.9"); len(m.Answer) != 0 || m.Rcode != dns.RcodeSuccess {
+		t.Errorf("an address of the TXT record's name: %v", m)
+	}
+}

@@ -18,8 +18,6 @@ import (
 	"github.com/plsim/plsim/dataplane/clock"
 	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/engine"
-	"github.com/plsim/plsim/dataplane/flow"
-	"github.com/plsim/plsim/dataplane/flowlog"
 	"github.com/plsim/plsim/dataplane/metrics"
 	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/topology"
@@ -36,11 +34,14 @@ type World struct {
 	began  time.Time
 	scale  time.Duration                  // how many seconds of the lab pass in one of the wall
 	names  atomic.Pointer[topology.Names] // what the resolvers answer from
-	ca     *authority                     // nil where nobody speaks TLS
+	walk   *dataplane.Walk                // the engine's, until its worker has ended
+	logs   *logs
+	ca     *authority // nil where nobody speaks TLS
 
-	hosts     map[string]*host            // instances, by VPC/NAME
-	resolvers map[string]*netns.Namespace // by VPC
-	nodes     map[*topology.NIC]*node     // of the load balancers
+	hosts     map[string]*host                       // instances, by VPC/NAME
+	resolvers map[string]*netns.Namespace            // by VPC
+	nodes     map[*topology.NIC]*node                // of the load balancers
+	listen    func(at map[*topology.NIC]*node) error // starts the TLS listeners of nodes; nil until all stand
 	checks    *checks
 	kept      map[string]net.Conn // connections that steps go on with
 
@@ -57,6 +58,10 @@ type Options struct {
 	// ScenarioDir is where the scenario file stands; programs get it as
 	// SCENARIO_DIR. "" where there is none.
 	ScenarioDir string
+	// Logs takes the records of flow logs away; nil keeps them for the steps only.
+	Logs Delivery
+	// CompleteLog also makes records of what AWS has none of.
+	CompleteLog bool
 	// Patience is how long an instance's program may take until it answers on
 	// its wait_for_port. 0 means 30 s.
 	Patience time.Duration
@@ -75,18 +80,19 @@ func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 		kept:  make(map[string]net.Conn), edited: make(chan struct{}, 1),
 	}
 	w.names.Store(lab.Names())
+	w.logs = newLogs(lab, w.began, opts.Logs)
 
 	settings := dataplane.DefaultSettings()
 	settings.Seed = opts.Seed
 	settings.SourcePorts = lab.SourcePorts()
-	settings.LogEpoch = w.began
-	walk := dataplane.New(lab.Compile(), settings)
+	settings.LogHidden = opts.CompleteLog
+	w.walk = dataplane.New(lab.Compile(), settings)
 
 	poller, err := netns.NewPoller()
 	if err != nil {
 		return w, err
 	}
-	w.engine = engine.New(walk, poller, w.now)
+	w.engine = engine.New(w.walk, poller, w.now)
 	if err := w.build(); err != nil {
 		return w, err
 	}
@@ -108,6 +114,7 @@ func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 		return w, err
 	}
 	w.wg.Go(func() { w.keepTime(ctx) })
+	w.wg.Go(func() { w.keepLogs(ctx) })
 	return w, nil
 }
 
@@ -204,6 +211,11 @@ func (w *World) load() error {
 	}
 	for nic, n := range w.nodes {
 		if err := n.settle(nic); err != nil {
+			return err
+		}
+	}
+	if w.listen != nil {
+		if err := w.listen(come); err != nil {
 			return err
 		}
 	}
@@ -307,17 +319,6 @@ func (w *World) Pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Records implements [sim.World].
-func (w *World) Records(nic *topology.NIC) ([]flowlog.Record, error) {
-	var records []flowlog.Record
-	err := w.engine.Do(func(walk *dataplane.Walk, _ clock.Time) {
-		records = walk.Records(func(s flow.Scope) (flowlog.Interface, bool) {
-			return nic.FlowLog(), dataplane.InterfaceID(s) == nic.Index
-		}, false)
-	})
-	return records, err
-}
-
 // Drops implements [sim.World].
 func (w *World) Drops(nics []*topology.NIC) (sum [drop.NumReasons]uint64, err error) {
 	err = w.engine.Do(func(walk *dataplane.Walk, _ clock.Time) {
@@ -368,5 +369,5 @@ func (w *World) Close() error {
 	for _, n := range w.nodes {
 		n.ns.Close()
 	}
-	return w.fault
+	return errors.Join(w.fault, w.endLogs())
 }

@@ -116,11 +116,13 @@ func (w *World) check(ctx context.Context, seed uint64) error {
 		stop: map[topology.Check]context.CancelFunc{}, settling: true,
 	}
 	w.checks.start = func(ctx context.Context, c topology.Check, rnd *rand.Rand) {
-		w.wg.Go(func() { w.watch(ctx, c, rnd, func() { first <- struct{}{} }) })
+		n := w.nodes[c.Node]
+		w.wg.Go(func() { w.watch(ctx, n, c, rnd, func() { first <- struct{}{} }) })
 	}
 	w.checks.follow(now)
 	w.checks.start = func(ctx context.Context, c topology.Check, rnd *rand.Rand) {
-		w.wg.Go(func() { w.watch(ctx, c, rnd, func() {}) })
+		n := w.nodes[c.Node]
+		w.wg.Go(func() { w.watch(ctx, n, c, rnd, func() {}) })
 	}
 	w.mu.Unlock()
 
@@ -145,14 +147,14 @@ func (w *World) check(ctx context.Context, seed uint64) error {
 // passes: the sockets at both ends are real.
 const leastPatience = 250 * time.Millisecond
 
-// watch checks a target again and again, the first time at once, and calls first
+// watch checks a target from a node again and again, the first time at once, and calls first
 // after that. Then the checks of all nodes spread over the interval.
-func (w *World) watch(ctx context.Context, c topology.Check, rnd *rand.Rand, first func()) {
+func (w *World) watch(ctx context.Context, n *node, c topology.Check, rnd *rand.Rand, first func()) {
 	share := 0.5 + rnd.Float64()/2
 	for {
 		began := w.now()
 		limit, cancel := context.WithTimeout(ctx, max(w.wall(c.Patience()), leastPatience))
-		passed := w.nodes[c.Node].passes(limit, c)
+		passed := n.passes(limit, c)
 		cancel()
 		if ctx.Err() != nil {
 			return

@@ -47,10 +47,21 @@ type terminator struct {
 	config *tls.Config
 }
 
-// terminate starts the TLS listeners; all of them listen when it returns.
+// terminate starts the TLS listeners; all of them listen when it returns. Nodes that
+// come later get theirs by the same certificates.
 func (w *World) terminate(ctx context.Context) error {
 	made := map[*topology.ACMCertificate]*tls.Certificate{}
+	w.listen = func(at map[*topology.NIC]*node) error { return w.listenTLS(ctx, at, made) }
+	return w.listen(w.nodes)
+}
+
+// listenTLS starts the TLS listeners of some nodes.
+func (w *World) listenTLS(ctx context.Context, at map[*topology.NIC]*node, made map[*topology.ACMCertificate]*tls.Certificate) error {
 	for _, l := range w.lab.TLSListeners() {
+		node := at[l.Node]
+		if node == nil {
+			continue
+		}
 		cert := made[l.Certificate]
 		if cert == nil {
 			var err error
@@ -59,7 +70,7 @@ func (w *World) terminate(ctx context.Context) error {
 			}
 			made[l.Certificate] = cert
 		}
-		t := &terminator{TLSListener: l, world: w, ns: w.nodes[l.Node].ns}
+		t := &terminator{TLSListener: l, world: w, ns: node.ns}
 		t.configure(cert)
 		listener, err := t.ns.Listen("tcp", net.JoinHostPort("", strconv.Itoa(int(l.Port))))
 		if err != nil {

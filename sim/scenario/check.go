@@ -33,7 +33,8 @@ type checker struct {
 	now      clock.Time    // of the rehearsal
 	names    *names
 	broken   map[string]bool
-	kept     []string // connections that the steps so far have kept
+	unmade   map[string]string // endpoints that a step does not come to make, and why; "" where that has been said
+	kept     []string          // connections that the steps so far have kept
 	mistakes Mistakes
 }
 
@@ -139,7 +140,7 @@ func (c *checker) step(path string, s *Step) {
 			c.judged(at, "attributes", c.lab.CheckLoadBalancerAttributes(e.LoadBalancer, e.Attributes))
 		}
 	case "flow_logs":
-		c.logged(join(at, "interface"), s.FlowLogs.Interface)
+		c.flowLogs(at, s)
 	case "drops":
 		if p := join(at, "interface"); c.src.Has(p) {
 			c.networkInterface(p, s.Drops.Interface)
@@ -375,20 +376,4 @@ func (c *checker) expanded(text string) (_ string, known bool) {
 	}
 	text, err := Expand(c.lab, text)
 	return text, err == nil
-}
-
-// references checks every ${…} in a part of the scenario.
-func (c *checker) references(path string, v reflect.Value) {
-	variable := func(string) (string, error) { return "", nil }
-	if c.lab != nil {
-		variable = c.lab.Variable
-	}
-	rewrite(v, "", func(rel, text string) string {
-		_, err := expand(text, isForeign(rel, v.Type().Elem()), variable)
-		for _, e := range referenceErrors(err) {
-			p := c.src.nearest(below(path, rel))
-			c.mistakes = append(c.mistakes, c.src.MistakeIn(p, e.ref, label(p)+e.msg))
-		}
-		return text
-	})
 }

@@ -109,7 +109,7 @@ func endpoint(lab *topology.Lab, name string, err error) (string, error) {
 }
 
 func (e *TargetEdit) target() *topology.Target {
-	return &topology.Target{TargetID: e.TargetID, Port: e.Port}
+	return &topology.Target{TargetID: e.TargetID, Port: e.Port, AvailabilityZone: e.AvailabilityZone}
 }
 
 // Apply changes a lab as the step says, and returns the state of the endpoint,
@@ -121,46 +121,4 @@ func (s *Step) Apply(lab *topology.Lab) (state string, err error) {
 		return "", errors.New("a step that changes nothing")
 	}
 	return edit(s, lab)
-}
-
-// rehearse does to the checker's lab what the step will do to the one that runs,
-// so that later steps can refer to what it makes. What AWS refuses is for the
-// story to tell.
-func (c *checker) rehearse(path string, s *Step) {
-	chosen := s.chosen()
-	if c.lab != nil && s.Wait != nil {
-		c.now = c.now.Add(s.Wait.Duration())
-		c.lab.Advance(c.now)
-	}
-	if c.lab == nil || len(chosen) != 1 || edits[chosen[0]] == nil || c.brokenBelow(path) {
-		return
-	}
-	step, err := s.Expand(c.lab)
-	if err != nil {
-		return // c.references reports it
-	}
-	_, err = step.Apply(c.lab)
-	var problems topology.Problems
-	var refusal *topology.Refusal
-	switch at := join(path, chosen[0]); {
-	case err == nil, c.checked(chosen[0]), errors.As(err, &refusal):
-	case errors.As(err, &problems):
-		c.problems(at, problems)
-	default:
-		c.wrong(at, "%v", err)
-	}
-	if s.CreateVPCEndpoint != nil {
-		c.names.endpoints = append(c.names.endpoints, s.CreateVPCEndpoint.Name)
-	}
-}
-
-// checked reports whether an edit has checks of its own, which need no rehearsal.
-func (c *checker) checked(action string) bool {
-	switch action {
-	case "accept", "reject", "delete", "authorize", "revoke", "register", "deregister", "modify_listener",
-		"modify_target_group_attributes", "modify_load_balancer_attributes",
-		"create_network_acl_entry", "replace_network_acl_entry", "delete_network_acl_entry", "delete_vpc_peering_connection":
-		return true
-	}
-	return false
 }

@@ -23,8 +23,11 @@ var (
 		string(topology.PendingAcceptance), string(topology.Pending), string(topology.Available),
 		string(topology.Rejected), string(topology.Deleted),
 		string(topology.TargetDraining), string(topology.TargetUnused),
-		string(topology.ServiceAvailable), string(topology.ServiceDeleted),
-		topology.PendingVerification, topology.Verified, topology.VerificationFailed,
+	}
+	// otherStates are those of the actions that are about something else.
+	otherStates = map[string][]string{
+		"delete_vpc_endpoint_service":                         {string(topology.ServiceAvailable), string(topology.ServiceDeleted)},
+		"start_vpc_endpoint_service_private_dns_verification": {topology.PendingVerification, topology.Verified, topology.VerificationFailed},
 	}
 )
 
@@ -50,6 +53,9 @@ func (c *checker) expect(path, action string, e *Expect) {
 		key := f.key
 		if key == "error" && edits[action] != nil {
 			key = "refusal" // AWS's words, not how an exchange failed
+		}
+		if key == "state" && otherStates[action] != nil {
+			key = action + " state"
 		}
 		c.matchers(p, key, value)
 	}
@@ -144,6 +150,7 @@ func (c *checker) matcher(path, key string, m *Matcher) {
 	}
 	check := func(path, text string) {
 		var known []string
+		key := key
 		switch {
 		case strings.Contains(text, "${"):
 			return
@@ -158,6 +165,8 @@ func (c *checker) matcher(path, key string, m *Matcher) {
 			known = stateWords
 		case key == "states":
 			known = targetStateWords
+		case strings.HasSuffix(key, " state"):
+			known, key = otherStates[strings.TrimSuffix(key, " state")], "state"
 		case slices.Contains(numeric, key):
 			if !wholeNumber.MatchString(text) {
 				c.wrong(path, "expected a whole number, found %q", text)

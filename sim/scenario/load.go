@@ -56,7 +56,7 @@ func LoadBytes(file string, data []byte) (*Loaded, error) {
 			mistakes = append(mistakes, src.Mistake(p.Path, label(p.Path)+p.Msg))
 		}
 	}
-	c := &checker{src: src, lab: rehearsal(file, data, lab), names: namesOf(&s.Spec), broken: broken}
+	c := &checker{src: src, lab: rehearsal(file, data, lab), names: namesOf(&s.Spec), broken: broken, unmade: map[string]string{}}
 	c.head(s)
 	c.instances(s)
 	c.steps(s.Steps)

@@ -15,12 +15,14 @@ import (
 type names struct {
 	instances, securityGroups, networkACLs []string // VPC/NAME
 	endpoints, targetGroups, peerings      []string
+	flowLogs                               []string
 }
 
 func namesOf(spec *topology.Spec) *names {
 	n := &names{
 		endpoints:    slices.Sorted(maps.Keys(spec.VPCEndpoints)),
 		targetGroups: slices.Sorted(maps.Keys(spec.TargetGroups)),
+		flowLogs:     slices.Sorted(maps.Keys(spec.FlowLogs)),
 		peerings:     slices.Sorted(maps.Keys(spec.PeeringConnections)),
 	}
 	for _, vpc := range slices.Sorted(maps.Keys(spec.VPCs)) {
