@@ -36,7 +36,9 @@ type World struct {
 	began  time.Time
 	scale  time.Duration                  // how many seconds of the lab pass in one of the wall
 	names  atomic.Pointer[topology.Names] // what the resolvers answer from
-	ca     *authority                     // nil where nobody speaks TLS
+	// backends are where the Application Load Balancers forward.
+	backends atomic.Pointer[topology.Backends]
+	ca       *authority // nil where nobody speaks TLS
 
 	hosts     map[string]*host                       // instances, by VPC/NAME
 	resolvers map[string]*netns.Namespace            // by VPC
@@ -76,6 +78,7 @@ func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 		kept:  make(map[string]net.Conn), edited: make(chan struct{}, 1),
 	}
 	w.names.Store(lab.Names())
+	w.backends.Store(lab.Backends())
 
 	settings := dataplane.DefaultSettings()
 	settings.Seed = opts.Seed
@@ -129,7 +132,7 @@ func (w *World) build() error {
 	var jobs []*job
 	for _, nic := range w.lab.NICs {
 		switch nic.Kind {
-		case dataplane.Instance, dataplane.OnPremises, dataplane.Resolver, dataplane.Node:
+		case dataplane.Instance, dataplane.OnPremises, dataplane.Resolver, dataplane.Node, dataplane.Proxy:
 			jobs = append(jobs, &job{nic: nic, cfg: configOf(nic)})
 		}
 	}
@@ -216,6 +219,7 @@ func (w *World) load() error {
 	w.lab.Observe(w.now())
 	w.checks.follow(w.lab.Checks())
 	w.names.Store(w.lab.Names())
+	w.backends.Store(w.lab.Backends())
 	prog := w.lab.Compile()
 	select {
 	case w.edited <- struct{}{}:
