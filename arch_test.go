@@ -14,7 +14,7 @@ import (
 // hand, or not made.
 var edges = map[string]string{
 	"bench":               "sim/emulate sim/scenario topology/netns",
-	"cmd/plsim":           "scenarios sim sim/emulate sim/report sim/scenario topology topology/cloudwatch topology/netns",
+	"cmd/plsim":           "scenarios sim sim/emulate sim/flowlogs sim/report sim/scenario topology topology/cloudwatch topology/netns",
 	"dataplane":           "dataplane/clock dataplane/conntrack dataplane/drop dataplane/filter dataplane/flow dataplane/flowlog dataplane/metrics dataplane/nlb dataplane/packet dataplane/ppv2 dataplane/snat",
 	"dataplane/clock":     "",
 	"dataplane/conntrack": "dataplane/clock dataplane/filter dataplane/flow dataplane/packet",
@@ -22,7 +22,7 @@ var edges = map[string]string{
 	"dataplane/engine":    "dataplane dataplane/clock dataplane/drop dataplane/packet",
 	"dataplane/filter":    "dataplane/packet",
 	"dataplane/flow":      "dataplane/packet",
-	"dataplane/flowlog":   "dataplane/clock dataplane/flow dataplane/packet",
+	"dataplane/flowlog":   "dataplane/clock dataplane/drop dataplane/flow dataplane/packet",
 	"dataplane/metrics":   "dataplane/clock dataplane/flow",
 	"dataplane/nlb":       "dataplane/clock dataplane/conntrack dataplane/flow dataplane/packet dataplane/snat",
 	"dataplane/packet":    "dataplane/drop",
@@ -32,9 +32,10 @@ var edges = map[string]string{
 	"sim":                 "dataplane/drop dataplane/flowlog sim/scenario topology topology/cloudwatch",
 	"sim/emulate":         "dataplane dataplane/clock dataplane/drop dataplane/engine dataplane/flow dataplane/flowlog dataplane/metrics dataplane/packet dataplane/ppv2 dataplane/snat sim sim/explain sim/scenario topology topology/cloudwatch topology/netns",
 	"sim/explain":         "dataplane dataplane/drop dataplane/filter dataplane/flow dataplane/packet",
+	"sim/flowlogs":        "dataplane/drop dataplane/flowlog topology",
 	"sim/report":          "sim topology/cloudwatch",
 	"sim/scenario":        "dataplane/clock dataplane/drop dataplane/flowlog topology",
-	"topology":            "dataplane dataplane/clock dataplane/filter dataplane/flowlog dataplane/metrics dataplane/packet dataplane/ppv2 dataplane/snat topology/cloudwatch",
+	"topology":            "dataplane dataplane/clock dataplane/filter dataplane/flow dataplane/flowlog dataplane/metrics dataplane/packet dataplane/ppv2 dataplane/snat topology/cloudwatch",
 	"topology/cloudwatch": "dataplane/clock dataplane/metrics",
 	"topology/netns":      "dataplane/engine dataplane/packet",
 }
@@ -117,6 +118,12 @@ var doors = []struct {
 		in:      `sim(/.*)?`,
 		tests:   `.*`,
 		why:     "names are the business of the resolver",
+	},
+	{
+		imports: `github\.com/parquet-go/.*`,
+		in:      `sim/flowlogs`,
+		tests:   `sim/flowlogs`,
+		why:     "files of flow logs are written and read in one place",
 	},
 	{
 		imports: `math/rand`,

@@ -325,7 +325,7 @@ func (c *crowd) pass() {
 		c.happen()
 	}
 	if c.steps%500_000 == 0 {
-		c.w.Records(c.l.describe, true) // or the log fills the memory
+		c.w.TakeLog() // or the log fills the memory
 	}
 	if c.steps%50_000 == 0 {
 		if err := c.tables.Count(c.w); err != nil {

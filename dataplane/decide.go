@@ -48,6 +48,9 @@ func (w *Walk) decide(now clock.Time, in InterfaceID, v *packet.View, stale flow
 		return nil, why
 	}
 	d.path.verdict = d.run(in)
+	if d.path.verdict == drop.UnknownFlow {
+		d.path.rejected = true // after the connection was closed (F4.6)
+	}
 	d.rejects(d.path.verdict)
 	d.path.muted = d.muted(d.path.verdict)
 	return w.install(d), drop.None

@@ -76,6 +76,7 @@ func (d *decision) filter(h *hop, way flow.Way) drop.Reason {
 	}
 	if !ok {
 		d.passing = true // there may be room for the next one
+		d.path.rejected = true
 		d.trace.filtered(h.at, way, TableFull, rule, drop.TrackingTable)
 		return drop.TrackingTable // F3.16
 	}

@@ -516,6 +516,13 @@ func (l *lab) describe(s flow.Scope) (flowlog.Interface, bool) {
 	return flowlog.Interface{ID: nic.Label, Addrs: nic.Addrs}, nic.Kind != dataplane.Absent
 }
 
+// records takes the records of everything so far out of a walk.
+func records(w *dataplane.Walk, l *lab) []flowlog.Record {
+	a := flowlog.NewAggregator(flowlog.ShortWindow, time.Time{}, 0)
+	a.Add(w.LogSoFar())
+	return a.Flush(l.describe)
+}
+
 // all returns all interfaces, in the order of their numbers.
 func (l *lab) all() []dataplane.InterfaceID { return slices.Sorted(maps.Values(l.ids)) }
 

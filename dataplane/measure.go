@@ -63,12 +63,6 @@ func (w *Walk) measure(p *path) {
 // told is what of a leg's count the meter knows.
 type told struct{ packets, bytes uint64 }
 
-// add leaves a packet out that was counted a moment ago.
-func (t *told) add(v *packet.View) {
-	t.packets += uint64(v.Segments)
-	t.bytes += uint64(v.WireLen)
-}
-
 // begins counts a new flow of a load balancer, which is sent to a target; t is nil
 // where the node answers itself. A client and its target are one flow (F2.69).
 func (d *decision) begins(t *Target) {

@@ -24,7 +24,7 @@ type path struct {
 	epoch    uint32
 	isn      uint32            // sequence number of the packet that was decided on
 	verdict  drop.Reason       // None: forward
-	rejected bool              // the last hop's security groups are the reason, or its network ACL
+	rejected bool              // the last hop is on record as the one that refuses
 	muted    bool              // the reset that would answer does not arrive
 	private  bool              // crosses an endpoint
 	settled  bool              // only a SYN, FIN or RST can change state
@@ -39,6 +39,7 @@ type path struct {
 	mtu      int32           // of the front: bytes of IP packet
 	front    InterfaceID     // that judges length and time to live: the endpoint's, else the first
 	end      InterfaceID     // where a packet that is refused dies
+	id       uint64          // of the flow, in a complete log; else 0
 
 	last     clock.Time
 	idle     time.Duration   // after which some state behind the path is gone
@@ -55,8 +56,13 @@ type leg struct {
 	mtu     int32 // bytes of IP packet, as it enters
 	rewrite packet.Rewrite
 	count   flowlog.Counter
-	told    told // of count, to the meter
+	told    told  // of count, to the meter
+	added   added // to what is counted, on the way
 }
+
+// added is what a load balancer put before a client's bytes: the translation's far
+// side sees it, and count does not.
+type added struct{ packets, bytes uint64 }
 
 // hop is an interface that the path passes. Forward packets leave by an even hop
 // and enter by an odd one; a translation stands between the second and the third.
@@ -165,6 +171,9 @@ func (w *Walk) refresh(p *path) {
 // this one.
 func (w *Walk) install(d *decision) *path {
 	p := &d.path
+	if w.settings.LogHidden {
+		d.identify()
+	}
 	w.refresh(p)
 	if d.passing {
 		return p

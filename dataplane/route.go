@@ -30,9 +30,9 @@ func (v *VPC) holds(a packet.Addr) bool {
 
 // route returns the route of an interface's subnet for an address outside its VPC:
 // the first that fits has the longest prefix. nil: there is none.
-func (i *Interface) route(to packet.Addr) *Route {
-	for k := range i.Routes {
-		if r := &i.Routes[k]; r.Prefix.Contains(to) {
+func (n *Interface) route(to packet.Addr) *Route {
+	for i := range n.Routes {
+		if r := &n.Routes[i]; r.Prefix.Contains(to) {
 			return r
 		}
 	}

@@ -3,10 +3,12 @@ package dataplane_test
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -388,9 +390,20 @@ func (e *env) drops(out *strings.Builder) {
 }
 
 // flowlog prints the records since the last one. The bytes are those of IPv4,
-// whose headers are 20 bytes shorter.
+// whose headers are 20 bytes shorter. A complete log goes flow by flow, hop by hop.
 func (e *env) flowlog(out *strings.Builder) {
-	for _, r := range e.walk.Records(e.lab.describe, true) {
+	all := records(e.walk, e.lab)
+	if e.complete {
+		for _, r := range all {
+			if e.flowNames[r.FlowID] == 0 {
+				e.flowNames[r.FlowID] = len(e.flowNames) + 1
+			}
+		}
+		slices.SortStableFunc(all, func(a, b flowlog.Record) int {
+			return cmp.Or(cmp.Compare(e.flowNames[a.FlowID], e.flowNames[b.FlowID]), cmp.Compare(a.Hop, b.Hop))
+		})
+	}
+	for _, r := range all {
 		bytes := r.Bytes
 		if e.v6 && !e.own {
 			bytes -= 20 * r.Packets
@@ -400,10 +413,20 @@ func (e *env) flowlog(out *strings.Builder) {
 		if r.Way == flow.Egress {
 			way = "out"
 		}
-		fmt.Fprintf(out, "%s %s %v %s %s > %s packets=%d bytes=%d flags=%d", r.Interface.ID, way, r.Action, proto,
-			e.side(r.Src.IP(), r.SrcPort), e.side(r.Dst.IP(), r.DstPort), r.Packets, bytes, r.Flags)
+		flags, _ := r.Field("tcp-flags")
+		if e.complete {
+			fmt.Fprintf(out, "#%d.%d ", e.flowNames[r.FlowID], r.Hop)
+		}
+		fmt.Fprintf(out, "%s %s %v %s %s > %s packets=%d bytes=%d flags=%s", r.Interface.ID, way, r.Action, proto,
+			e.side(r.Src.IP(), r.SrcPort), e.side(r.Dst.IP(), r.DstPort), r.Packets, bytes, flags)
 		if r.Path > flowlog.WithinVPC {
 			fmt.Fprintf(out, " path=%d", r.Path)
+		}
+		if e.complete && r.Hidden {
+			fmt.Fprint(out, " hidden")
+		}
+		if e.complete && r.Why != drop.None {
+			fmt.Fprintf(out, " %v", r.Why)
 		}
 		fmt.Fprintln(out)
 	}

@@ -39,11 +39,10 @@ type Walk struct {
 	fragments []*fragments // by InterfaceID; nil: it has sent none
 	number    uint32       // how many packets came in fragments so far
 
-	drops  [][drop.NumReasons]uint64 // by InterfaceID
-	meter  *metrics.Meter
-	died   []uint64 // by InterfaceID: what of drops the meter knows
-	log    *flowlog.Aggregator
-	logged clock.Time // when all paths last handed over their counts
+	drops [][drop.NumReasons]uint64 // by InterfaceID
+	meter *metrics.Meter
+	died  []uint64 // by InterfaceID: what of drops the meter knows
+	log   *flowlog.Buffer
 
 	view     packet.View        // the packet at hand,
 	piece    uint32             // the number of which it is a fragment,
@@ -67,10 +66,14 @@ type Settings struct {
 	// TrackedFlows is how many flows the security groups of one interface can
 	// track (F3.16); 0: no limit.
 	TrackedFlows int
-	// LogEpoch is what the lab's moment 0 is called in flow logs, and LogWindow
-	// the time over which they sum flows (F4.2).
-	LogEpoch  time.Time
+	// LogWindow is the time over which flow logs sum flows (F4.2), 0: until somebody
+	// asks; and LogBuffer how many entries they hold until they are taken away, 0 for
+	// flowlog.DefaultBuffer.
 	LogWindow time.Duration
+	LogBuffer int
+	// LogHidden makes the log complete, with the hops of which AWS has no record, and
+	// an ID for each flow.
+	LogHidden bool
 }
 
 // DefaultSettings are AWS's, where AWS says.
@@ -97,7 +100,7 @@ func New(prog *Program, s Settings) *Walk {
 		rnd:      rnd,
 		chance:   chance,
 		meter:    metrics.NewMeter(),
-		log:      flowlog.NewAggregator(s.LogWindow, s.LogEpoch),
+		log:      flowlog.NewBuffer(s.LogBuffer),
 	}
 	w.track = conntrack.NewTable(seed(), s.Tracking, s.TrackedFlows, w.lives)
 	w.salt = seed()
@@ -183,13 +186,15 @@ func isDiscovery(kind uint8) bool { return kind >= 133 && kind <= 137 }
 func (w *Walk) follow(now clock.Time, in InterfaceID, p *path, dir flow.Dir, v *packet.View) (InterfaceID, drop.Reason) {
 	leg := &p.legs[dir]
 	p.last = now
+	if p.verdict == drop.None {
+		if why := w.carries(p, v, dir); why != drop.None {
+			w.lose(now, p, dir, v, why) // no load balancer processes it
+			return w.discard(p.front, why)
+		}
+	}
 	leg.count.Add(now, uint64(v.Segments), uint64(v.WireLen), v.Flags)
 	if p.verdict != drop.None {
 		return w.refuse(in, p, v)
-	}
-	if why := w.carries(p, v, dir); why != drop.None {
-		leg.told.add(v) // no load balancer processes it
-		return w.discard(p.front, why)
 	}
 	if !p.settled || v.Flags&(packet.SYN|packet.FIN|packet.RST) != 0 {
 		w.observe(p, dir, v)
@@ -217,7 +222,7 @@ func (w *Walk) refuse(in InterfaceID, p *path, v *packet.View) (InterfaceID, dro
 	}
 	w.meter.Advance(p.last)
 	w.meter.Add(p.place, metrics.BalancerResets, 1)
-	v.AnswerReset()
+	p.legs[flow.Reply].count.Add(p.last, 1, uint64(v.AnswerReset()), packet.RST)
 	w.hangUp(p)
 	return in, p.verdict
 }

@@ -51,6 +51,9 @@ type env struct {
 	lab *lab
 	now clock.Time
 
+	complete  bool           // the flow log has every hop
+	flowNames map[uint64]int // by the flows' IDs
+
 	spliced bool // some target group gets PROXY protocol headers
 
 	walk   *dataplane.Walk
@@ -123,6 +126,8 @@ func (e *env) begin(t *testing.T, d *datadriven.TestData) {
 	d.MaybeScanArgs(t, "seed", &s.Seed)
 	d.MaybeScanArgs(t, "source_ports", &s.SourcePorts)
 	d.MaybeScanArgs(t, "tracked_flows", &s.TrackedFlows)
+	s.LogHidden = d.HasArg("complete_log")
+	e.complete, e.flowNames = s.LogHidden, map[uint64]int{}
 	for name, to := range map[string]*time.Duration{
 		"tracking_tcp": &s.Tracking.TCPEstablished, "tracking_udp": &s.Tracking.UDP, "tracking_stream": &s.Tracking.UDPStream,
 	} {

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/plsim/plsim/dataplane/flowlog"
 	"github.com/plsim/plsim/sim/scenario"
 )
 
@@ -121,43 +120,6 @@ func lookup(doc any, path string) (string, bool) {
 
 func (c *comparison) outcome() outcome {
 	return outcome{seen: strings.Join(c.seen, "; "), differences: c.differences}
-}
-
-// findRecord returns the index of the first record that has all the fields, or -1.
-func findRecord(records []flowlog.Record, want map[string]*scenario.Matcher) int {
-	return slices.IndexFunc(records, func(r flowlog.Record) bool { return fieldsHeld(&r, want) == len(want) })
-}
-
-// fieldsHeld counts the fields of a record that are as wanted.
-func fieldsHeld(r *flowlog.Record, want map[string]*scenario.Matcher) int {
-	n := 0
-	for name, m := range want {
-		if v, ok := r.Field(name); ok {
-			if held, _ := m.Match(v); held {
-				n++
-			}
-		}
-	}
-	return n
-}
-
-// nearestRecord shows the record that has most of the wanted fields.
-func nearestRecord(records []flowlog.Record, want map[string]*scenario.Matcher) string {
-	if len(records) == 0 {
-		return ": the log is empty"
-	}
-	best := slices.MaxFunc(records, func(a, b flowlog.Record) int {
-		return cmp.Compare(fieldsHeld(&a, want), fieldsHeld(&b, want))
-	})
-	return "; the nearest is: " + best.Text(flowlog.DefaultFormat)
-}
-
-func describeRecord(want map[string]*scenario.Matcher) string {
-	var words []string
-	for _, name := range sortedKeys(want) {
-		words = append(words, name+" "+want[name].String())
-	}
-	return strings.Join(words, ", ")
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/plsim/plsim/dataplane/drop"
-	"github.com/plsim/plsim/dataplane/flowlog"
 	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/topology"
 )
@@ -52,32 +51,6 @@ func (p *player) describe(part *topology.Part, e *scenario.Expect) (outcome, err
 		return err
 	})
 	return c.outcome(), err
-}
-
-// flowLogs reads the records of an interface.
-func (p *player) flowLogs(f *scenario.FlowLogs, e *scenario.Expect) (outcome, error) {
-	nic, err := p.lab.Interface(f.Interface)
-	if err != nil {
-		return outcome{}, err
-	}
-	records, err := p.world.Records(nic)
-	if err != nil {
-		return outcome{}, err
-	}
-	c := newComparison(e)
-	c.note("%s", Count(len(records), "record"))
-	for _, want := range e.Records {
-		if findRecord(records, want) < 0 {
-			c.differ("expected a record with %s, saw none%s", describeRecord(want), nearestRecord(records, want))
-		}
-	}
-	for _, unwanted := range e.Absent {
-		if i := findRecord(records, unwanted); i >= 0 {
-			c.differ("expected no record with %s, saw %s", describeRecord(unwanted), records[i].Text(flowlog.DefaultFormat))
-		}
-	}
-	c.match("count of records", e.Count, fmt.Sprint(len(records)))
-	return c.outcome(), nil
 }
 
 // targetHealth reads the health of a group's targets.

@@ -40,8 +40,9 @@ type World interface {
 	// Edit changes the lab as AWS's API would; what AWS would refuse is an
 	// error that f returns and Edit hands on.
 	Edit(f func(*topology.Lab) error) error
-	// Records returns the flow log records of an interface up to now.
-	Records(nic *topology.NIC) ([]flowlog.Record, error)
+	// Records returns the records of all interfaces up to now, as a flow log sums them
+	// that may be nil.
+	Records(log *topology.FlowLog) ([]flowlog.Record, error)
 	// Drops counts the dropped packets of the interfaces, by reason.
 	Drops(nics []*topology.NIC) ([drop.NumReasons]uint64, error)
 	// Metrics returns what CloudWatch would have of the lab up to now.

@@ -195,6 +195,7 @@ func TestFlowLog(t *testing.T) {
 	want := flowlog.Interface{
 		AccountID: "222222222222", ID: h.NIC.ID, VPCID: vpc.ID, SubnetID: vpc.Subnets["a"].ID, InstanceID: vpc.Instances["app"].ID,
 		Region: "us-east-1", AZID: "use1-az1", Addrs: []packet.Addr{packet.AddrFrom(h.NIC.Addr())},
+		Label: "consumer/app", Groups: []string{"consumer/app"},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)

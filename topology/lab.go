@@ -29,6 +29,7 @@ type Lab struct {
 	Networks  []*Network
 	Hosts     []*Host
 	Endpoints []*Endpoint
+	FlowLogs  []*FlowLog
 	// NICs are the network interfaces by their dataplane.InterfaceID.
 	NICs []*NIC
 	// Events are what endpoint services and their consumers were notified of.
@@ -171,7 +172,10 @@ func (n *NIC) Logged() bool { return n.Network.site == nil }
 func (n *NIC) FlowLog() flowlog.Interface {
 	i := flowlog.Interface{
 		AccountID: "unknown", ID: n.ID, VPCID: n.Network.ID, SubnetID: n.SubnetID,
-		Region: n.Network.region, AZID: n.Zone.ID,
+		Region: n.Network.region, AZID: n.Zone.ID, Label: n.Label,
+	}
+	for _, g := range n.groups {
+		i.Groups = append(i.Groups, g.String())
 	}
 	if n.Host != nil {
 		i.AccountID, i.InstanceID = n.Network.OwnerID, n.Host.ID

@@ -30,6 +30,23 @@ var mistakes = []struct {
 	{"zones under other names", `owner_id: "222222222222"`, "owner_id: \"222222222222\"\n    availability_zones: { us-east-1a: use1-az4, us-east-1b: use1-az2 }", []string{
 		`vpc_endpoints.api.subnet_ids[0]: subnet a is in use1-az4 (us-east-1a to account 222222222222), where endpoint service api has no load balancer; it is in use1-az1 (us-east-1a to account 111111111111) and use1-az2 (us-east-1b to account 111111111111)`}},
 
+	// Flow logs (F4.2, F4.3).
+	{"flow log of nothing", "\nvpcs:\n", "\nflow_logs: { a: {} }\nvpcs:\n", []string{
+		`flow_logs.a: names 0 things to log: give one of vpc_id, subnet_id and eni_id`}},
+	{"flow log of two things", "\nvpcs:\n", "\nflow_logs: { a: { vpc_id: provider, subnet_id: provider/a } }\nvpcs:\n", []string{
+		`flow_logs.a: names 2 things to log: give one of vpc_id, subnet_id and eni_id`}},
+	{"flow log of what is not there", "\nvpcs:\n", "\nflow_logs: { a: { vpc_id: provder }, b: { subnet_id: provider/c }, c: { eni_id: ap } }\nvpcs:\n", []string{
+		`flow_logs.a.vpc_id: there is no VPC "provder"; did you mean provider?`,
+		`flow_logs.b.subnet_id: VPC provider has no subnet "c"; choose from a, b`,
+		`flow_logs.c.eni_id: there is no network interface "ap"; there are 9 others`}},
+	{"flow log's words", "\nvpcs:\n", "\nflow_logs: { a: { vpc_id: provider, traffic_type: REJCT, max_aggregation_interval: 61, destination_options: { file_format: csv }, log_format: \"${srcadr} start ${end} ${end}\" } }\nvpcs:\n", []string{
+		`flow_logs.a.destination_options.file_format: "csv" is not a file format; choose from parquet, plain-text`,
+		`flow_logs.a.log_format: "${srcadr}" is not a field of flow logs; did you mean srcaddr?`,
+		`flow_logs.a.log_format: "start" is not a field: write ${start}`,
+		`flow_logs.a.log_format: end comes twice, or without ${}`,
+		`flow_logs.a.max_aggregation_interval: 61 is not an interval: AWS takes 60 or 600 seconds`,
+		`flow_logs.a.traffic_type: "REJCT" is not a type of traffic; did you mean REJECT?`}},
+
 	// Blocks and addresses.
 	{"CIDR syntax", "provider:\n    cidr_block: 10.0.0.0/16", "provider:\n    cidr_block: 10.0.0/16", []string{
 		`vpcs.provider.cidr_block: "10.0.0/16" is not an IPv4 CIDR block such as 10.0.0.0/16`}},

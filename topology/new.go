@@ -44,6 +44,7 @@ func New(name string, spec *Spec) (*Lab, error) {
 		b.addResolvers()
 		b.addAddresses()
 		b.addNames()
+		b.addFlowLogs()
 		for _, e := range b.Endpoints {
 			b.record(EventConnect, e)
 		}

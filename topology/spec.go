@@ -24,6 +24,8 @@ type Spec struct {
 	LoadBalancers    map[string]*LoadBalancer    `yaml:"load_balancers,omitempty" doc:"Load balancers, by name (aws_lb)."`
 	EndpointServices map[string]*EndpointService `yaml:"endpoint_services,omitempty" doc:"Endpoint services, by name (aws_vpc_endpoint_service)."`
 	VPCEndpoints     map[string]*VPCEndpoint     `yaml:"vpc_endpoints,omitempty" doc:"Interface endpoints, by name (aws_vpc_endpoint)."`
+	FlowLogs         map[string]*FlowLogSpec     `yaml:"flow_logs,omitempty" doc:"Flow logs, by name (aws_flow_log). Default: everything is logged, in AWS's default format."`
+	Nitro            *bool                       `yaml:"nitro,omitempty" doc:"A setting of plsim: whether interfaces are those of Nitro instances, of which flow logs never sum for more than 60 seconds, whatever their max_aggregation_interval says (F4.2). Default true."`
 	Route53Records   map[string]*Route53Record   `yaml:"route53_records,omitempty" doc:"Records of public hosted zones, by name (aws_route53_record): the proofs of private DNS names (F1.27)."`
 }
 

@@ -26,10 +26,11 @@ type runFlags struct {
 	seed   seed
 	scale  scale
 	listen address
+	out    outFlags
 }
 
 func runCommand() *cobra.Command {
-	f := runFlags{output: "text"}
+	f := runFlags{output: "text", out: outFlags{log: awsLog}}
 	cmd := &cobra.Command{
 		Use:   "run FILE...",
 		Short: "Build a scenario's lab, play its story and check every line of it",
@@ -51,6 +52,8 @@ everyone. Nothing is left on the host, however the run ends.`,
 		},
 	}
 	f.register(cmd, "how to print the result on standard output")
+	cmd.Flags().StringVar(&f.out.dir, "out", "", "keep the result and the flow logs in this directory, which must be new or empty")
+	cmd.Flags().Var(&f.out.log, "flow-log", "flow logs to keep: what AWS records, or every hop as well")
 	return cmd
 }
 
@@ -109,6 +112,7 @@ func (s *scale) Set(text string) error {
 func runScenarios(cmd *cobra.Command, args []string, f runFlags) error {
 	return inSandbox(cmd, args, &f, nil, func(ctx context.Context, r *runner, all []source) error {
 		if len(all) > 1 {
+			r.several = true
 			return r.runAll(ctx, all)
 		}
 		res, err := r.run(ctx, all[0])
@@ -137,8 +141,20 @@ func inSandbox(cmd *cobra.Command, args []string, f *runFlags, check func([]sour
 			return err
 		}
 	}
-	code, inside, err := netns.EnterWith(func() ([]*os.File, error) { return f.listen.listen(cmd.ErrOrStderr()) })
+	made := ""
+	code, inside, err := netns.EnterWith(func() (files []*os.File, err error) {
+		if made, err = f.out.prepare(); err != nil {
+			return nil, &codeError{exitUsage, err}
+		}
+		return f.listen.listen(cmd.ErrOrStderr())
+	})
+	if !inside {
+		err = errors.Join(err, handOver(made))
+	}
+	var usage *codeError
 	switch {
+	case errors.As(err, &usage):
+		return usage
 	case err != nil:
 		return &codeError{exitHost, err}
 	case !inside && (code == 128+int(syscall.SIGTERM) || code == 128+int(syscall.SIGHUP)):
@@ -152,6 +168,9 @@ func inSandbox(cmd *cobra.Command, args []string, f *runFlags, check func([]sour
 	all, err := load()
 	if err != nil {
 		return err
+	}
+	if err := f.out.seen(); err != nil {
+		return &codeError{exitUsage, err}
 	}
 	r := newRunner(*f, cmd.OutOrStdout(), cmd.ErrOrStderr())
 	stopServing, err := r.exporter.serve()
@@ -177,13 +196,14 @@ func codeOf(err error) int {
 	var coded *codeError
 	var program *netns.ProgramError
 	var start *emulate.StartError
+	var delivery *emulate.DeliveryError
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &coded):
 		return coded.code
-	case errors.As(err, &program):
-		return exitHost // the program is not installed here
+	case errors.As(err, &program), errors.As(err, &delivery):
+		return exitHost // the program is not installed here, or the disk is full
 	case errors.As(err, &start):
 		return exitFailed // it ran, but not as the scenario expects
 	default:

@@ -22,6 +22,7 @@ type runner struct {
 	progress       io.Writer
 	text           *report.Text // to progress
 	exporter       exporter
+	several        bool // scenarios are played
 	// atEnd, if not nil, is called in the lab when its story has been played.
 	atEnd func(s source, w *emulate.World) error
 }
@@ -46,7 +47,22 @@ func (r *runner) showProgress(to io.Writer) {
 // beside an error, which has its exit code.
 func (r *runner) run(ctx context.Context, s source) (*sim.Result, error) {
 	scale := cmp.Or(int(r.flags.scale), s.Scenario.TimeScale, 1)
-	res, err := r.play(ctx, s, scale)
+	k, err := r.keep(s)
+	if err != nil {
+		err = &emulate.DeliveryError{Err: err}
+		return &sim.Result{SchemaVersion: sim.ResultSchemaVersion, Scenario: s.Scenario.Name, Verdict: sim.Fail, Error: err.Error(), Steps: []sim.StepResult{}}, &codeError{exitHost, err}
+	}
+	res, err := r.judge(ctx, s, scale, k)
+	if kerr := k.close(res); kerr != nil {
+		kerr = &emulate.DeliveryError{Err: kerr}
+		err = errors.Join(err, &codeError{exitHost, kerr})
+	}
+	return res, err
+}
+
+// judge plays a scenario's story, and says what came of it.
+func (r *runner) judge(ctx context.Context, s source, scale int, k *archive) (*sim.Result, error) {
+	res, err := r.play(ctx, s, scale, k)
 	res.File, res.Mode, res.Seed, res.TimeScale = s.file, "emulate", uint64(r.flags.seed), scale
 	if ctx.Err() != nil {
 		err = &codeError{exitInterrupted, errInterrupted}
@@ -61,7 +77,7 @@ func (r *runner) run(ctx context.Context, s source) (*sim.Result, error) {
 	return res, nil
 }
 
-func (r *runner) play(ctx context.Context, s source, scale int) (*sim.Result, error) {
+func (r *runner) play(ctx context.Context, s source, scale int, k *archive) (*sim.Result, error) {
 	unplayed := &sim.Result{SchemaVersion: sim.ResultSchemaVersion, Scenario: s.Scenario.Name, Steps: []sim.StepResult{}}
 	if err := missingPrograms(s.Scenario.Requires); err != nil {
 		return unplayed, &codeError{exitHost, err}
@@ -69,6 +85,9 @@ func (r *runner) play(ctx context.Context, s source, scale int) (*sim.Result, er
 	seed := uint64(r.flags.seed)
 	r.text.Begin(s.Scenario.Name, s.file, len(s.Scenario.Steps), seed, scale)
 	opts := emulate.Options{Seed: seed, TimeScale: scale}
+	if k != nil {
+		opts.Logs, opts.CompleteLog = k.logs, r.flags.out.log == fullLog
+	}
 	if dir, err := filepath.Abs(filepath.Dir(s.file)); err == nil && s.file != "-" {
 		opts.ScenarioDir = dir
 	}
@@ -108,6 +127,11 @@ func (r *runner) runAll(ctx context.Context, all []source) error {
 		}
 	}
 	r.text.Summary(&summary)
+	if dir := r.flags.out.dir; dir != "" {
+		if err := keepResult(dir, &summary); err != nil {
+			return &codeError{exitHost, err}
+		}
+	}
 	if r.flags.output == "json" {
 		if err := report.JSON(r.stdout, &summary); err != nil {
 			return err

@@ -63,6 +63,9 @@ func NewTable[V any](seed Seed) *Table[V] {
 // Len returns the number of entries.
 func (t *Table[V]) Len() int { return t.len }
 
+// Slots returns how many slots [Table.Sweep] goes round.
+func (t *Table[V]) Slots() int { return int(t.slots) }
+
 // Lookup finds the entry that has the key k and says which of its keys k is.
 // Without such an entry it returns the zero Ref and nil.
 func (t *Table[V]) Lookup(k *Key) (Ref, *V, Dir) {

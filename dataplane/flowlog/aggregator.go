@@ -3,6 +3,7 @@ package flowlog
 import (
 	"bytes"
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -11,57 +12,100 @@ import (
 	"github.com/plsim/plsim/dataplane/packet"
 )
 
-// Key is what a record is about. Flow holds the packets' own addresses, source
-// first; its scope is the interface.
-type Key struct {
-	Flow   flow.Key
-	Way    flow.Way
-	Action Action
-	Path   Path // of egress
-}
-
 // Windows that AWS knows (F4.2).
 const (
 	ShortWindow = 60 * time.Second
 	LongWindow  = 600 * time.Second
 )
 
-// Aggregator sums counters over windows of lab time, the first of which begins
+// DefaultCapacity is how many records one window holds: enough for both
+// directions of a million flows at an interface.
+const DefaultCapacity = 1 << 21
+
+// Aggregator sums entries over windows of lab time, the first of which begins
 // at 0. It has one owner.
 type Aggregator struct {
-	window time.Duration
-	epoch  time.Time
-	sums   map[slot]Counter
+	window   time.Duration
+	epoch    time.Time
+	capacity int
+	windows  map[int64]*sums
+	open     int64 // the first window that has not been closed
 }
 
-type slot struct {
-	window int64
-	key    Key
+// sums are the records of a window.
+type sums struct {
+	of      map[Key]sum
+	skipped map[flow.Scope]Skip
+}
+
+type sum struct {
+	Counter
+	Note
 }
 
 // NewAggregator returns an aggregator with windows of the given length, 0 or
 // less for [LongWindow]. The epoch is the wall-clock time that lab time 0 is
-// said to be in records.
-func NewAggregator(window time.Duration, epoch time.Time) *Aggregator {
+// said to be in records. What exceeds the capacity of a window, in records, is
+// skipped; 0 or less stands for [DefaultCapacity].
+func NewAggregator(window time.Duration, epoch time.Time, capacity int) *Aggregator {
 	if window <= 0 {
 		window = LongWindow
 	}
-	return &Aggregator{window: window, epoch: epoch, sums: make(map[slot]Counter)}
+	if capacity <= 0 {
+		capacity = DefaultCapacity
+	}
+	return &Aggregator{window: window, epoch: epoch, capacity: capacity, windows: make(map[int64]*sums)}
 }
 
-// Add takes in what a counter saw. It belongs to the window of its last packet,
-// so counters should be handed over when a window ends ([Aggregator.End]).
-func (a *Aggregator) Add(k Key, c Counter) {
-	if c.Packets == 0 {
-		return
+// Add takes in a batch. An entry belongs to the window of its last packet, so
+// counters should be handed over when a window ends; one that comes when its window
+// has been closed belongs to the next that has not.
+func (a *Aggregator) Add(b Batch) {
+	for _, chunk := range b.chunks {
+		for i := range chunk {
+			a.add(&chunk[i])
+		}
 	}
+	for at, s := range b.skipped {
+		w := a.at(s.Last)
+		if old, ok := w.skipped[at]; ok {
+			s.Entries += old.Entries
+			s.First, s.Last = min(s.First, old.First), max(s.Last, old.Last)
+		}
+		w.skipped[at] = s
+	}
+}
+
+func (a *Aggregator) add(e *Entry) {
+	k := e.Key
 	if k.Flow.Proto == packet.ICMP || k.Flow.Proto == packet.ICMPv6 {
 		k.Flow.SrcPort, k.Flow.DstPort = 0, 0 // records do not tell echoes apart
 	}
-	s := slot{a.index(c.Last), k}
-	sum := a.sums[s]
-	sum.Merge(c)
-	a.sums[s] = sum
+	w := a.at(e.Last)
+	s, known := w.of[k]
+	if !known && len(w.of) >= a.capacity {
+		if !k.Hidden {
+			skip := w.skipped[k.Flow.Scope]
+			skip.add(e)
+			w.skipped[k.Flow.Scope] = skip
+		}
+		return
+	}
+	s.Merge(e.Counter)
+	s.Note = e.Note
+	w.of[k] = s
+}
+
+// at returns the window of a moment, or the first that is open where that one has
+// been closed.
+func (a *Aggregator) at(t clock.Time) *sums {
+	i := max(a.index(t), a.open)
+	w := a.windows[i]
+	if w == nil {
+		w = &sums{of: make(map[Key]sum), skipped: make(map[flow.Scope]Skip)}
+		a.windows[i] = w
+	}
+	return w
 }
 
 // End returns the moment at which the window that holds now ends. That moment
@@ -75,37 +119,65 @@ type Describe func(flow.Scope) (Interface, bool)
 
 // Close returns the records of all windows that have ended by now, ordered by
 // window, interface and first packet, and forgets them. An interface that
-// describe does not know has no records.
-func (a *Aggregator) Close(now clock.Time, describe Describe) []Record {
-	open := a.index(now)
-	return a.collect(func(w int64) bool { return w < open }, describe, true)
+// describe does not know has no records. Of those of all that no packet passed in a
+// window there is a record that says so (F4.8).
+func (a *Aggregator) Close(now clock.Time, describe Describe, all []flow.Scope) []Record {
+	var records []Record
+	for end := a.index(now); a.open < end; a.open++ {
+		w := a.windows[a.open]
+		delete(a.windows, a.open)
+		if w == nil {
+			w = &sums{}
+		}
+		records = append(records, a.records(a.open, w, describe, all)...)
+	}
+	return records
 }
 
-// Flush is Close for all windows, ended or not: the lab is over.
+// Flush returns the records of all windows that are open, and forgets them. Who
+// was silent in a window that has not ended is not told.
 func (a *Aggregator) Flush(describe Describe) []Record {
-	return a.collect(func(int64) bool { return true }, describe, true)
+	records := a.Snapshot(describe)
+	clear(a.windows)
+	return records
 }
 
-// Snapshot returns the records of all windows as they are now, and forgets none.
+// Snapshot is Flush that forgets nothing.
 func (a *Aggregator) Snapshot(describe Describe) []Record {
-	return a.collect(func(int64) bool { return true }, describe, false)
+	var records []Record
+	for _, i := range slices.Sorted(maps.Keys(a.windows)) {
+		records = append(records, a.records(i, a.windows[i], describe, nil)...)
+	}
+	return records
 }
 
-func (a *Aggregator) collect(ended func(window int64) bool, describe Describe, forget bool) []Record {
-	var slots []slot
-	for s := range a.sums {
-		if ended(s.window) {
-			slots = append(slots, s)
+// records returns what a window comes to.
+func (a *Aggregator) records(i int64, w *sums, describe Describe, all []flow.Scope) []Record {
+	keys := slices.SortedFunc(maps.Keys(w.of), w.compare)
+	records := make([]Record, 0, len(keys))
+	seen := make(map[flow.Scope]bool, len(all))
+	for j := range keys {
+		k := &keys[j]
+		if !k.Hidden {
+			seen[k.Flow.Scope] = true
+		}
+		if about, ok := describe(k.Flow.Scope); ok {
+			records = append(records, a.record(k, w.of[*k], about))
 		}
 	}
-	slices.SortFunc(slots, a.compare)
-	records := make([]Record, 0, len(slots))
-	for _, s := range slots {
-		if i, ok := describe(s.key.Flow.Scope); ok {
-			records = append(records, a.record(s.key, a.sums[s], i))
+	for _, at := range slices.Sorted(maps.Keys(w.skipped)) {
+		s := w.skipped[at]
+		seen[at] = true
+		if about, ok := describe(at); ok {
+			records = append(records, Record{Interface: about, Status: SkipData, Start: a.unix(s.First), End: a.unix(s.Last)})
 		}
-		if forget {
-			delete(a.sums, s)
+	}
+	for _, at := range all {
+		if about, ok := describe(at); ok && !seen[at] {
+			begin := clock.Time(i) * clock.Time(a.window)
+			records = append(records, Record{
+				Interface: about, Status: NoData, Start: a.unix(begin), End: a.unix(begin.Add(a.window)) - 1,
+			})
 		}
 	}
 	return records
@@ -115,19 +187,23 @@ func (a *Aggregator) index(t clock.Time) int64 { return int64(t) / int64(a.windo
 
 func (a *Aggregator) unix(t clock.Time) int64 { return a.epoch.Add(time.Duration(t)).Unix() }
 
-func (a *Aggregator) record(k Key, c Counter, i Interface) Record {
+func (a *Aggregator) record(k *Key, s sum, about Interface) Record {
 	r := Record{
-		Interface: i, Way: k.Way,
+		Interface: about, Way: k.Way,
 		Src: k.Flow.Src, Dst: k.Flow.Dst, PktSrc: k.Flow.Src, PktDst: k.Flow.Dst,
 		SrcPort: k.Flow.SrcPort, DstPort: k.Flow.DstPort, Proto: k.Flow.Proto,
-		Packets: c.Packets, Bytes: c.Bytes,
-		Start: a.unix(c.First), End: a.unix(c.Last),
-		Action: k.Action, Path: k.Path, Flags: c.Flags,
+		Packets: s.Packets, Bytes: s.Bytes,
+		Start: a.unix(s.First), End: a.unix(s.Last),
+		Action: k.Action, Path: k.Path, Flags: s.Flags,
+		Hidden: k.Hidden, Note: s.Note,
+	}
+	if k.Hidden {
+		return r // the packets as they are
 	}
 	if k.Way == flow.Ingress {
-		r.Dst = i.primary(k.Flow.Dst)
+		r.Dst = about.primary(k.Flow.Dst)
 	} else {
-		r.Src = i.primary(k.Flow.Src)
+		r.Src = about.primary(k.Flow.Src)
 	}
 	return r
 }
@@ -143,12 +219,10 @@ func (i *Interface) primary(addr packet.Addr) packet.Addr {
 	return addr
 }
 
-func (a *Aggregator) compare(x, y slot) int {
-	k, l := &x.key, &y.key
+func (w *sums) compare(k, l Key) int {
 	return cmp.Or(
-		cmp.Compare(x.window, y.window),
 		cmp.Compare(k.Flow.Scope, l.Flow.Scope),
-		cmp.Compare(a.sums[x].First, a.sums[y].First),
+		cmp.Compare(w.of[k].First, w.of[l].First),
 		bytes.Compare(k.Flow.Src[:], l.Flow.Src[:]),
 		bytes.Compare(k.Flow.Dst[:], l.Flow.Dst[:]),
 		cmp.Compare(k.Flow.Proto, l.Flow.Proto),
@@ -156,5 +230,6 @@ func (a *Aggregator) compare(x, y slot) int {
 		cmp.Compare(k.Flow.DstPort, l.Flow.DstPort),
 		cmp.Compare(k.Way, l.Way),
 		cmp.Compare(k.Action, l.Action),
+		cmp.Compare(k.Path, l.Path),
 	)
 }

@@ -44,12 +44,21 @@ func (c *Counter) Merge(o Counter) {
 	c.Flags |= o.Flags
 }
 
+// impossible marks a counter that has seen a segment whose flags contradict each
+// other. No record shows PSH, whose bit it is (F4.12).
+const impossible = packet.PSH
+
 // logged returns what a segment adds to the tcp-flags field: the ACK bit shows
-// only beside a SYN (F4.13).
+// only beside a SYN (F4.13), and of SYN, FIN and RST a segment can have one (F4.12).
 func logged(f packet.Flags) packet.Flags {
-	const synAck = packet.SYN | packet.ACK
-	if f&synAck == synAck {
-		return synAck
+	turn := f & (packet.FIN | packet.SYN | packet.RST)
+	switch {
+	case turn == 0:
+		return 0
+	case turn&(turn-1) != 0:
+		return impossible
+	case turn == packet.SYN:
+		return f & (packet.SYN | packet.ACK)
 	}
-	return f & (packet.FIN | packet.SYN | packet.RST)
+	return turn
 }

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/plsim/plsim/dataplane/clock"
+	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/flow"
 	"github.com/plsim/plsim/dataplane/packet"
 )
@@ -37,6 +38,8 @@ func TestTCPFlags(t *testing.T) {
 		{"whole connection, client", []packet.Flags{syn, ack, psh | ack, fin | ack, ack}, 3},
 		{"whole connection, server", []packet.Flags{syn | ack, ack, fin | ack}, 19},
 		{"refused", []packet.Flags{syn, rst}, 6},
+		{"SYN and FIN in one segment", []packet.Flags{syn, syn | fin, ack}, syn | impossible},
+		{"RST and FIN in one segment", []packet.Flags{rst | fin | ack}, impossible},
 		{"nothing", nil, 0},
 	} {
 		var c Counter
@@ -110,8 +113,9 @@ func TestDefaultFormat(t *testing.T) {
 // F4.6.
 func TestAllFields(t *testing.T) {
 	r := sshRecord()
-	const want = "5 123456789010 eni-1235b8ca123456789 172.31.16.139 172.31.16.21 20641 22 6 20 4249 1418530010 1418530070 ACCEPT OK" +
-		" vpc-1 subnet-1 i-1 19 IPv4 172.31.16.139 172.31.16.21 eu-central-1 euc1-az2 - - - - ingress -"
+	const want = "10 123456789010 eni-1235b8ca123456789 172.31.16.139 172.31.16.21 20641 22 6 20 4249 1418530010 1418530070 ACCEPT OK" +
+		" vpc-1 subnet-1 i-1 19 IPv4 172.31.16.139 172.31.16.21 eu-central-1 euc1-az2 - - - - ingress -" +
+		" - - - - - - - - - - - - -" // ECS, reject-reason, resource-id, encryption-status
 	if got := r.Text(Fields()); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -137,6 +141,14 @@ func TestFields(t *testing.T) {
 		{"traffic-path", func(*Record) {}, "-"},
 		{"tcp-flags", func(r *Record) { r.Flags = 0 }, "0"},
 		{"version", func(*Record) {}, "2"},
+		{"tcp-flags", func(r *Record) { r.Flags = syn | impossible }, "-"}, // F4.12
+		{"plsim-guard", func(r *Record) {
+			r.Action, r.Why, r.Interface.Groups = Reject, drop.SecurityGroupIngress, []string{"a/x", "a/y"}
+		}, "a/x,a/y"},
+		{"plsim-guard", func(r *Record) { r.Action, r.Why, r.Guard = Reject, drop.NetworkACLEgress, "a/acl" }, "a/acl"},
+		{"plsim-guard", func(r *Record) { r.Action, r.Why = Reject, drop.UnknownFlow }, "-"},
+		{"plsim-reason", func(r *Record) { r.Why = drop.NoListener }, "no_listener"},
+		{"plsim-flow", func(r *Record) { r.FlowID = 255 }, "ff"},
 	} {
 		r := sshRecord()
 		tt.change(&r)
@@ -158,10 +170,14 @@ func TestFields(t *testing.T) {
 // F4.5.
 func TestVersion(t *testing.T) {
 	for want, f := range map[int]Format{
-		2: {"srcaddr", "nonsense"},
-		3: {"srcaddr", "tcp-flags"},
-		4: {"region", "vpc-id"},
-		5: {"flow-direction", "version"},
+		2:  {"srcaddr", "nonsense"},
+		3:  {"srcaddr", "tcp-flags"},
+		4:  {"region", "vpc-id"},
+		5:  {"flow-direction", "version"},
+		7:  {"ecs-task-id", "region"},
+		8:  {"reject-reason"},
+		9:  {"resource-id"},
+		10: {"version", "encryption-status"},
 	} {
 		if got := f.Version(); got != want {
 			t.Errorf("%v has version %d, want %d", f, got, want)
@@ -195,6 +211,13 @@ func counter(first, last float64) Counter {
 	return Counter{Packets: 1, Bytes: 40, First: at(first), Last: at(last)}
 }
 
+// put hands over what a counter saw.
+func put(a *Aggregator, k Key, c Counter) {
+	b := NewBuffer(0)
+	b.Add(&Entry{Key: k, Counter: c})
+	a.Add(b.Take())
+}
+
 func ssh(iface flow.Scope, port uint16) Key {
 	return Key{Flow: flow.Key{
 		Scope: iface, Src: addr(139), Dst: addr(21), SrcPort: port, DstPort: 22, Proto: packet.TCP,
@@ -202,29 +225,29 @@ func ssh(iface flow.Scope, port uint16) Key {
 }
 
 func TestWindows(t *testing.T) {
-	a := NewAggregator(ShortWindow, epoch)
+	a := NewAggregator(ShortWindow, epoch, 0)
 	if end := a.End(at(0)); end != at(60) {
 		t.Errorf("the first window ends at %v", end)
 	}
 	if end := a.End(at(60)); end != at(120) {
 		t.Errorf("the window of its end ends at %v", end)
 	}
-	a.Add(ssh(1, 1), counter(10, 59.9))
-	a.Add(ssh(1, 1), counter(5, 7))
-	a.Add(ssh(1, 1), counter(58, 60)) // handed over too late: the window of its last packet
-	a.Add(ssh(1, 1), Counter{})
-	if got := a.Close(at(59.999), describe); len(got) != 0 {
+	put(a, ssh(1, 1), counter(10, 59.9))
+	put(a, ssh(1, 1), counter(5, 7))
+	put(a, ssh(1, 1), counter(58, 60)) // handed over too late: the window of its last packet
+	put(a, ssh(1, 1), Counter{})
+	if got := a.Close(at(59.999), describe, nil); len(got) != 0 {
 		t.Fatalf("an open window has records: %v", got)
 	}
 	if got := a.Snapshot(describe); len(got) != 2 {
 		t.Errorf("a snapshot has %d records", len(got))
 	}
-	got := a.Close(at(60), describe)
+	got := a.Close(at(60), describe, nil)
 	// Lab time 5 s is 1418530005.9 s, and 59.9 s is 1418530060.8 s.
 	if len(got) != 1 || got[0].Packets != 2 || got[0].Bytes != 80 || got[0].Start != 1418530005 || got[0].End != 1418530060 {
 		t.Fatalf("first window: %+v", got)
 	}
-	if got = a.Close(at(119), describe); len(got) != 0 {
+	if got = a.Close(at(119), describe, nil); len(got) != 0 {
 		t.Errorf("records come twice: %+v", got)
 	}
 	if got = a.Flush(describe); len(got) != 1 || got[0].Start != 1418530058 {
@@ -233,14 +256,14 @@ func TestWindows(t *testing.T) {
 	if got = a.Flush(describe); len(got) != 0 {
 		t.Errorf("flushed again: %+v", got)
 	}
-	if end := NewAggregator(0, epoch).End(0); end != at(600) { // F4.2
+	if end := NewAggregator(0, epoch, 0).End(0); end != at(600) { // F4.2
 		t.Errorf("the default window ends at %v", end)
 	}
 }
 
 // F4.1: each direction, action, tuple and interface is a record of its own.
 func TestRecordsAreApart(t *testing.T) {
-	a := NewAggregator(ShortWindow, epoch)
+	a := NewAggregator(ShortWindow, epoch, 0)
 	base := ssh(1, 20641)
 	keys := []Key{base, base, base, base, base}
 	keys[1].Way = flow.Egress
@@ -248,9 +271,9 @@ func TestRecordsAreApart(t *testing.T) {
 	keys[3].Flow.SrcPort++
 	keys[4].Flow.Scope = 2
 	for _, k := range append(keys, keys...) {
-		a.Add(k, counter(1, 1))
+		put(a, k, counter(1, 1))
 	}
-	a.Add(ssh(3, 1), counter(1, 1)) // an interface that nobody knows
+	put(a, ssh(3, 1), counter(1, 1)) // an interface that nobody knows
 	got := a.Flush(describe)
 	if len(got) != len(keys) {
 		t.Fatalf("%d records of %d", len(got), len(keys))
@@ -278,8 +301,8 @@ func TestPrimaryAddress(t *testing.T) {
 		{"IPv6", 1, flow.Ingress, v6(9), v6(30), v6(9), v6(21), v6(9), v6(30)},
 		{"unknown addresses", 2, flow.Egress, addr(22), addr(139), addr(22), addr(139), addr(22), addr(139)},
 	} {
-		a := NewAggregator(ShortWindow, epoch)
-		a.Add(Key{Flow: flow.Key{Scope: tt.iface, Src: tt.src, Dst: tt.dst}, Way: tt.way}, counter(1, 1))
+		a := NewAggregator(ShortWindow, epoch, 0)
+		put(a, Key{Flow: flow.Key{Scope: tt.iface, Src: tt.src, Dst: tt.dst}, Way: tt.way}, counter(1, 1))
 		r := a.Flush(describe)[0]
 		if r.Src != tt.wantSrc || r.Dst != tt.wantDst || r.PktSrc != tt.wantPSrc || r.PktDst != tt.wantPDst {
 			t.Errorf("%s: %s > %s, packets %s > %s", tt.name, r.Src, r.Dst, r.PktSrc, r.PktDst)
@@ -289,14 +312,14 @@ func TestPrimaryAddress(t *testing.T) {
 
 // F4.6, F4.10: a ping is two records without ports, whatever its identifiers.
 func TestPing(t *testing.T) {
-	a := NewAggregator(ShortWindow, epoch)
+	a := NewAggregator(ShortWindow, epoch, 0)
 	for id := range uint16(3) {
 		k := Key{Flow: flow.Key{
 			Scope: 1, Src: addr(139), Dst: addr(21), SrcPort: id, DstPort: id, Proto: packet.ICMP,
 		}}
-		a.Add(k, counter(1, 1))
+		put(a, k, counter(1, 1))
 		k.Flow, k.Way, k.Action = k.Flow.Reverse(), flow.Egress, Reject
-		a.Add(k, counter(1, 1))
+		put(a, k, counter(1, 1))
 	}
 	var got []string
 	for _, r := range a.Flush(describe) {
@@ -331,11 +354,11 @@ func TestOrderDoesNotMatter(t *testing.T) {
 			parts[i] = part{k, c}
 		}
 		records := func() []Record {
-			a := NewAggregator(ShortWindow, epoch)
+			a := NewAggregator(ShortWindow, epoch, 0)
 			for _, p := range parts {
-				a.Add(p.k, p.c)
+				put(a, p.k, p.c)
 			}
-			return append(a.Close(at(120), describe), a.Flush(describe)...)
+			return append(a.Close(at(120), describe, nil), a.Flush(describe)...)
 		}
 		want := records()
 		for i, r := range want {
@@ -351,6 +374,97 @@ func TestOrderDoesNotMatter(t *testing.T) {
 		rand.New(rand.NewPCG(seed, 0)).Shuffle(len(parts), func(i, j int) { parts[i], parts[j] = parts[j], parts[i] })
 		if got := records(); !reflect.DeepEqual(got, want) {
 			t.Fatalf("got %v, want %v", got, want)
+		}
+	})
+}
+
+// F4.8: an interface that was silent in a window, and one for whose traffic there
+// was no room, of which one record may stand for many flows.
+func TestIncompleteWindows(t *testing.T) {
+	a := NewAggregator(ShortWindow, epoch, 2)
+	for port := range uint16(5) {
+		put(a, ssh(1, port), counter(1+float64(port), 9))
+		put(a, ssh(1, port), counter(1+float64(port), 9)) // of what is known there can be more
+	}
+	text := func(records []Record) (lines []string) {
+		for _, r := range records {
+			lines = append(lines, r.Text(DefaultFormat))
+		}
+		return lines
+	}
+	got := text(a.Close(at(125), describe, []flow.Scope{1, 2, 3}))
+	want := []string{
+		"2 - eni-1 172.31.16.139 172.31.16.21 0 22 6 2 80 1418530001 1418530009 ACCEPT OK",
+		"2 - eni-1 172.31.16.139 172.31.16.21 1 22 6 2 80 1418530002 1418530009 ACCEPT OK",
+		"2 - eni-1 - - - - - - - 1418530003 1418530009 - SKIPDATA",
+		"2 - eni-2 - - - - - - - 1418530000 1418530059 - NODATA",
+		"2 - eni-1 - - - - - - - 1418530060 1418530119 - NODATA",
+		"2 - eni-2 - - - - - - - 1418530060 1418530119 - NODATA",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	put(a, ssh(1, 1), counter(50, 59)) // too late for its window, which is gone: it is not lost
+	if got := a.Flush(describe); len(got) != 1 || got[0].Start != 1418530050 {
+		t.Errorf("late: %+v", got)
+	}
+}
+
+// What does not fit into a buffer is counted (F4.8), and nothing else is lost.
+func TestBuffer(t *testing.T) {
+	for _, limit := range []int{1, 64, 65, 5000, 2 * chunkLen} {
+		b := NewBuffer(limit)
+		for i := range 3 * chunkLen {
+			b.Add(&Entry{Key: ssh(1, uint16(i)), Counter: counter(float64(i), float64(i))})
+			b.Add(&Entry{Key: ssh(1, uint16(i))}) // nothing was seen
+		}
+		if b.Len() != limit {
+			t.Errorf("%d entries of %d", b.Len(), limit)
+		}
+		batch := b.Take()
+		n := 0
+		for _, c := range batch.chunks {
+			for i := range c {
+				if c[i].Flow.SrcPort != uint16(n) {
+					t.Fatalf("entry %d is of port %d", n, c[i].Flow.SrcPort)
+				}
+				n++
+			}
+		}
+		if s := batch.skipped[1]; n != limit || int(s.Entries) != 3*chunkLen-limit || s.First != at(float64(limit)) || s.Last != at(3*chunkLen-1) {
+			t.Errorf("%d of %d entries, %+v", n, limit, s)
+		}
+		if b.Len() != 0 || len(b.Take().chunks) != 0 {
+			t.Error("they can be taken twice")
+		}
+	}
+}
+
+// F4.5, F4.6: custom formats.
+func TestParseFormat(t *testing.T) {
+	f, wrong := ParseFormat("${version} $${vpc-id}  ${tcp-flags}")
+	if !slices.Equal(f, Format{"version", "vpc-id", "tcp-flags"}) || wrong != nil {
+		t.Errorf("%v, %v", f, wrong)
+	}
+	if again, _ := ParseFormat(f.String()); !slices.Equal(again, f) {
+		t.Errorf("%s is read as %v", f, again)
+	}
+	_, wrong = ParseFormat("version ${srcadr} ${end} ${end} ${plsim-flow} ${type")
+	if want := []string{"version", "${srcadr}", "${end}", "${plsim-flow}", "${type"}; !slices.Equal(wrong, want) {
+		t.Errorf("wrong are %q, want %q", wrong, want)
+	}
+}
+
+func FuzzParseFormat(f *testing.F) {
+	f.Add(DefaultFormat.String())
+	f.Add("$${srcaddr} ${x} ${")
+	f.Fuzz(func(t *testing.T, text string) {
+		format, wrong := ParseFormat(text)
+		if len(format)+len(wrong) != len(strings.Fields(text)) {
+			t.Errorf("%q: %v, %q", text, format, wrong)
+		}
+		if again, bad := ParseFormat(format.String()); !slices.Equal(again, format) || bad != nil {
+			t.Errorf("%v is read as %v, %q", format, again, bad)
 		}
 	})
 }

@@ -1,10 +1,6 @@
 package flowlog
 
 import (
-	"slices"
-	"strconv"
-	"strings"
-
 	"github.com/plsim/plsim/dataplane/flow"
 	"github.com/plsim/plsim/dataplane/packet"
 )
@@ -25,6 +21,19 @@ func (a Action) String() string {
 	}
 	return "REJECT"
 }
+
+// Status says how complete a record is.
+type Status uint8
+
+// The statuses (F4.8).
+const (
+	OK       Status = iota
+	NoData          // nothing passed the interface
+	SkipData        // something did, and there was no room for it
+)
+
+// String returns AWS's word.
+func (s Status) String() string { return [...]string{"OK", "NODATA", "SKIPDATA"}[s] }
 
 // Path is how egress traffic leaves its VPC: the traffic-path field (F4.15).
 type Path uint8
@@ -49,11 +58,18 @@ type Interface struct {
 	AZID       string
 	// Addrs are the interface's addresses, the primary of each family first.
 	Addrs []packet.Addr
+
+	// Label and Groups are no field of AWS's: what users call the interface, and its
+	// security groups.
+	Label  string
+	Groups []string
 }
 
-// Record is one direction of a connection on one interface in one window (F4.1).
+// Record is one direction of a connection on one interface in one window (F4.1);
+// or, where Status is not OK, an interface in one window.
 type Record struct {
 	Interface        Interface
+	Status           Status
 	Way              flow.Way
 	Src, Dst         packet.Addr // the interface's own side is its primary address
 	PktSrc, PktDst   packet.Addr // as in the packets (F4.16, F4.17)
@@ -64,136 +80,6 @@ type Record struct {
 	Action           Action
 	Path             Path         // of egress
 	Flags            packet.Flags // the tcp-flags field (F4.12)
+	Hidden           bool         // AWS has no such record
+	Note
 }
-
-// Format is the fields of a line, by AWS's names.
-type Format []string
-
-const none = "-"
-
-// field is a column of a flow log.
-type field struct {
-	name    string
-	version int // the version of the format that brought it
-	text    func(*Record) string
-}
-
-// fields are the fields of versions 2 to 5 in AWS's order (F4.6).
-var fields = []field{
-	{"version", 2, func(*Record) string { return "2" }},
-	{"account-id", 2, func(r *Record) string { return r.Interface.AccountID }},
-	{"interface-id", 2, func(r *Record) string { return r.Interface.ID }},
-	{"srcaddr", 2, func(r *Record) string { return r.Src.String() }},
-	{"dstaddr", 2, func(r *Record) string { return r.Dst.String() }},
-	{"srcport", 2, func(r *Record) string { return itoa(r.SrcPort) }},
-	{"dstport", 2, func(r *Record) string { return itoa(r.DstPort) }},
-	{"protocol", 2, func(r *Record) string { return itoa(r.Proto) }},
-	{"packets", 2, func(r *Record) string { return itoa(r.Packets) }},
-	{"bytes", 2, func(r *Record) string { return itoa(r.Bytes) }},
-	{"start", 2, func(r *Record) string { return strconv.FormatInt(r.Start, 10) }},
-	{"end", 2, func(r *Record) string { return strconv.FormatInt(r.End, 10) }},
-	{"action", 2, func(r *Record) string { return r.Action.String() }},
-	{"log-status", 2, func(*Record) string { return "OK" }},
-	{"vpc-id", 3, func(r *Record) string { return r.Interface.VPCID }},
-	{"subnet-id", 3, func(r *Record) string { return r.Interface.SubnetID }},
-	{"instance-id", 3, func(r *Record) string { return r.Interface.InstanceID }},
-	{"tcp-flags", 3, func(r *Record) string { return itoa(r.Flags) }},
-	{"type", 3, family},
-	{"pkt-srcaddr", 3, func(r *Record) string { return r.PktSrc.String() }},
-	{"pkt-dstaddr", 3, func(r *Record) string { return r.PktDst.String() }},
-	{"region", 4, func(r *Record) string { return r.Interface.Region }},
-	{"az-id", 4, func(r *Record) string { return r.Interface.AZID }},
-	{"sublocation-type", 4, notApplicable},    // the lab has no Outposts or Local Zones
-	{"sublocation-id", 4, notApplicable},      //
-	{"pkt-src-aws-service", 5, notApplicable}, // nor AWS's public addresses
-	{"pkt-dst-aws-service", 5, notApplicable}, //
-	{"flow-direction", 5, func(r *Record) string { return r.Way.String() }},
-	{"traffic-path", 5, trafficPath},
-}
-
-// DefaultFormat is what AWS logs when nobody asks for fields (F4.7).
-var DefaultFormat = Format{
-	"version", "account-id", "interface-id", "srcaddr", "dstaddr", "srcport", "dstport",
-	"protocol", "packets", "bytes", "start", "end", "action", "log-status",
-}
-
-// Fields returns the names of all known fields in AWS's order.
-func Fields() Format {
-	f := make(Format, len(fields))
-	for i := range fields {
-		f[i] = fields[i].name
-	}
-	return f
-}
-
-// Version returns the version of records in the format: the highest among its
-// fields (F4.5), at least 2. Unknown fields do not count.
-func (f Format) Version() int {
-	v := 2
-	for _, name := range f {
-		if c := find(name); c != nil {
-			v = max(v, c.version)
-		}
-	}
-	return v
-}
-
-// Field returns the text of one field and whether the name is known. The
-// version is that of the default format; in a line it follows the line's format.
-func (r *Record) Field(name string) (string, bool) {
-	c := find(name)
-	if c == nil {
-		return "", false
-	}
-	if s := c.text(r); s != "" {
-		return s, true
-	}
-	return none, true
-}
-
-// Text returns the record as a line without its end; an unknown field prints
-// as "-".
-func (r *Record) Text(f Format) string {
-	var b strings.Builder
-	for i, name := range f {
-		if i > 0 {
-			b.WriteByte(' ')
-		}
-		s, ok := r.Field(name)
-		switch {
-		case !ok:
-			s = none
-		case name == "version":
-			s = strconv.Itoa(f.Version())
-		}
-		b.WriteString(s)
-	}
-	return b.String()
-}
-
-func find(name string) *field {
-	i := slices.IndexFunc(fields, func(c field) bool { return c.name == name })
-	if i < 0 {
-		return nil
-	}
-	return &fields[i]
-}
-
-func notApplicable(*Record) string { return none }
-
-func family(r *Record) string {
-	if r.PktSrc.Is4() {
-		return "IPv4"
-	}
-	return "IPv6"
-}
-
-// trafficPath is told for egress only (F4.15).
-func trafficPath(r *Record) string {
-	if r.Way == flow.Egress && r.Path != NoPath {
-		return itoa(r.Path)
-	}
-	return none
-}
-
-func itoa[T ~uint8 | ~uint16 | ~uint64](n T) string { return strconv.FormatUint(uint64(n), 10) }

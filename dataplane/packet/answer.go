@@ -47,8 +47,9 @@ func (v *View) AnswerNeighbor(mac MAC) {
 
 // AnswerReset turns a TCP segment into the reset to its sender that RFC 9293
 // section 3.10.7.1 prescribes for a connection that does not exist. It must not
-// be called for a segment that is itself a reset: two sides would never stop.
-func (v *View) AnswerReset() {
+// be called for a segment that is itself a reset: two sides would never stop. It
+// returns the length of the IP packet in bytes.
+func (v *View) AnswerReset() int {
 	s := Spec{
 		SrcMAC: v.DstMAC, DstMAC: v.SrcMAC,
 		Src: netip.AddrPortFrom(v.Dst.IP(), v.DstPort),
@@ -61,6 +62,7 @@ func (v *View) AnswerReset() {
 		s.Flags, s.Ack = RST|ACK, v.Seq+v.sequenceLen()
 	}
 	s.Build(v.frame)
+	return len(v.frame.Ethernet()) - ethLen
 }
 
 // sequenceLen returns how many sequence numbers a segment takes: one for each

@@ -9,7 +9,8 @@ const maxLen = 65535
 // What a load balancer does to a TCP stream that it puts something into: it
 // inserts bytes, and shifts the numbers that count them. These methods may follow
 // [View.Apply] and go before [View.Complete]; like it, they change the frame and
-// not what v says of it, except for its Len, and keep right checksums right.
+// not what v says of it, except for its Len, WireLen and Segments, and keep right
+// checksums right.
 
 // Ack returns the acknowledgement number, which means something with [ACK] only.
 func (v *View) Ack() uint32 { return be.Uint32(v.eth[v.l4+8:]) }
@@ -110,6 +111,10 @@ func (v *View) Insert(b []byte, mtu int) {
 	}
 	if v.Len > mtu && v.frame.Vnet()[1] == gsoNone {
 		v.segment(max(payload, n))
+	}
+	v.Segments, v.WireLen = 1, v.Len
+	if vnet := v.frame.Vnet(); vnet[1] != gsoNone {
+		v.spread(int(le.Uint16(vnet[4:])))
 	}
 }
 

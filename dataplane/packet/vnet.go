@@ -43,13 +43,23 @@ func (v *View) decodeOffload(l4 int) drop.Reason {
 	if !v.partial || size == 0 || !v.fitsGSO(gso) || len(v.eth) != ethLen+v.Len {
 		return drop.BadOffload
 	}
-	headers := v.data - ethLen
-	if payload := v.Len - headers; payload > size {
-		v.Segments = int((uint32(payload) + uint32(size) - 1) / uint32(size))
-		v.MaxLen = headers + size
-		v.WireLen = payload + v.Segments*headers
+	if v.spread(size) {
+		v.MaxLen = v.data - ethLen + size
 	}
 	return drop.None
+}
+
+// spread counts the segments of size bytes of payload that a superframe stands for,
+// if it is more than one.
+func (v *View) spread(size int) bool {
+	headers := v.data - ethLen
+	payload := v.Len - headers
+	if payload <= size {
+		return false
+	}
+	v.Segments = int((uint32(payload) + uint32(size) - 1) / uint32(size))
+	v.WireLen = payload + v.Segments*headers
+	return true
 }
 
 // fitsGSO reports whether a segmentation type is that of the packet's protocol

@@ -18,8 +18,6 @@ import (
 	"github.com/plsim/plsim/dataplane/clock"
 	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/engine"
-	"github.com/plsim/plsim/dataplane/flow"
-	"github.com/plsim/plsim/dataplane/flowlog"
 	"github.com/plsim/plsim/dataplane/metrics"
 	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/topology"
@@ -29,15 +27,16 @@ import (
 
 // World is a lab that runs in namespaces. One goroutine plays in it.
 type World struct {
-	mu     sync.Mutex    // guards what edits, time and health checks change in lab
-	edited chan struct{} // tells the keeper of the lab's time that there may be new moments
-	lab    *topology.Lab
-	engine *engine.Engine
-	began  time.Time
-	scale  time.Duration                  // how many seconds of the lab pass in one of the wall
-	names  atomic.Pointer[topology.Names] // what the resolvers answer from
-	// backends are where the Application Load Balancers forward.
-	backends atomic.Pointer[topology.Backends]
+	mu       sync.Mutex    // guards what edits, time and health checks change in lab
+	edited   chan struct{} // tells the keeper of the lab's time that there may be new moments
+	lab      *topology.Lab
+	engine   *engine.Engine
+	began    time.Time
+	scale    time.Duration                     // how many seconds of the lab pass in one of the wall
+	names    atomic.Pointer[topology.Names]    // what the resolvers answer from
+	backends atomic.Pointer[topology.Backends] // to which the Application Load Balancers forward
+	walk     *dataplane.Walk                   // the engine's, until its worker has ended
+	logs     *logs
 	ca       *authority // nil where nobody speaks TLS
 
 	hosts     map[string]*host                       // instances, by VPC/NAME
@@ -60,6 +59,10 @@ type Options struct {
 	// ScenarioDir is where the scenario file stands; programs get it as
 	// SCENARIO_DIR. "" where there is none.
 	ScenarioDir string
+	// Logs takes the records of flow logs away; nil keeps them for the steps only.
+	Logs Delivery
+	// CompleteLog also makes records of what AWS has none of.
+	CompleteLog bool
 	// Patience is how long an instance's program may take until it answers on
 	// its wait_for_port. 0 means 30 s.
 	Patience time.Duration
@@ -79,18 +82,19 @@ func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 	}
 	w.names.Store(lab.Names())
 	w.backends.Store(lab.Backends())
+	w.logs = newLogs(lab, w.began, opts.Logs)
 
 	settings := dataplane.DefaultSettings()
 	settings.Seed = opts.Seed
 	settings.SourcePorts = lab.SourcePorts()
-	settings.LogEpoch = w.began
-	walk := dataplane.New(lab.Compile(), settings)
+	settings.LogHidden = opts.CompleteLog
+	w.walk = dataplane.New(lab.Compile(), settings)
 
 	poller, err := netns.NewPoller()
 	if err != nil {
 		return w, err
 	}
-	w.engine = engine.New(walk, poller, w.now)
+	w.engine = engine.New(w.walk, poller, w.now)
 	if err := w.build(); err != nil {
 		return w, err
 	}
@@ -112,6 +116,7 @@ func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 		return w, err
 	}
 	w.wg.Go(func() { w.keepTime(ctx) })
+	w.wg.Go(func() { w.keepLogs(ctx) })
 	return w, nil
 }
 
@@ -317,17 +322,6 @@ func (w *World) Pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Records implements [sim.World].
-func (w *World) Records(nic *topology.NIC) ([]flowlog.Record, error) {
-	var records []flowlog.Record
-	err := w.engine.Do(func(walk *dataplane.Walk, _ clock.Time) {
-		records = walk.Records(func(s flow.Scope) (flowlog.Interface, bool) {
-			return nic.FlowLog(), dataplane.InterfaceID(s) == nic.Index
-		}, false)
-	})
-	return records, err
-}
-
 // Drops implements [sim.World].
 func (w *World) Drops(nics []*topology.NIC) (sum [drop.NumReasons]uint64, err error) {
 	err = w.engine.Do(func(walk *dataplane.Walk, _ clock.Time) {
@@ -378,5 +372,5 @@ func (w *World) Close() error {
 	for _, n := range w.nodes {
 		n.ns.Close()
 	}
-	return w.fault
+	return errors.Join(w.fault, w.endLogs())
 }

@@ -141,7 +141,7 @@ func (c *checker) step(path string, s *Step) {
 			c.judged(at, "attributes", c.lab.CheckLoadBalancerAttributes(e.LoadBalancer, e.Attributes))
 		}
 	case "flow_logs":
-		c.logged(join(at, "interface"), s.FlowLogs.Interface)
+		c.flowLogs(at, s)
 	case "drops":
 		if p := join(at, "interface"); c.src.Has(p) {
 			c.networkInterface(p, s.Drops.Interface)

@@ -16,12 +16,14 @@ type names struct {
 	instances, securityGroups, networkACLs []string // VPC/NAME
 	endpoints, targetGroups, peerings      []string
 	applications                           []string // Application Load Balancers
+	flowLogs                               []string
 }
 
 func namesOf(spec *topology.Spec) *names {
 	n := &names{
 		endpoints:    slices.Sorted(maps.Keys(spec.VPCEndpoints)),
 		targetGroups: slices.Sorted(maps.Keys(spec.TargetGroups)),
+		flowLogs:     slices.Sorted(maps.Keys(spec.FlowLogs)),
 		peerings:     slices.Sorted(maps.Keys(spec.PeeringConnections)),
 	}
 	for _, name := range slices.Sorted(maps.Keys(spec.LoadBalancers)) {

@@ -69,7 +69,7 @@ type Step struct {
 
 	Describe     *topology.Part `yaml:"describe,omitempty" doc:"Read what AWS's API says of an endpoint, an endpoint service or a load balancer, and which events there were (F1.13)."`
 	TargetHealth *TargetHealth  `yaml:"target_health,omitempty" doc:"Read the health of a target group's targets."`
-	FlowLogs     *FlowLogs      `yaml:"flow_logs,omitempty" doc:"Read the VPC flow log of an interface."`
+	FlowLogs     *FlowLogs      `yaml:"flow_logs,omitempty" doc:"Read the VPC flow logs of an interface, or a flow log."`
 	Drops        *Drops         `yaml:"drops,omitempty" doc:"Read the counters of dropped packets."`
 
 	Metrics *Metrics `yaml:"metrics,omitempty" doc:"Read a metric of CloudWatch, up to now (F1.54, F1.55, F2.69)."`
@@ -193,7 +193,8 @@ type LoadBalancerEdit struct {
 
 // FlowLogs reads records.
 type FlowLogs struct {
-	Interface string `yaml:"interface" doc:"eni-… of the interface, mostly written as a ${…} reference."`
+	Interface string `yaml:"interface,omitempty" doc:"eni-… of the interface, mostly written as a ${…} reference. Default: every interface of the flow log."`
+	FlowLog   string `yaml:"flow_log,omitempty" doc:"Flow log, by name, whose records those are, in its format and with those of silence. Default: what any flow log has of the interface."`
 }
 
 // Drops reads drop counters.

@@ -154,6 +154,9 @@ func (s *Step) Title() string {
 	case "target_health":
 		return "The health of target group " + s.TargetHealth.TargetGroup
 	case "flow_logs":
+		if f := s.FlowLogs; f.FlowLog != "" {
+			return "Flow log " + f.FlowLog
+		}
 		return "The flow log of " + s.FlowLogs.Interface
 	case "drops":
 		if s.Drops.Interface != "" {
@@ -166,12 +169,17 @@ func (s *Step) Title() string {
 	return "Nothing"
 }
 
-// commandLine returns a command as one line for people.
+// commandLine returns a command for people: its first line, where it has several.
 func commandLine(c topology.Command) string {
-	if line, ok := shellLine(c); ok {
-		return strings.TrimSpace(line)
+	line, ok := shellLine(c)
+	if !ok {
+		line = strings.Join(c, " ")
 	}
-	return strings.Join(c, " ")
+	first, rest, _ := strings.Cut(strings.TrimSpace(line), "\n")
+	if rest != "" {
+		first += " …"
+	}
+	return first
 }
 
 // shellLine returns the line of a command that was written as one.

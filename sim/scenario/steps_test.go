@@ -16,6 +16,7 @@ func TestActionsAndTitles(t *testing.T) {
 		{"ping: { from: client, to: web }", "ping", "client pings web"},
 		{"exec: { in: client, command: \"ls -l\\n\" }", "exec", "client runs ls -l"},
 		{"exec: { in: client, command: [ls, -l] }", "exec", "client runs ls -l"},
+		{"exec: { in: client, command: \"cd /tmp\\nls -l\\n\" }", "exec", "client runs cd /tmp …"},
 		{"accept: api", "accept", "The provider accepts endpoint api"},
 		{"reject: api", "reject", "The provider rejects endpoint api"},
 		{"delete: api", "delete", "The consumer deletes endpoint api"},

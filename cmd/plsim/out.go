@@ -1,0 +1,153 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/plsim/plsim/sim"
+	"github.com/plsim/plsim/sim/flowlogs"
+	"github.com/plsim/plsim/sim/report"
+)
+
+// outFlags say what a run keeps.
+type outFlags struct {
+	dir string // "": nothing
+	log logKind
+}
+
+// logKind is the value of --flow-log.
+type logKind string
+
+const (
+	awsLog  logKind = "aws"
+	fullLog logKind = "full"
+)
+
+func (k *logKind) String() string { return string(*k) }
+func (k *logKind) Type() string   { return "aws|full" }
+
+func (k *logKind) Set(s string) error {
+	if s != string(awsLog) && s != string(fullLog) {
+		return errors.New("want aws, for what AWS records, or full, for every hop as well")
+	}
+	*k = logKind(s)
+	return nil
+}
+
+// prepare makes the directory on the host, where it must be empty: the logs of two
+// runs would be taken for one. It returns the topmost directory that it had to make.
+func (o *outFlags) prepare() (made string, err error) {
+	switch {
+	case o.dir == "" && o.log == fullLog:
+		return "", errors.New("--flow-log full needs --out: say where to keep the log")
+	case o.dir == "":
+		return "", nil
+	}
+	dir, err := filepath.Abs(o.dir)
+	if err != nil {
+		return "", err
+	}
+	entries, err := os.ReadDir(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		made = firstMissing(dir)
+		return made, os.MkdirAll(dir, 0o755)
+	case err != nil:
+		return "", err
+	case len(entries) > 0:
+		return "", fmt.Errorf("--out %s is not empty: name a new directory, so that the files of two runs do not mix", o.dir)
+	}
+	return dir, nil
+}
+
+// firstMissing returns the topmost directory on the way to dir that does not exist.
+func firstMissing(dir string) string {
+	for {
+		parent := filepath.Dir(dir)
+		if _, err := os.Stat(parent); err == nil || parent == dir {
+			return dir
+		}
+		dir = parent
+	}
+}
+
+// seen makes sure that the sandbox has the directory, and not one of its own.
+func (o *outFlags) seen() error {
+	if o.dir == "" {
+		return nil
+	}
+	if info, err := os.Stat(o.dir); err != nil || !info.IsDir() {
+		return fmt.Errorf("--out %s cannot be seen from within the lab, which has a /dev/shm and a /proc of its own: name a directory elsewhere", o.dir)
+	}
+	return nil
+}
+
+// handOver gives what root has written below a directory to the user who called
+// sudo.
+func handOver(dir string) error {
+	uid, uidErr := strconv.Atoi(os.Getenv("SUDO_UID"))
+	gid, gidErr := strconv.Atoi(os.Getenv("SUDO_GID"))
+	if dir == "" || os.Geteuid() != 0 || uidErr != nil || gidErr != nil {
+		return nil // they are the caller's
+	}
+	return filepath.WalkDir(dir, func(name string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return os.Lchown(name, uid, gid)
+	})
+}
+
+// archive is the directory of one scenario's files.
+type archive struct {
+	dir  string
+	logs *flowlogs.Writer
+}
+
+// keep opens the files of a scenario, in a directory of its own where it is one of
+// several. It returns nil where nothing is to be kept.
+func (r *runner) keep(s source) (*archive, error) {
+	o := r.flags.out
+	if o.dir == "" {
+		return nil, nil
+	}
+	k := &archive{dir: o.dir}
+	if r.several {
+		k.dir = filepath.Join(o.dir, s.Scenario.Name)
+		for n := 2; exists(k.dir); n++ {
+			k.dir = filepath.Join(o.dir, fmt.Sprintf("%s-%d", s.Scenario.Name, n))
+		}
+		if err := os.Mkdir(k.dir, 0o755); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	k.logs, err = flowlogs.NewWriter(k.dir, s.Lab.Region, s.Lab.EveryLog(), o.log == fullLog)
+	return k, err
+}
+
+func exists(name string) bool {
+	_, err := os.Lstat(name)
+	return err == nil
+}
+
+// close completes the files; the result is among them.
+func (k *archive) close(res *sim.Result) error {
+	if k == nil {
+		return nil
+	}
+	return errors.Join(k.logs.Close(), keepResult(k.dir, res))
+}
+
+// keepResult writes a *sim.Result or a *sim.Summary.
+func keepResult[R *sim.Result | *sim.Summary](dir string, res R) error {
+	f, err := os.Create(filepath.Join(dir, "result.json"))
+	if err != nil {
+		return err
+	}
+	return errors.Join(report.JSON(f, res), f.Close())
+}

@@ -1,0 +1,230 @@
+package dataplane
+
+import (
+	"github.com/plsim/plsim/dataplane/clock"
+	"github.com/plsim/plsim/dataplane/drop"
+	"github.com/plsim/plsim/dataplane/flow"
+	"github.com/plsim/plsim/dataplane/flowlog"
+	"github.com/plsim/plsim/dataplane/packet"
+)
+
+// What flow logs have of the walk. Packets are counted by the paths, and nothing
+// else happens while they flow; what a path has counted is entered in the log when
+// it is retired, when a window of the log has ended, or when somebody asks.
+
+// visit is an interface that packets pass on their way.
+type visit struct {
+	hop
+	tuple  packet.Tuple // of Forward packets
+	proto  packet.Proto
+	way    flow.Way // of Forward packets
+	side   int      // of the translation: 0 before it, as Forward has it
+	hidden bool     // AWS logs nothing of it
+	last   bool     // of those on the path
+}
+
+// maxVisits is how many interfaces packets can pass, with those that no log of
+// AWS's has: between an endpoint and a load balancer's node.
+const maxVisits = maxHops + 2
+
+// visits returns the interfaces that Forward packets pass, in their order. The leg
+// between an endpoint's interface and a node is on no record (F4.18), nor are queries
+// to the resolver (F4.21).
+func (w *Walk) visits(p *path, list *[maxVisits]visit) []visit {
+	unseen := w.asksResolver(p)
+	all := list[:0]
+	hops := p.hops[:p.hopCount]
+	add := func(h hop, i int, way flow.Way, hidden bool) {
+		last := !hidden && i == len(hops)-1
+		hidden = hidden || unseen || w.prog.Interfaces[h.at].Kind == OnPremises
+		all = append(all, visit{h, p.tuple(i), p.protoAt(i), way, i / 2, hidden, last})
+	}
+	for i, h := range hops {
+		if j := i ^ 1; j < len(hops) && hops[j].at == h.at {
+			continue // a node that answers itself does not leave for itself
+		}
+		if i == 2 && p.private {
+			w.link(p, hops[1].at, h.at, add)
+		}
+		add(h, i, wayOf(i), false)
+	}
+	if p.private && len(hops) == 2 && p.end != hops[1].at && w.prog.Interfaces[hops[1].at].Kind == Endpoint {
+		w.link(p, hops[1].at, p.end, add) // it died at the node
+	}
+	return all
+}
+
+// link adds the leg between an endpoint's interface and a node, on which packets
+// are as the client sees them.
+func (w *Walk) link(p *path, from, to InterfaceID, add func(h hop, i int, way flow.Way, hidden bool)) {
+	side := 1
+	if p.turned {
+		side = 2
+	}
+	add(hop{at: from}, side, flow.Egress, true)
+	add(hop{at: to}, side, flow.Ingress, true)
+}
+
+// asksResolver reports whether a path leads to the Amazon DNS server, or from it:
+// queries are on no record (F4.21).
+func (w *Walk) asksResolver(p *path) bool {
+	for _, h := range p.hops[:p.hopCount] {
+		if w.prog.Interfaces[h.at].Kind == Resolver {
+			return true
+		}
+	}
+	return false
+}
+
+// enter makes an entry for each interface that packets passed in one direction of a
+// path. Where they died at one of them the entries end there.
+func (w *Walk) enter(p *path, dir flow.Dir, c flowlog.Counter, why drop.Reason) {
+	var list [maxVisits]visit
+	all := w.visits(p, &list)
+	growth := int64(p.growth()) // each side sees its own family
+	if dir == flow.Reply {
+		growth = -growth
+	}
+	for n := range all {
+		i := n
+		if dir == flow.Reply {
+			i = len(all) - 1 - n
+		}
+		e, v := flowlog.Entry{Counter: c}, &all[i]
+		if v.side != int(dir) {
+			e.Bytes += uint64(int64(c.Packets)*growth) + p.legs[dir].added.bytes
+			e.Packets += p.legs[dir].added.packets
+		}
+		e.Hidden = v.hidden
+		e.FlowID, e.Hop = p.id, p.fromClient(i)
+		died := p.verdict == drop.None && why != drop.None && v.at == p.front
+		if died {
+			e.Why = why
+		} else if p.verdict != drop.None && dir == flow.Forward { // back goes only what answers
+			w.refused(p, v, &e)
+		}
+		w.entry(&e, v, dir)
+		if died {
+			return
+		}
+	}
+}
+
+// refused says of the last interface on a path that leads no further why that is,
+// and whether AWS's record there says so, too.
+func (w *Walk) refused(p *path, v *visit, e *flowlog.Entry) {
+	switch {
+	case v.last:
+		e.Why = p.verdict
+		if p.rejected {
+			e.Action, e.Guard = flowlog.Reject, w.guard(v.at, p.verdict)
+		}
+	case v.hidden && v.at == p.end:
+		e.Why = p.verdict
+		if p.verdict == drop.LoadBalancerSecurityGroup {
+			e.Action = flowlog.Reject
+		}
+	}
+}
+
+// guard names the network ACL that refused a packet at an interface.
+func (w *Walk) guard(at InterfaceID, why drop.Reason) string {
+	nic := &w.prog.Interfaces[at]
+	switch {
+	case why == drop.NetworkACLIngress && nic.ACLIngress != nil:
+		return nic.ACLIngress.Label
+	case why == drop.NetworkACLEgress && nic.ACLEgress != nil:
+		return nic.ACLEgress.Label
+	}
+	return ""
+}
+
+// entry completes an entry with what packets look like at an interface, and adds it
+// to the log.
+func (w *Walk) entry(e *flowlog.Entry, v *visit, dir flow.Dir) {
+	if e.Hidden && !w.settings.LogHidden {
+		return
+	}
+	way, t := v.way, v.tuple
+	if dir == flow.Reply {
+		way, t = way^1, t.Reversed()
+	}
+	e.Flow, e.Way = tupleKey(v.at, v.proto, t), way
+	if way == flow.Egress {
+		e.Path = w.prog.way(v.at, t.Dst)
+	}
+	w.log.Add(e)
+}
+
+// lose enters a packet that died on a path which others go on.
+func (w *Walk) lose(now clock.Time, p *path, dir flow.Dir, v *packet.View, why drop.Reason) {
+	var c flowlog.Counter
+	c.Add(now, uint64(v.Segments), uint64(v.WireLen), v.Flags)
+	w.enter(p, dir, c, why)
+}
+
+// fromClient returns how many interfaces packets of the flow's client have passed
+// before the visit i of the path.
+func (p *path) fromClient(i int) uint8 {
+	if !p.turned {
+		return uint8(i)
+	}
+	all := 2
+	switch {
+	case p.private:
+		all = maxVisits
+	case p.balanced.Valid():
+		all = maxHops
+	}
+	return uint8(all - 1 - i)
+}
+
+// identify gives the path the ID of its flow, which is that of the flow's packets
+// as its client knows them.
+func (d *decision) identify() {
+	p, t := &d.path, d.path.ends[0]
+	client := p.hops[0].at
+	if f := d.w.flows.At(p.balanced); f != nil {
+		there, _, _ := d.w.flows.Keys(p.balanced)
+		client, t = InterfaceID(f.Client), keyTuple(&there)
+	} else if p.turned {
+		client, t = p.hops[p.hopCount-1].at, p.ends[1].Reversed()
+	}
+	key := tupleKey(client, p.proto, t)
+	p.id = flow.Hash(d.w.salt, &key) | 1
+}
+
+// counted reports whether a path has counted packets before a moment, and not
+// entered them in the log.
+func (p *path) counted(before clock.Time) bool {
+	for i := range p.legs {
+		if c := &p.legs[i].count; c.Packets > 0 && c.First < before {
+			return true
+		}
+	}
+	return false
+}
+
+// began returns when the window of the log began that holds now.
+func (s *Settings) began(now clock.Time) clock.Time {
+	if s.LogWindow <= 0 {
+		return now
+	}
+	return now - now%clock.Time(s.LogWindow)
+}
+
+// LogSoFar enters in the log what all paths have counted up to now, and takes away
+// what is in it.
+func (w *Walk) LogSoFar() flowlog.Batch {
+	for _, p := range w.paths.All() {
+		w.report(p)
+	}
+	return w.log.Take()
+}
+
+// TakeLog takes away what is in the log. Paths that live on keep their counts until
+// the window ends, which they notice as [Walk.Expire] comes by.
+func (w *Walk) TakeLog() flowlog.Batch { return w.log.Take() }
+
+// Slots returns how many slots [Walk.Expire] must look at to see every path.
+func (w *Walk) Slots() int { return w.paths.Slots() }
