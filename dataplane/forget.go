@@ -14,7 +14,7 @@ func (w *Walk) close(closures []Closure) {
 		balancer := w.prog.Interfaces[f.Node].Balancer
 		return slices.ContainsFunc(closures, func(c Closure) bool {
 			if c.Zone != 0 {
-				return c.Balancer == balancer && (w.zone(f.Node) == c.Zone || w.zone(f.Target) == c.Zone)
+				return c.Balancer == balancer && (w.zone(f.Node) == c.Zone || w.zone(f.Target) == c.Zone && w.near(f))
 			}
 			return c.Group == f.Group && (c.Port == 0 || c.Addr == f.Pair.Target && c.Port == f.Pair.TargetPort) &&
 				(c.Listener == 0 || c.Balancer == balancer && c.Listener == listener)
@@ -36,6 +36,12 @@ func (w *Walk) zone(of flow.Scope) ZoneID {
 		return 0
 	}
 	return w.prog.Interfaces[of].Zone
+}
+
+// near reports whether a flow's target is in the load balancer's own VPC. One beyond it
+// is not in the zone that its interface happens to be in (F2.22a).
+func (w *Walk) near(f *nlb.Flow) bool {
+	return int(f.Target) < len(w.prog.Interfaces) && w.prog.Interfaces[f.Target].VPC == w.prog.Interfaces[f.Node].VPC
 }
 
 // forget drops a load balancer's flow and gives back its source port.

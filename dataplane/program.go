@@ -198,7 +198,7 @@ type ProxyProtocol struct {
 
 // Target is one member of a target group.
 type Target struct {
-	Interface InterfaceID // NoInterface for an address outside the lab
+	Interface InterfaceID // NoInterface for an address that nobody has
 	Addr      packet.Addr
 	Port      uint16
 	Zone      ZoneID

@@ -17,8 +17,12 @@ func (d *decision) translate(f *nlb.Flow, t *Target, preserve bool) drop.Reason 
 	d.at.Dst, d.at.DstPort = t.Addr, t.Port
 	f.Pair = snat.Pair{Scope: f.Node, Target: t.Addr, TargetPort: t.Port, Proto: d.v.Proto}
 	if preserve {
-		d.trace.translated(at, d.at, drop.None)
-		return drop.None
+		why := drop.None
+		if d.w.prog.Interfaces[f.Target].Kind == OnPremises { // within a Region only
+			why = drop.PreservedAddress
+		}
+		d.trace.translated(at, d.at, why)
+		return why
 	}
 	own := d.w.prog.Interfaces[at].own(t.Addr)
 	if !d.takePort(f, own) {

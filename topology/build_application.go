@@ -242,7 +242,7 @@ func (l *Lab) Backends() *Backends {
 func (l *Lab) backends(lb *balancer, p *pool) (to []netip.AddrPort) {
 	for _, m := range p.members {
 		open := lb.failsOpen(p, m.place()) // F2.56
-		if m.known <= l.now && lb.enabled(m.place()) && (open || m.health.now == TargetHealthy) {
+		if m.known <= l.now && lb.uses(p, m, m.place()) && (open || m.health.now == TargetHealthy) {
 			to = append(to, netip.AddrPortFrom(m.address(), m.port))
 		}
 	}

@@ -85,6 +85,9 @@ func (b *builder) addTargets(p *pool) {
 		members, problems := b.membersOf(p, t)
 		for _, m := range members {
 			if len(problems) == 0 {
+				problems = b.zoned(p, &m, t.AvailabilityZone)
+			}
+			if len(problems) == 0 {
 				problems = p.register(m)
 			}
 		}
@@ -162,7 +165,7 @@ func (b *builder) strayTargets(path string, p *pool) {
 func (b *builder) plausible(n *Network, p *pool, t *Target) bool {
 	if p.TargetType == "ip" {
 		a, err := netip.ParseAddr(t.TargetID)
-		return err == nil && slices.ContainsFunc(n.CIDRs, func(c netip.Prefix) bool { return c.Contains(a) })
+		return err == nil && (n.holds(a) || t.AvailabilityZone == allZones.Name)
 	}
 	h, err := b.find.hosts.find(n.Name, t.TargetID)
 	return err == nil && h.Network == n
@@ -225,16 +228,15 @@ func (l *Lab) resolve(problems *Problems, p *pool, t *Target, m *member) {
 		switch {
 		case s != nil:
 			m.zone = s.zone
-		case a.Is4() && !a.IsPrivate() && !sharedSpace.Contains(a) && !slices.ContainsFunc(p.network.CIDRs, func(c netip.Prefix) bool { return c.Contains(a) }):
-			bad("%s is a public address, which cannot be a target: AWS takes those of the VPC, and of 10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12 and 192.168.0.0/16", a)
+		case !p.network.holds(a):
+			if why := l.beyond(p, a); why != "" {
+				bad("%s", why)
+			}
 		case p.network.settled:
-			bad("%s is in no subnet of VPC %s, and a lab has no other way there", a, p.network.Name)
+			bad("%s is in no subnet of VPC %s", a, p.network.Name)
 		}
 	}
 }
-
-// sharedSpace is for carriers' networks (RFC 6598), and for targets (F2.22a).
-var sharedSpace = netip.MustParsePrefix("100.64.0.0/10")
 
 // subnetOf returns the subnet of a network that an address belongs to.
 func (l *Lab) subnetOf(n *Network, a netip.Addr) *subnet {

@@ -61,7 +61,11 @@ func (lb *balancer) crowded() string {
 			crossed += len(p.members)
 		}
 		for _, m := range p.members {
-			zones[m.place().Name]++
+			for _, s := range lb.zones {
+				if at := m.place(); at == allZones || at.Num == s.zone.Num {
+					zones[s.zone.Name]++
+				}
+			}
 		}
 	}
 	for _, s := range lb.zones {
@@ -97,7 +101,7 @@ func (b *builder) checkChains() {
 func (l *Lab) chained(p *pool, a netip.Addr) string {
 	for _, n := range l.NICs {
 		balances := n.Kind == dataplane.Endpoint || n.Kind == dataplane.Node
-		if balances && n.Network == p.network && slices.ContainsFunc(n.Addrs, func(own netip.Prefix) bool { return own.Addr() == a }) {
+		if balances && (n.Network == p.network || l.joined(p.network, n.Network)) && slices.ContainsFunc(n.Addrs, func(own netip.Prefix) bool { return own.Addr() == a }) {
 			return fmt.Sprintf("%s is the address of %s: here a target is no endpoint and no load balancer", a, n.Label)
 		}
 	}

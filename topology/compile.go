@@ -194,40 +194,26 @@ func (c *compiler) targetGroup(lb *balancer, p *pool) *dataplane.TargetGroup {
 		if m.known > c.now {
 			continue
 		}
-		t, ok := c.target(lb, p, m)
-		if !ok {
-			continue
+		for _, t := range c.targets(lb, p, m) {
+			open, known := failsOpen[t.Zone]
+			if !known {
+				open = lb.failsOpen(p, Zone{Num: t.Zone})
+				failsOpen[t.Zone] = open
+			}
+			if m.health.now != TargetHealthy {
+				t.FailOpen, t.Avoid = open, !open
+				t.Reset = !open && m.health.now == TargetUnhealthy && *p.HealthState.TerminateUnhealthy
+			}
+			out.Targets = append(out.Targets, t)
 		}
-		open, known := failsOpen[t.Zone]
-		if !known {
-			open = lb.failsOpen(p, m.place())
-			failsOpen[t.Zone] = open
-		}
-		if m.health.now != TargetHealthy {
-			t.FailOpen, t.Avoid = open, !open
-			t.Reset = !open && m.health.now == TargetUnhealthy && *p.HealthState.TerminateUnhealthy
-		}
-		out.Targets = append(out.Targets, t)
 	}
 	for _, o := range p.leavers {
-		switch t, ok := c.target(lb, p, o.member); {
-		case !ok:
-		case c.now < o.told:
-			out.Targets = append(out.Targets, t)
-		default:
-			out.Former = append(out.Former, t)
+		targets := c.targets(lb, p, o.member)
+		if c.now < o.told {
+			out.Targets = append(out.Targets, targets...)
+		} else {
+			out.Former = append(out.Former, targets...)
 		}
 	}
 	return out
-}
-
-// target compiles a target; ok is false where its zone is none of the balancer's.
-func (c *compiler) target(lb *balancer, p *pool, m member) (t dataplane.Target, ok bool) {
-	t = dataplane.Target{
-		Interface: dataplane.NoInterface, Addr: packet.AddrFrom(m.address()), Port: m.port, Zone: m.place().Num,
-	}
-	if id, ok := c.program.VPCs[p.network.number].Addrs[t.Addr]; ok {
-		t.Interface = id
-	}
-	return t, lb.enabled(m.place())
 }

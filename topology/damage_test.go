@@ -70,6 +70,11 @@ func damage(t *rapid.T, v reflect.Value) {
 		value.Set(v.MapIndex(key))
 		switch {
 		case stop:
+			if value.Kind() == reflect.Pointer && !value.IsNil() { // no document has one part twice
+				twin := reflect.New(value.Type().Elem())
+				twin.Elem().Set(value.Elem())
+				value = twin
+			}
 			v.SetMapIndex(reflect.ValueOf(word(t)), value) // the same part under another name
 		case value.Kind() == reflect.Pointer && !value.IsNil():
 			damage(t, value.Elem())

@@ -86,8 +86,8 @@ func (g *group) has(d direction) string {
 }
 
 // RegisterTarget adds a target to a target group. Registering it again changes
-// nothing; one that is draining takes new flows again and keeps its own. The error is of type [Problems], with paths relative to the target,
-// where the target is at fault.
+// nothing; one that is draining takes new flows again and keeps its own. The error is a *[Refusal] where AWS says no,
+// and of type [Problems], with paths relative to the target, where the target is at fault.
 func (l *Lab) RegisterTarget(targetGroup string, t *Target) error {
 	p, members, err := l.target(targetGroup, t)
 	if err != nil {
@@ -96,6 +96,9 @@ func (l *Lab) RegisterTarget(targetGroup string, t *Target) error {
 	for _, m := range members {
 		if p.index(m) >= 0 {
 			continue
+		}
+		if problems := l.zoned(p, &m, t.AvailabilityZone); len(problems) > 0 {
+			return problems.verdict("")
 		}
 		if why := l.chained(p, m.addr); why != "" {
 			return Problems{{Path: "target_id", Msg: why}}

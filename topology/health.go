@@ -175,7 +175,7 @@ func (l *Lab) Checks() []Check {
 		for p, port := range lb.pools() {
 			for _, m := range p.members {
 				for _, n := range lb.nodes {
-					if !lb.crosses(p) && n.Zone.Num != m.place().Num || !lb.enabled(m.place()) {
+					if !lb.uses(p, m, n.Zone) {
 						continue
 					}
 					to := netip.AddrPortFrom(m.address(), p.checkPort(m))
@@ -299,7 +299,7 @@ func (h *health) checked(c Check, passed bool) {
 // in one zone or, where the group crosses zones, in all.
 func (lb *balancer) tally(p *pool, zone Zone) (healthy, all int) {
 	for _, m := range p.members {
-		if !lb.enabled(m.place()) || !lb.crosses(p) && m.place().Num != zone.Num {
+		if !lb.uses(p, m, zone) {
 			continue
 		}
 		all++

@@ -348,10 +348,7 @@ func (lb *balancer) serves(z Zone) bool {
 // update makes a service take on the zones that its load balancers have now (F1.49).
 func (o *offer) update() {
 	for _, lb := range o.balancers {
-		lb.offered = nil
-		for _, s := range lb.zones {
-			lb.offered = append(lb.offered, s.zone)
-		}
+		lb.offered = lb.placed()
 	}
 }
 

@@ -30,12 +30,14 @@ func (l *Lab) Observe(now clock.Time) {
 	for lb := range l.networkBalancers() {
 		for _, s := range lb.zones {
 			seen[tracked{level: cloudwatch.ZoneHealthy, lb: lb, zone: s.zone}] = oneIf(lb.healthyIn(s.zone))
-			for p := range lb.hostPools() {
-				healthy := tracked{level: cloudwatch.Healthy, lb: lb, pool: p, zone: s.zone}
-				unhealthy := tracked{level: cloudwatch.Unhealthy, lb: lb, pool: p, zone: s.zone}
+		}
+		for p := range lb.hostPools() {
+			for _, z := range append(lb.placed(), allZones) {
+				healthy := tracked{level: cloudwatch.Healthy, lb: lb, pool: p, zone: z}
+				unhealthy := tracked{level: cloudwatch.Unhealthy, lb: lb, pool: p, zone: z}
 				seen[healthy], seen[unhealthy] = 0, 0
 				for _, m := range p.members {
-					if m.place().Num == s.zone.Num {
+					if m.place().Num == z.Num {
 						seen[healthy] += oneIf(m.health.now == TargetHealthy)
 						seen[unhealthy] += oneIf(m.health.now == TargetUnhealthy)
 					}
@@ -172,6 +174,9 @@ func (c *collector) of(t tracked) []*cloudwatch.Group {
 	case t.offer != nil:
 		return []*cloudwatch.Group{c.group(cloudwatch.PrivateLinkServices, t.offer.dimension())}
 	case t.pool != nil:
+		if t.zone == allZones { // a host in each, and one of the load balancer's
+			return c.ofHosts(t.lb, t.pool, t.lb.placed()...)
+		}
 		return c.ofHosts(t.lb, t.pool, t.zone)
 	default:
 		return []*cloudwatch.Group{c.group(cloudwatch.NetworkELB, t.lb.dimension(), t.zone.dimension())}
@@ -185,12 +190,13 @@ func (c *collector) ofNode(n *NIC) []*cloudwatch.Group {
 	}
 }
 
-func (c *collector) ofHosts(lb *balancer, p *pool, z Zone) []*cloudwatch.Group {
+func (c *collector) ofHosts(lb *balancer, p *pool, zones ...Zone) []*cloudwatch.Group {
 	group := cloudwatch.Dimension{Name: cloudwatch.TargetGroup, Value: p.arnSuffix(), Alias: p.name}
-	return []*cloudwatch.Group{
-		c.group(cloudwatch.NetworkELB, lb.dimension(), group),
-		c.group(cloudwatch.NetworkELB, lb.dimension(), group, z.dimension()),
+	all := []*cloudwatch.Group{c.group(cloudwatch.NetworkELB, lb.dimension(), group)}
+	for _, z := range zones {
+		all = append(all, c.group(cloudwatch.NetworkELB, lb.dimension(), group, z.dimension()))
 	}
+	return all
 }
 
 func (c *collector) ofEndpoint(n *NIC) []*cloudwatch.Group {

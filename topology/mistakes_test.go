@@ -181,7 +181,13 @@ var mistakes = []struct {
 	{"target is an address", "targets: [web-1,", "targets: [10.0.1.4,", []string{
 		`target_groups.web.targets[0].target_id: 10.0.1.4 is an address, but target_type is instance: name an instance, or set target_type: ip`}},
 	{"target out of reach", "protocol: TCP, targets: [web-1, web-2, web-3]", "protocol: TCP, target_type: ip, targets: [10.9.9.9]", []string{
-		`target_groups.web.targets[0].target_id: 10.9.9.9 is in no subnet of VPC provider, and a lab has no other way there`}},
+		`target_groups.web.targets[0].target_id: 10.9.9.9 is in no subnet of VPC provider, and in no other network of the lab`}},
+	{"target beyond the VPC", "protocol: TCP, targets: [web-1, web-2, web-3] }", "protocol: TCP, target_type: ip, targets: [10.9.0.4, { target_id: 10.9.0.5, availability_zone: us-east-1f }, { target_id: 10.0.1.4, availability_zone: all }] }\non_premises: { office: { cidr_block: 10.9.0.0/24 } }", []string{ // F2.22a
+		`target_groups.web.targets[0].availability_zone: is missing: 10.9.0.4 is outside VPC provider; write all for the nodes in every zone, or name the zone whose nodes use it`,
+		`target_groups.web.targets[1].availability_zone: "us-east-1f" is no zone in which VPC provider has a subnet: write all, or one of those`,
+		`target_groups.web.targets[2].availability_zone: 10.0.1.4 is in VPC provider, where its subnet is in us-east-1a: leave it out`}},
+	{"zone of an instance as a target", "targets: [web-1,", "targets: [{ target_id: web-1, availability_zone: us-east-1a },", []string{ // F2.22a
+		`target_groups.web.targets[0].availability_zone: is for addresses: the zone of an instance is its own`}},
 	{"UDP without client addresses", "port: 8080, protocol: TCP,", "preserve_client_ip: false, port: 8080, protocol: TCP_UDP,", []string{ // F2.24
 		`target_groups.web.preserve_client_ip: cannot be false for TCP_UDP: AWS always preserves there, except towards PrivateLink clients`}},
 	{"PROXY protocol before datagrams", "port: 8080, protocol: TCP,", "proxy_protocol_v2: true, port: 8080, protocol: TCP_UDP,", []string{ // F2.43
@@ -205,7 +211,7 @@ var mistakes = []struct {
 		`target_groups.a_b: "a_b" is not a name for a target group: AWS takes 1 to 32 letters, digits and -, no - at either end`}},
 	{"IPv6 target out of reach", "protocol: TCP, targets: [web-1, web-2, web-3]", `protocol: TCP, target_type: ip, targets: ["2001:db8::4"]`, []string{
 		`load_balancers.api.listeners[0].default_action.target_group_arn: target group web has ip_address_type ipv6, and load balancer api is not dualstack: set its ip_address_type`,
-		`target_groups.web.targets[0].target_id: 2001:db8::4 is in no subnet of VPC provider, and a lab has no other way there`}},
+		`target_groups.web.targets[0].target_id: 2001:db8::4 is in no subnet of VPC provider: an IPv6 target is one of the group's own VPC`}},
 	{"targets of two families", "protocol: TCP, targets: [web-1, web-2, web-3]", `protocol: TCP, target_type: ip, targets: [10.0.1.4, "2001:db8::4"]`, []string{ // F2.22a
 		`target_groups.web.targets[1].target_id: 2001:db8::4 is not IPv4, and the target group's ip_address_type is ipv4: a group holds IPv4 targets or IPv6 targets, not both`}},
 	{"instances without IPv6", "protocol: TCP, targets: [web-1, web-2, web-3]", `protocol: TCP, ip_address_type: ipv6, targets: [web-1]`, []string{ // F2.22a
@@ -223,7 +229,7 @@ var mistakes = []struct {
 		`load_balancers.api.listeners[0].protocol: QUIC is left out of plsim: it is routed by connection ID, and whether it works behind PrivateLink is not known; choose from TCP, UDP, TCP_UDP, TLS`}},
 	{"public target", "targets: [web-1, web-2, web-3]", "target_type: ip, targets: [8.8.8.8, 10.9.0.1]", []string{ // F2.22a
 		`target_groups.web.targets[0].target_id: 8.8.8.8 is a public address, which cannot be a target: AWS takes those of the VPC, and of 10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12 and 192.168.0.0/16`,
-		`target_groups.web.targets[1].target_id: 10.9.0.1 is in no subnet of VPC provider, and a lab has no other way there`}},
+		`target_groups.web.targets[1].target_id: 10.9.0.1 is in no subnet of VPC provider, and in no other network of the lab`}},
 	{"stickiness of groups for too long", "{ target_group_arn: web }", "{ forward: { stickiness: { enabled: true, duration: 604801 }, target_group: [{ arn: web }] } }", []string{ // F2.11
 		`load_balancers.api.listeners[0].default_action.forward.stickiness.duration: 604801 is out of range: AWS takes 1 to 604800 seconds`}},
 	{"stickiness of groups behind TLS", "{ port: 80, protocol: TCP, default_action: { target_group_arn: web } }", "{ port: 80, protocol: TLS, certificate_arn: web, default_action: { forward: { stickiness: { enabled: true, duration: 60 }, target_group: [{ arn: web }] } } }\nacm_certificates: { web: { domain_name: api.example.com } }", []string{ // F2.11

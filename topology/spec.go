@@ -173,6 +173,8 @@ type Stickiness struct {
 type Target struct {
 	TargetID string `yaml:"target_id" doc:"An instance's name; an address where target_type is ip, the name of an application load balancer where it is alb."`
 	Port     int    `yaml:"port,omitempty" doc:"Overrides the group's port."`
+
+	AvailabilityZone string `yaml:"availability_zone,omitempty" doc:"Of an address outside the group's VPC: all, or the zone whose nodes use it (F2.22a)."`
 }
 
 // LoadBalancer is an aws_lb with its listeners.

@@ -109,7 +109,7 @@ func endpoint(lab *topology.Lab, name string, err error) (string, error) {
 }
 
 func (e *TargetEdit) target() *topology.Target {
-	return &topology.Target{TargetID: e.TargetID, Port: e.Port}
+	return &topology.Target{TargetID: e.TargetID, Port: e.Port, AvailabilityZone: e.AvailabilityZone}
 }
 
 // Apply changes a lab as the step says, and returns the state of the endpoint,

@@ -63,7 +63,7 @@ func treeOf(v reflect.Value) *tree {
 			return &tree{text: line}
 		}
 	case topology.Target:
-		if x.Port == 0 {
+		if x == (topology.Target{TargetID: x.TargetID}) {
 			return &tree{text: x.TargetID}
 		}
 	case Matcher:

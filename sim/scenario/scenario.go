@@ -165,6 +165,8 @@ type TargetEdit struct {
 	TargetGroup string `yaml:"target_group_arn" doc:"Target group, by name."`
 	TargetID    string `yaml:"target_id" doc:"An instance's name, or an address."`
 	Port        int    `yaml:"port,omitempty" doc:"Overrides the group's port."`
+
+	AvailabilityZone string `yaml:"availability_zone,omitempty" doc:"Of an address outside the group's VPC: all, or the zone whose nodes use it (F2.22a)."`
 }
 
 // TargetHealth reads the health of targets.
