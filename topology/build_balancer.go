@@ -6,8 +6,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/plsim/plsim/dataplane/snat"
 )
 
 // Protocols of the listeners of a kind of load balancer, and of target groups.
@@ -371,14 +369,3 @@ func (b *builder) idleTimeout(path string, l *Listener) {
 		b.problems.add(path, "%d is out of range: AWS takes 60 to 6000 seconds", l.TCPIdleTimeout)
 	}
 }
-
-// setSourcePorts checks how many source ports a node's address has.
-func (b *builder) setSourcePorts() {
-	if n := b.spec.SourcePorts; n < 0 || n > snat.DefaultLimit {
-		b.problems.add("source_ports", "%d is out of range: give 1 to %d", n, snat.DefaultLimit)
-	}
-}
-
-// SourcePorts is how many source ports a node's address has towards one target;
-// 0 is AWS's number (F2.30).
-func (l *Lab) SourcePorts() int { return l.spec.SourcePorts }

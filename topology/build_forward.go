@@ -170,7 +170,7 @@ func (l *Lab) ModifyListener(name string, port int, a *Action) error {
 
 // end closes flows of a listener, a little later.
 func (l *Lab) end(lb *balancer, c dataplane.Closure) {
-	e := ending{l.now.Add(seconds(*l.spec.TerminationDelay)), c}
+	e := ending{l.now.Add(seconds(*l.spec.Settings.TerminationDelay)), c}
 	if e.at <= l.now {
 		l.closures = append(l.closures, c)
 		return

@@ -7,13 +7,8 @@ import (
 
 	"github.com/plsim/plsim/dataplane"
 	"github.com/plsim/plsim/dataplane/filter"
+	"github.com/plsim/plsim/dataplane/nlb"
 	"github.com/plsim/plsim/dataplane/packet"
-)
-
-// Idle timeouts that are fixed (F2.44).
-const (
-	udpIdleTimeout = 120 * time.Second
-	tlsIdleTimeout = 350 * time.Second
 )
 
 // Compile makes the lab's program as it is now, whole. Each program has an epoch
@@ -22,7 +17,7 @@ func (l *Lab) Compile() *dataplane.Program {
 	l.epoch++
 	c := &compiler{
 		Lab:     l,
-		program: &dataplane.Program{Epoch: l.epoch, Rules: slices.Clone(l.rules), Closures: l.closures, ResetRevoked: l.spec.RevokedFlows == "reset"},
+		program: &dataplane.Program{Epoch: l.epoch, Rules: slices.Clone(l.rules), Closures: l.closures, ResetRevoked: l.spec.Settings.RevokedFlows == "reset"},
 		members: map[*group]map[packet.Addr]struct{}{},
 		sets:    map[string]*filter.RuleSet{},
 	}
@@ -164,14 +159,14 @@ func (c *compiler) balancer(lb *balancer) dataplane.LoadBalancer {
 		tcp := dataplane.ListenerKey{Proto: packet.TCP, Port: uint16(l.Port)}
 		udp := dataplane.ListenerKey{Proto: packet.UDP, Port: uint16(l.Port)}
 		if l.Protocol == "TLS" {
-			out.Listeners[tcp] = &dataplane.Listener{TLS: true, IdleTimeout: tlsIdleTimeout, Forward: forward}
+			out.Listeners[tcp] = &dataplane.Listener{TLS: true, IdleTimeout: nlb.TCPIdle, Forward: forward}
 		}
 		if l.Protocol == "TCP" || l.Protocol == "TCP_UDP" {
 			out.Listeners[tcp] = &dataplane.Listener{
 				IdleTimeout: time.Duration(l.TCPIdleTimeout) * time.Second, Forward: forward, Sticky: sticky}
 		}
 		if l.Protocol == "UDP" || l.Protocol == "TCP_UDP" {
-			out.Listeners[udp] = &dataplane.Listener{IdleTimeout: udpIdleTimeout, Forward: forward, Sticky: sticky}
+			out.Listeners[udp] = &dataplane.Listener{IdleTimeout: nlb.UDPIdle, Forward: forward, Sticky: sticky}
 		}
 	}
 	return out

@@ -39,7 +39,7 @@ func labels(p *dataplane.Program, ids []dataplane.InterfaceID) string {
 }
 
 func TestCompile(t *testing.T) {
-	l := mustBuild(t, "setup_delay: 10\n"+twoAccounts)
+	l := mustBuild(t, "settings: { setup_delay: 10 }\n"+twoAccounts)
 	p := l.Compile()
 	endpoint := byLabel(t, p, "vpc_endpoint.api.us-east-1a")
 	node := byLabel(t, p, "load_balancer.api.us-east-1b")

@@ -116,7 +116,7 @@ func TestRandomEdits(t *testing.T) {
 		return rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b", "consumer/a", "provider/b", "z"}), 0, 2).Draw(t, label)
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		l := mustBuild(t, "setup_delay: 1\n"+twoAccounts, open...)
+		l := mustBuild(t, "settings: { setup_delay: 1 }\n"+twoAccounts, open...)
 		yes := rapid.Bool()
 		pick := func(label string, of ...string) string { return rapid.SampledFrom(of).Draw(t, label) }
 		addresses := func() map[string]string {

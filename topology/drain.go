@@ -29,7 +29,7 @@ func (l *Lab) deregister(p *pool, i int) {
 		unused: l.now.Add(seconds(*p.DeregistrationDelay)), closed: never,
 	}
 	if *p.ConnectionTermination {
-		leaves.closed = max(leaves.told, leaves.unused).Add(seconds(*l.spec.TerminationDelay)) // F2.60
+		leaves.closed = max(leaves.told, leaves.unused).Add(seconds(*l.spec.Settings.TerminationDelay)) // F2.60
 	}
 	if leaves.closed <= l.now {
 		l.closures = append(l.closures, leaves.closure(p))
@@ -120,9 +120,7 @@ func (l *Lab) Next() (at clock.Time, ok bool) {
 }
 
 // propagation is how long load balancers take to learn of a change.
-func (l *Lab) propagation() time.Duration { return seconds(l.spec.PropagationDelay) }
-
-func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
+func (l *Lab) propagation() time.Duration { return seconds(l.spec.Settings.PropagationDelay) }
 
 // draining completes and checks what becomes of the targets that leave a group.
 func (b *builder) draining(path string, g *TargetGroup) {
@@ -134,22 +132,3 @@ func (b *builder) draining(path string, g *TargetGroup) {
 	udp := g.udp() // F2.60
 	g.ConnectionTermination = cmp.Or(g.ConnectionTermination, &udp)
 }
-
-// setDelays completes and checks the delays of which AWS does not say how long
-// they are.
-func (b *builder) setDelays() {
-	if d := b.spec.PropagationDelay; d < 0 || d > maxDelay {
-		b.problems.add("propagation_delay", "%d is out of range: give 0 to %d seconds", d, maxDelay)
-	}
-	if d := b.spec.SetupDelay; d < 0 || d > maxDelay {
-		b.problems.add("setup_delay", "%d is out of range: give 0 to %d seconds", d, maxDelay)
-	}
-	short := 5
-	b.spec.TerminationDelay = cmp.Or(b.spec.TerminationDelay, &short)
-	if d := *b.spec.TerminationDelay; d < 0 || d > maxDelay {
-		b.problems.add("termination_delay", "%d is out of range: give 0 to %d seconds", d, maxDelay)
-	}
-}
-
-// maxDelay bounds the delays that are settings, in seconds.
-const maxDelay = 3600

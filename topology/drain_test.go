@@ -45,10 +45,10 @@ func TestDraining(t *testing.T) {
 			0 deregister: web-2 web-3 / web-1 / draining
 			61 register: web-2 web-3 web-1 / / registered closes web-1
 			65: web-2 web-3 web-1 / / registered`},
-		{"no delay at all", "deregistration_delay: 0, connection_termination: true,", "termination_delay: 0", `
+		{"no delay at all", "deregistration_delay: 0, connection_termination: true,", "settings: { termination_delay: 0 }", `
 			0 deregister: web-2 web-3 / web-1 / unused closes web-1
 			1: web-2 web-3 / web-1 / unused`},
-		{"the change takes a while to spread (F2.59)", "", "propagation_delay: 5", `
+		{"the change takes a while to spread (F2.59)", "", "settings: { propagation_delay: 5 }", `
 			0 deregister: web-2 web-3 web-1 / / draining
 			4: web-2 web-3 web-1 / / draining
 			5: web-2 web-3 / web-1 / draining

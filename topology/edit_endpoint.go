@@ -96,7 +96,7 @@ func (l *Lab) Accept(endpoint string) error {
 // setUp makes an endpoint pending, and some of its interfaces useless, until
 // they are set up. The others carry on.
 func (l *Lab) setUp(e *Endpoint, nics []*NIC) {
-	e.State, e.settles = Pending, l.now.Add(seconds(l.spec.SetupDelay))
+	e.State, e.settles = Pending, l.now.Add(seconds(l.spec.Settings.SetupDelay))
 	for _, n := range nics {
 		n.ready = e.settles
 	}
@@ -300,9 +300,3 @@ func (b *builder) changed(path, key string, names, add, remove []string) []strin
 
 // baseName returns a name without its VPC's.
 func baseName(name string) string { return name[strings.LastIndexByte(name, '/')+1:] }
-
-// setRevokedFlows completes and checks what becomes of the flows of an endpoint
-// that is taken away.
-func (b *builder) setRevokedFlows() {
-	b.choice("revoked_flows", &b.spec.RevokedFlows, "what flows can meet", "silence", "reset")
-}

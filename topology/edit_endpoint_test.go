@@ -178,7 +178,7 @@ func addrs(a Answer) (out []string) {
 // TestModify: a new address replaces the interface, a removed subnet deletes it, an
 // added one makes it, and the rest carries on (F1.4, F1.9).
 func TestModify(t *testing.T) {
-	l := mustBuild(t, "setup_delay: 30\n"+twoAccounts, open...)
+	l := mustBuild(t, "settings: { setup_delay: 30 }\n"+twoAccounts, open...)
 	carrying := func() (out []string) {
 		p := l.Compile()
 		for _, i := range p.Interfaces {

@@ -37,7 +37,7 @@ func TestLifeCycle(t *testing.T) {
 		Deleted:           {"accept": "", "set up": Deleted, "reject": "", "delete": ""},
 	} {
 		for verb, act := range acts {
-			l := mustBuild(t, "setup_delay: 10\n"+twoAccounts)
+			l := mustBuild(t, "settings: { setup_delay: 10 }\n"+twoAccounts)
 			for _, step := range ways[from] {
 				if err := step(l, "api"); err != nil {
 					t.Fatal(err)

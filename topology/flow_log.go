@@ -128,7 +128,6 @@ func (l *Lab) Logged() (about map[flow.Scope]flowlog.Interface, all []flow.Scope
 
 // addFlowLogs resolves the flow logs.
 func (b *builder) addFlowLogs() {
-	orTrue(&b.spec.Nitro)
 	counts := map[string]int{}
 	each(&b.problems, "flow_logs", b.spec.FlowLogs, func(path, name string, spec *FlowLogSpec) {
 		f := &FlowLog{FlowLogSpec: spec, Name: name}
@@ -158,7 +157,7 @@ func (b *builder) logWindow(path string, f *FlowLog) {
 		b.problems.add(at(path, "max_aggregation_interval"), "%d is not an interval: AWS takes 60 or 600 seconds", f.MaxAggregationInterval)
 	}
 	f.Window = time.Duration(f.MaxAggregationInterval) * time.Second
-	if *b.spec.Nitro {
+	if *b.spec.Settings.Nitro {
 		f.Window = min(f.Window, flowlog.ShortWindow) // F4.2
 	}
 }

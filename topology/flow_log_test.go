@@ -84,10 +84,10 @@ func TestFlowLogs(t *testing.T) {
 func TestLogWindows(t *testing.T) {
 	const logs = "flow_logs: { a: { vpc_id: provider }, b: { vpc_id: provider, max_aggregation_interval: 60 } }"
 	for text, want := range map[string][]time.Duration{
-		logs:                    {time.Minute},
-		logs + "\nnitro: false": {time.Minute, 10 * time.Minute},
-		"nitro: false":          {time.Minute},
-		"nitro: true\n" + logs:  {time.Minute},
+		logs:                                  {time.Minute},
+		logs + "\nsettings: { nitro: false }": {time.Minute, 10 * time.Minute},
+		"settings: { nitro: false }":          {time.Minute},
+		"settings: { nitro: true }\n" + logs:  {time.Minute},
 	} {
 		if got := logged(t, text).LogWindows(); !slices.Equal(got, want) {
 			t.Errorf("%s: %v, want %v", text, got, want)

@@ -13,7 +13,7 @@ import (
 // TestModifyListener plays changes of weights through the lab's time (F2.11): new
 // flows follow them at once, flows to a group of weight 0 are closed a little later.
 func TestModifyListener(t *testing.T) {
-	l := mustBuild(t, twoAccounts, "\ntarget_groups:\n", "\ntermination_delay: 10\ntarget_groups:\n  green: { vpc_id: provider, port: 9090, protocol: TCP }\n  spare: { vpc_id: provider, port: 9, protocol: UDP }\n")
+	l := mustBuild(t, twoAccounts, "\ntarget_groups:\n", "\nsettings: { termination_delay: 10 }\ntarget_groups:\n  green: { vpc_id: provider, port: 9090, protocol: TCP }\n  spare: { vpc_id: provider, port: 9, protocol: UDP }\n")
 	weights := func(pairs ...any) *Action {
 		a := &Action{Forward: &ForwardAction{}}
 		for i := 0; i < len(pairs); i += 2 {

@@ -250,10 +250,12 @@ var mistakes = []struct {
 		`target_groups.web.target_health_state.unhealthy_draining_interval: 360001 is out of range: AWS takes 0 to 360000 seconds`}},
 	{"deregistration delay", "port: 8080, protocol: TCP,", "port: 8080, protocol: TCP, deregistration_delay: 3601,", []string{ // F2.59
 		`target_groups.web.deregistration_delay: 3601 is out of range: AWS takes 0 to 3600 seconds`}},
-	{"numbers that are settings", "\ntarget_groups:", "\npropagation_delay: -1\nsource_ports: 55001\ntermination_delay: 3601\ntarget_groups:", []string{
-		`propagation_delay: -1 is out of range: give 0 to 3600 seconds`,
-		`source_ports: 55001 is out of range: give 1 to 55000`,
-		`termination_delay: 3601 is out of range: give 0 to 3600 seconds`}},
+	{"numbers that are settings", "\ntarget_groups:", "\nsettings: { propagation_delay: -1, source_ports: 55001, termination_delay: 3601, closed_timeout: -5, revoked_flows: rst }\ntarget_groups:", []string{
+		`settings.closed_timeout: -5 is out of range: give 1 to 6000 seconds`,
+		`settings.propagation_delay: -1 is out of range: give 0 to 3600 seconds`,
+		`settings.revoked_flows: "rst" is not what flows can meet; choose from reset, silence`,
+		`settings.source_ports: 55001 is out of range: give 1 to 55000`,
+		`settings.termination_delay: 3601 is out of range: give 0 to 3600 seconds`}},
 	{"listener timeout of UDP", "{ port: 80, protocol: TCP,", "{ port: 53, protocol: UDP, tcp_idle_timeout_seconds: 350, default_action: { target_group_arn: dns } }\n      - { port: 80, protocol: TCP,", []string{ // F2.44
 		`load_balancers.api.listeners[0].default_action.target_group_arn: there is no target group "dns"; choose from web`,
 		`load_balancers.api.listeners[0].tcp_idle_timeout_seconds: is for TCP: a UDP listener forgets flows after 120 seconds, always`}},

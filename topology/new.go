@@ -23,9 +23,7 @@ func New(name string, spec *Spec) (*Lab, error) {
 		// Each step resolves and checks one kind of part, and may rely on the
 		// steps before it. A part with a mistake is left out of what follows, so
 		// that its mistake is told once.
-		b.setDelays()
-		b.setSourcePorts()
-		b.setRevokedFlows()
+		b.setSettings()
 		b.addRecords()
 		b.addNetworks()
 		b.addSites()

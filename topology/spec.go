@@ -6,13 +6,9 @@ package topology
 // unique within its VPC; from elsewhere it is VPC/NAME, or NAME alone where only
 // one VPC has it.
 type Spec struct {
-	Region           string          `yaml:"region,omitempty" doc:"AWS Region, in names and flow logs. Default us-east-1."`
-	PropagationDelay int             `yaml:"propagation_delay,omitempty" doc:"A setting of plsim: seconds until the nodes of load balancers act on a change of targets (F2.59). Default 0: at once."`
-	TerminationDelay *int            `yaml:"termination_delay,omitempty" doc:"A setting of plsim: seconds that AWS's shortly after stands for, where flows are closed (F2.11, F2.60). Default 5."`
-	SetupDelay       int             `yaml:"setup_delay,omitempty" doc:"A setting of plsim: seconds that an endpoint is pending after it was accepted or modified (F1.9). Default 0."`
-	RevokedFlows     string          `yaml:"revoked_flows,omitempty" doc:"A setting of plsim: what flows meet whose endpoint is rejected, deleted or taken out of a subnet, silence (default) or reset (F1.19)."`
-	SourcePorts      int             `yaml:"source_ports,omitempty" doc:"A setting of plsim, to teach with few: source ports that a node's address has towards one target, 1 to 55000. Default 55000 (F2.30)."`
-	VPCs             map[string]*VPC `yaml:"vpcs" doc:"Virtual private clouds, by name. Their CIDR blocks may overlap (F1.42)."`
+	Region   string          `yaml:"region,omitempty" doc:"AWS Region, in names and flow logs. Default us-east-1."`
+	Settings *Settings       `yaml:"settings,omitempty" doc:"What AWS does not publish."`
+	VPCs     map[string]*VPC `yaml:"vpcs" doc:"Virtual private clouds, by name. Their CIDR blocks may overlap (F1.42)."`
 
 	PeeringConnections map[string]*VPCPeeringConnection `yaml:"vpc_peering_connections,omitempty" doc:"VPC peering connections, by name."`
 	OnPremises         map[string]*OnPremises           `yaml:"on_premises,omitempty" doc:"Networks outside AWS, by name, which no VPC has."`
@@ -25,7 +21,6 @@ type Spec struct {
 	EndpointServices map[string]*EndpointService `yaml:"endpoint_services,omitempty" doc:"Endpoint services, by name (aws_vpc_endpoint_service)."`
 	VPCEndpoints     map[string]*VPCEndpoint     `yaml:"vpc_endpoints,omitempty" doc:"Interface endpoints, by name (aws_vpc_endpoint)."`
 	FlowLogs         map[string]*FlowLogSpec     `yaml:"flow_logs,omitempty" doc:"Flow logs, by name (aws_flow_log). Default: everything is logged, in AWS's default format."`
-	Nitro            *bool                       `yaml:"nitro,omitempty" doc:"A setting of plsim: whether interfaces are those of Nitro instances, of which flow logs never sum for more than 60 seconds, whatever their max_aggregation_interval says (F4.2). Default true."`
 	Route53Records   map[string]*Route53Record   `yaml:"route53_records,omitempty" doc:"Records of public hosted zones, by name (aws_route53_record): the proofs of private DNS names (F1.27)."`
 }
 

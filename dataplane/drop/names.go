@@ -52,7 +52,7 @@ var entries = [NumReasons]entry{
 	TrackingTable:        {"tracking_table", "An interface on the way tracks as many flows as it can; new ones are dropped."},
 
 	EndpointNotAvailable: {"endpoint_not_available", "The interface endpoint is not in the state available: it waits for acceptance, or was rejected or deleted."},
-	EndpointRevoked:      {"endpoint_revoked", "The flow's interface endpoint was rejected or deleted, and revoked_flows says that a RST tells of it."},
+	EndpointRevoked:      {"endpoint_revoked", "The flow's interface endpoint was rejected or deleted, and the setting revoked_flows says that a RST tells of it."},
 	EndpointPing:         {"endpoint_ping", "Interface endpoints do not answer ping."},
 	EndpointMTU:          {"endpoint_mtu", "The packet exceeds the 8500 bytes that an interface endpoint carries; no ICMP message is sent."},
 	EndpointNoZone:       {"endpoint_no_zone", "The service's load balancer has no node in the zone of this endpoint interface."},

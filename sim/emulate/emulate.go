@@ -86,7 +86,7 @@ func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 
 	settings := dataplane.DefaultSettings()
 	settings.Seed = opts.Seed
-	settings.SourcePorts = lab.SourcePorts()
+	lab.Configure(&settings)
 	settings.LogHidden = opts.CompleteLog
 	w.walk = dataplane.New(lab.Compile(), settings)
 
