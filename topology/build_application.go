@@ -45,6 +45,9 @@ func (b *builder) listenerProtocol(path string, lb *balancer, protocol string) b
 		own, other, kind = other, own, "application"
 	}
 	if slices.Contains(other, protocol) {
+		if lb.LoadBalancerType != kind {
+			return true // its type is the mistake
+		}
 		b.problems.add(path, "%s is not for %s load balancers, such as %s; choose from %s", protocol, kind, lb.name, strings.Join(own, ", "))
 		return false
 	}
@@ -142,7 +145,7 @@ func (l *Lab) frontNodes(problems *Problems, p *pool, name string, port int) []*
 	switch {
 	case err != nil:
 		problems.add("target_id", "%v", err)
-	case !front.application():
+	case front.LoadBalancerType == "network":
 		problems.add("target_id", "%s is a network load balancer: with target_type alb a target is one of load_balancer_type application", name)
 	case front.network != nil && p.network != nil && front.network != p.network:
 		problems.add("target_id", "load balancer %s is in VPC %s, but the target group is in VPC %s", name, front.network.Name, p.network.Name)

@@ -203,6 +203,8 @@ func (l *Lab) resolve(problems *Problems, p *pool, t *Target, m *member) {
 	case p.TargetType == "instance":
 		h, err := l.find.hosts.find(p.network.Name, t.TargetID)
 		switch {
+		case err != nil && l.spec.LoadBalancers[t.TargetID] != nil:
+			bad("%s is a load balancer, but target_type is instance: set target_type: alb", t.TargetID)
 		case err != nil:
 			bad("%v", err)
 		case h.Network != p.network:

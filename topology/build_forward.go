@@ -94,8 +94,8 @@ const maxGroupStickiness = 604800
 func (l *Lab) forwardTo(problems *Problems, path string, lb *balancer, listener *Listener, name string) *pool {
 	p, err := find("target group", l.find.pools, name)
 	needs := fits[listener.Protocol]
-	if slices.Contains(applicationProtocols, listener.Protocol) != lb.application() {
-		needs = nil // the listener itself is the mistake
+	if slices.Contains(applicationProtocols, listener.Protocol) != lb.application() || err == nil && p.TargetType == "alb" && p.Protocol != "TCP" {
+		needs = nil // the listener or the group itself is the mistake
 	}
 	switch {
 	case err != nil:
