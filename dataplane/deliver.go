@@ -25,8 +25,8 @@ func (d *decision) deliver() {
 	}
 	there.mtu, back.mtu = d.w.limit(p, flow.Forward, p.growth()), d.w.limit(p, flow.Reply, p.growth())
 	d.trace.delivered(last, d.at)
-	if !d.passing {
-		d.oneWay = d.returns() != drop.None
+	if !d.passing && d.returns() != drop.None {
+		d.oneWay = true
 	}
 }
 

@@ -174,6 +174,8 @@ func (w *writer) filter(s *dataplane.TraceStep) {
 		w.add("%s: %s refused: no security group rule allows it", at, way)
 	case dataplane.Tracked:
 		w.add("%s: %s allowed, the flow is tracked since %s", at, way, w.rule(s))
+	case dataplane.Untracked:
+		w.add("%s: %s allowed by %s; the flow is not tracked", at, way, w.rule(s))
 	case dataplane.Related:
 		w.add("%s: %s allowed, it belongs to a tracked flow", at, way)
 	case dataplane.Exempt:

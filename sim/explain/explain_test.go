@@ -159,7 +159,7 @@ dropped as network_acl_ingress: The network ACL of the subnet that the packet en
 			name: "no route back", from: "wary/here", to: "10.8.0.4", port: 80,
 			want: `wary/here: egress allowed by all to 0.0.0.0/0 of wary/default (vpcs.wary.security_groups.default.egress[0])
 wary/here: the route 10.8.0.0/16 by peering connection both (pcx-both) leads to peer/host
-peer/host: ingress allowed by all from 0.0.0.0/0 of peer/open (vpcs.peer.security_groups.open.ingress[0])
+peer/host: ingress allowed by all from 0.0.0.0/0 of peer/open (vpcs.peer.security_groups.open.ingress[0]); the flow is not tracked
 peer/host: gets the packet as 10.7.0.4:40000 > 10.8.0.4:80
 what answers it:
 peer/host: the address is outside the VPC, and no route of the subnet leads there
