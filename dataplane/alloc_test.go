@@ -37,7 +37,7 @@ func TestConversionDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// TestChainDoesNotAllocate: nor does one that passes two load balancers.
+// TestChainDoesNotAllocate: nor does one that passes two load balancers (F2.28).
 func TestChainDoesNotAllocate(t *testing.T) {
 	for _, proto := range []packet.Proto{packet.TCP, packet.UDP} {
 		testAllocations(t, false, proto, "red/edge", chained)

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/plsim/plsim/dataplane/clock"
+	"github.com/plsim/plsim/dataplane/conntrack"
 	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/flow"
 	"github.com/plsim/plsim/dataplane/metrics"
@@ -64,7 +65,7 @@ func (w *Walk) decide(now clock.Time, in InterfaceID, v *packet.View, stale flow
 func (d *decision) begin(w *Walk, now clock.Time, in InterfaceID, v *packet.View, tr *Trace) {
 	*d = decision{w: w, now: now, v: v, trace: tr, at: v.Tuple()}
 	d.path = path{
-		epoch: w.prog.Epoch, proto: v.Proto, isn: v.Seq, last: now,
+		epoch: w.prog.Epoch, proto: v.Proto, isn: v.Seq, last: now, opens: conntrack.Opens(v.Proto, v.Flags),
 		mtu: int32(w.prog.Interfaces[in].MTU), front: in, end: in,
 		place: metrics.Nowhere, bytes: bytesOf(v.Proto),
 	}

@@ -29,8 +29,8 @@ func (d *decision) deliver() {
 	if !there.onward {
 		d.trace.delivered(last, d.at)
 	}
-	if !d.passing {
-		d.oneWay = d.returns() != drop.None
+	if !d.passing && d.returns() != drop.None {
+		d.oneWay = true
 	}
 }
 

@@ -50,9 +50,10 @@ func (w *Walk) forget(ref flow.Ref) {
 	if f == nil {
 		return
 	}
-	if p := w.paths.At(f.Owner); p != nil {
-		w.writeBack(p)
-	}
+	w.catchUp(f.Owner)
+	there, back, _ := w.flows.Keys(ref)
+	w.reconsider(there)
+	w.reconsider(back)
 	w.ends(f)
 	switch {
 	case f.Port == 0: // the client's own

@@ -10,7 +10,7 @@ import (
 // leave passes the security groups of the interface that sends, and the network ACL
 // of its subnet (F3.23).
 func (d *decision) leave(at, to InterfaceID) drop.Reason {
-	if why := d.filter(d.hop(at), flow.Egress); why != drop.None {
+	if why := d.filter(d.hop(at), to, flow.Egress); why != drop.None {
 		return why
 	}
 	return d.edge(at, to, flow.Egress)
@@ -19,11 +19,12 @@ func (d *decision) leave(at, to InterfaceID) drop.Reason {
 // enter passes the network ACL of the subnet of an interface that receives, and its
 // security groups (F3.23).
 func (d *decision) enter(at InterfaceID) drop.Reason {
+	from := d.path.end
 	h, why := d.arrive(at)
 	if why != drop.None {
 		return why
 	}
-	return d.filter(h, flow.Ingress)
+	return d.filter(h, from, flow.Ingress)
 }
 
 // arrive adds an interface that receives to the path, if the network ACL of its
@@ -34,10 +35,10 @@ func (d *decision) arrive(at InterfaceID) (*hop, drop.Reason) {
 	return h, d.edge(at, from, flow.Ingress)
 }
 
-// filter asks the security groups of an interface: a tracked flow passes whatever
-// the rules say now (F3.4, F3.12), another one needs a rule and is tracked from
-// then on.
-func (d *decision) filter(h *hop, way flow.Way) drop.Reason {
+// filter asks the security groups of an interface about a packet to or from peer: a
+// tracked flow passes whatever the rules say now (F3.4, F3.12), another one needs a
+// rule and is tracked from then on, unless it is one that is not (F3.10).
+func (d *decision) filter(h *hop, peer InterfaceID, way flow.Way) drop.Reason {
 	nic := &d.w.prog.Interfaces[h.at]
 	if nic.Exempt {
 		d.trace.filtered(h.at, way, Exempt, filter.NoRule, drop.None)
@@ -48,7 +49,11 @@ func (d *decision) filter(h *hop, way flow.Way) drop.Reason {
 		own = d.at.Reversed()
 	}
 	key := tupleKey(h.at, d.v.Proto, own)
-	if ref, e := d.w.track.Lookup(d.now, &key); e != nil && !e.Reopens(d.v.Proto, d.v.Flags) {
+	ref, e := d.w.track.Lookup(d.now, &key)
+	if e != nil {
+		d.w.catchUp(e.Owner)
+	}
+	if e != nil && !e.Reopens(d.v.Proto, d.v.Flags) {
 		h.track = ref
 		d.path.life, d.path.turned = e.Machine, e.Opened != way
 		d.trace.filtered(h.at, way, Tracked, e.Rule, drop.None)
@@ -59,20 +64,33 @@ func (d *decision) filter(h *hop, way flow.Way) drop.Reason {
 		return drop.None
 	}
 	rule, why := filter.NoRule, drop.None
-	if d.exempt(nic, own.Dst) {
+	switch {
+	case d.exempt(nic, own.Dst):
 		d.trace.filtered(h.at, way, Exempt, rule, why)
-	} else {
+	case !d.w.prog.tracks(h.at, peer) && d.untracked(h.at, way):
+		return drop.None
+	default:
 		rule, why = d.ask(h.at, way)
 	}
 	if why != drop.None || isICMPError(d.v) {
 		return why
 	}
+	return d.track(h, peer, way, key, rule)
+}
+
+// track makes an interface remember the flow of a packet that a rule allowed.
+func (d *decision) track(h *hop, peer InterfaceID, way flow.Way, key flow.Key, rule filter.RuleID) drop.Reason {
 	if d.w.track.Full(d.now, key.Scope) {
 		d.w.sweep(d.now, reclaim)
 	}
 	ok := !d.w.track.Full(d.now, key.Scope)
 	if d.commit {
 		h.track, _, ok = d.w.track.Insert(d.now, key, way, rule)
+		answerer := h.at
+		if way == flow.Egress {
+			answerer = peer
+		}
+		d.w.reconsider(tupleKey(answerer, d.v.Proto, d.at.Reversed()))
 	}
 	if !ok {
 		d.passing = true // there may be room for the next one
@@ -92,10 +110,9 @@ func (d *decision) exempt(nic *Interface, peer packet.Addr) bool {
 
 // ask puts the packet to the rules of an interface's security groups.
 func (d *decision) ask(at InterfaceID, way flow.Way) (filter.RuleID, drop.Reason) {
-	nic := &d.w.prog.Interfaces[at]
-	rules, refused := nic.Ingress, drop.SecurityGroupIngress
+	rules, refused := d.w.prog.Interfaces[at].rules(way), drop.SecurityGroupIngress
 	if way == flow.Egress {
-		rules, refused = nic.Egress, drop.SecurityGroupEgress
+		refused = drop.SecurityGroupEgress
 	}
 	q := d.query(way)
 	q.NoGroups = d.nameless

@@ -446,11 +446,11 @@ func (l *lab) rules(groups []string, way flow.Way) *filter.RuleSet {
 			if strings.Contains(r.peer, "/") {
 				r.Prefix = l.prefix(r.peer)
 			} else {
-				r.Members = map[packet.Addr]struct{}{} // F3.6
+				r.Group = &filter.Group{Members: map[packet.Addr]struct{}{}} // F3.6
 				for name, nic := range l.nics {
 					if slices.Contains(l.groups[name], r.peer) {
 						for _, a := range nic.Addrs {
-							r.Members[a] = struct{}{}
+							r.Group.Members[a] = struct{}{}
 						}
 					}
 				}

@@ -25,6 +25,8 @@ type path struct {
 	isn      uint32            // sequence number of the packet that was decided on
 	verdict  drop.Reason       // None: forward
 	rejected bool              // the last hop is on record as the one that refuses
+	opens    bool              // the packet that was decided on opened a flow
+	loose    bool              // some interface tracks nothing of the flow (F3.10)
 	muted    bool              // the reset that would answer does not arrive
 	private  bool              // crosses an endpoint
 	settled  bool              // only a SYN, FIN or RST can change state
@@ -102,14 +104,18 @@ func (p *path) serves(now clock.Time, epoch uint32, v *packet.View) bool {
 	if p.epoch != epoch || p.expired(now) {
 		return false
 	}
+	if p.verdict != drop.None && p.opens != conntrack.Opens(v.Proto, v.Flags) {
+		return false // a rule is needed by the one, and not always by the other
+	}
 	if v.Proto != packet.TCP || !conntrack.Opens(v.Proto, v.Flags) {
 		return true
 	}
 	// A SYN repeats the one that was decided on, or opens a new connection on
 	// ports that were used before: that one may go to another target (F2.14).
-	// Amid a live connection it is the target's to judge (RFC 9293 section 3.10.7.4).
+	// Amid a live connection it is the target's to judge (RFC 9293 section 3.10.7.4),
+	// unless nobody knows whether one lives.
 	s := p.life.State()
-	return s == conntrack.Established || s < conntrack.Established && v.Seq == p.isn
+	return !p.loose && (s == conntrack.Established || s < conntrack.Established && v.Seq == p.isn)
 }
 
 // expired reports whether p has been idle for so long that some state behind it
@@ -211,6 +217,14 @@ func (w *Walk) displace(k *flow.Key) {
 	}
 }
 
+// reconsider forgets that a packet was refused: what it answers has come meanwhile,
+// or its flow is over.
+func (w *Walk) reconsider(k flow.Key) {
+	if ref, p, _ := w.paths.Lookup(&k); p != nil && p.verdict != drop.None {
+		w.retire(ref)
+	}
+}
+
 // lives reports whether a path still is: then the states behind it are older than
 // what it knows.
 func (w *Walk) lives(ref flow.Ref) bool { return w.paths.At(ref) != nil }
@@ -225,6 +239,13 @@ func (w *Walk) retire(ref flow.Ref) {
 	w.report(p)
 	w.writeBack(p)
 	w.paths.Delete(ref)
+}
+
+// catchUp tells the states behind a path, if it lives, what it knows.
+func (w *Walk) catchUp(owner flow.Ref) {
+	if p := w.paths.At(owner); p != nil {
+		w.writeBack(p)
+	}
 }
 
 // writeBack tells the states behind a path what it knows of the flow's life.

@@ -16,6 +16,7 @@ func (d *decision) balanced(in InterfaceID) (flow.Ref, *nlb.Flow, flow.Dir) {
 	if f == nil {
 		return ref, nil, dir
 	}
+	d.w.catchUp(f.Owner)
 	reopens := d.v.Proto == packet.TCP && conntrack.Opens(d.v.Proto, d.v.Flags) &&
 		f.State() != conntrack.Established && d.v.Seq != f.ISN
 	late := dir == flow.Reply && f.TooLate(d.now, &d.w.settings.Balancing) // F2.48
@@ -98,7 +99,7 @@ func (d *decision) traverse(f *nlb.Flow, dir flow.Dir, way []flow.Scope, quotes 
 		case nic.Kind == Node: // its groups were asked when the flow began (F3.11)
 		default:
 			d.nameless = i == maxHops-1 && dir == flow.Forward && d.w.nameless(f)
-			if why := d.filter(h, wayOf(i)); why != drop.None {
+			if why := d.filter(h, InterfaceID(way[i^1]), wayOf(i)); why != drop.None {
 				return why
 			}
 		}

@@ -272,7 +272,7 @@ func (e *env) side(a netip.Addr, port uint16) string {
 }
 
 var results = map[dataplane.FilterResult]string{
-	dataplane.Allowed: "allowed", dataplane.NoRule: "no rule", dataplane.Tracked: "tracked", dataplane.Related: "related",
+	dataplane.Allowed: "allowed", dataplane.NoRule: "no rule", dataplane.Tracked: "tracked", dataplane.Untracked: "untracked, allowed", dataplane.Related: "related",
 	dataplane.Exempt: "exempt", dataplane.TableFull: "table full, though allowed", dataplane.NotEnforced: "not enforced",
 }
 

@@ -43,6 +43,7 @@ const (
 	Allowed     FilterResult = iota // by Rule
 	NoRule                          // no rule allows it
 	Tracked                         // it belongs to a flow that Rule admitted before
+	Untracked                       // by Rule, and nothing is remembered of it (F3.10)
 	Related                         // it is an ICMP error about such a flow
 	Exempt                          // the interface is not filtered (F3.5), or has no groups (F2.63)
 	TableFull                       // Rule allows it, but the interface tracks as many flows as it can (F3.16)

@@ -18,7 +18,7 @@ func (l *Lab) Compile() *dataplane.Program {
 	c := &compiler{
 		Lab:     l,
 		program: &dataplane.Program{Epoch: l.epoch, Rules: slices.Clone(l.rules), Closures: l.closures, ResetRevoked: l.spec.Settings.RevokedFlows == "reset"},
-		members: map[*group]map[packet.Addr]struct{}{},
+		members: map[*group]*filter.Group{},
 		sets:    map[string]*filter.RuleSet{},
 	}
 	l.closures = nil
@@ -37,7 +37,7 @@ func (l *Lab) Compile() *dataplane.Program {
 type compiler struct {
 	*Lab
 	program *dataplane.Program
-	members map[*group]map[packet.Addr]struct{}
+	members map[*group]*filter.Group
 	routes  map[uint16][]dataplane.Route // by subnet
 	sets    map[string]*filter.RuleSet   // by direction and groups: many interfaces share one
 }
@@ -60,9 +60,9 @@ func (c *compiler) addrs() {
 			c.program.VPCs[n.Network.number].Addrs[a] = n.Index
 			for _, g := range n.groups {
 				if c.members[g] == nil {
-					c.members[g] = map[packet.Addr]struct{}{}
+					c.members[g] = &filter.Group{Members: map[packet.Addr]struct{}{}}
 				}
-				c.members[g][a] = struct{}{}
+				c.members[g].Members[a] = struct{}{}
 			}
 		}
 	}
@@ -112,8 +112,8 @@ func (c *compiler) rules(d direction, groups []*group) *filter.RuleSet {
 		for _, p := range g.rules[d] {
 			rule := p.rule
 			if p.peer != nil {
-				if rule.Members = c.members[p.peer]; rule.Members == nil || !c.reaches(g, p.peer) {
-					rule.Members = map[packet.Addr]struct{}{}
+				if rule.Group = c.members[p.peer]; rule.Group == nil || !c.reaches(g, p.peer) {
+					rule.Group = new(filter.Group)
 				}
 			}
 			rules = append(rules, rule)
@@ -142,6 +142,9 @@ func (c *compiler) balancer(lb *balancer) dataplane.LoadBalancer {
 		ID: lb.arnSuffix(), Label: lb.name,
 		EnforceSG: lb.EnforceSG == "on", CrossZone: *lb.CrossZone,
 		Listeners: map[dataplane.ListenerKey]*dataplane.Listener{},
+	}
+	if lb.application() {
+		return out // what it does with a connection is no business of the packets'
 	}
 	groups := map[*pool]*dataplane.TargetGroup{}
 	for i, l := range lb.Listeners {

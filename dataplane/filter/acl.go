@@ -9,7 +9,7 @@ type Entry struct {
 	Number int  // 1–32766
 	Allow  bool // else it denies
 	// Traffic says what the entry is about, with the port of the receiving end in
-	// both directions. Its peer is a prefix; ID and Members do not count.
+	// both directions. Its peer is a prefix; ID does not count.
 	Traffic Rule
 }
 
@@ -19,12 +19,17 @@ type ACL struct {
 	ID      string // acl-…
 	Label   string // what users call it: consumer/private
 	entries []Entry
+	index   index
 }
 
 // NewACL returns the ACL with the given entries, lowest number first. It keeps
 // them; they must not change any more.
 func NewACL(id, label string, entries []Entry) *ACL {
-	return &ACL{ID: id, Label: label, entries: entries}
+	rules := make([]Rule, len(entries))
+	for i := range entries {
+		rules[i] = entries[i].Traffic
+	}
+	return &ACL{ID: id, Label: label, entries: entries, index: newIndex(rules)}
 }
 
 // Match reports whether the ACL lets q pass, and the number of the entry that says
@@ -32,10 +37,9 @@ func NewACL(id, label string, entries []Entry) *ACL {
 // so IPv4 and IPv6 are decided apart (F3.17). The ACL may be shared between
 // goroutines.
 func (a *ACL) Match(q Query) (number int, ok bool) {
-	for i := range a.entries {
-		if e := &a.entries[i]; e.Traffic.allowsTraffic(&q) && e.Traffic.Prefix.Contains(q.Peer) {
-			return e.Number, e.Allow
-		}
+	at := a.index.first(&q)
+	if at == never {
+		return LastNumber, false
 	}
-	return LastNumber, false
+	return a.entries[at].Number, a.entries[at].Allow
 }

@@ -38,6 +38,37 @@ func (p Prefix) Contains(a packet.Addr) bool {
 
 func (p *Prefix) is4() bool { return p.Bits >= 96 && p.Addr.Is4() }
 
+// masked returns p without the bits behind its length.
+func (p Prefix) masked() Prefix {
+	for i := range p.Addr {
+		if keep := int(p.Bits) - 8*i; keep < 8 {
+			p.Addr[i] &= ^byte(0xff >> max(keep, 0))
+		}
+	}
+	return p
+}
+
+// next returns the address after the last one of p, which is masked; ok is false if
+// there is none.
+func (p Prefix) next() (a packet.Addr, ok bool) {
+	a = p.Addr
+	if p.Bits == 0 {
+		return a, false
+	}
+	i := int(p.Bits-1) / 8
+	step := byte(1) << (7 - (p.Bits-1)%8)
+	for {
+		a[i] += step
+		if a[i] >= step {
+			return a, true
+		}
+		if i--; i < 0 {
+			return a, false
+		}
+		step = 1
+	}
+}
+
 // Query is what a rule set is asked about.
 type Query struct {
 	Proto      packet.Proto
@@ -49,10 +80,11 @@ type Query struct {
 	NoGroups bool
 }
 
-// NewRuleSet returns the set of the given rules. It keeps their Members, which
+// NewRuleSet returns the set of the given rules. It keeps their groups, which
 // must not change any more.
 func NewRuleSet(rules []Rule) *RuleSet {
-	return &RuleSet{rules: slices.Clone(rules)}
+	rules = slices.Clone(rules)
+	return &RuleSet{rules: rules, index: newIndex(rules)}
 }
 
 // Match reports whether a rule allows q, and which: the first in the order in
@@ -62,16 +94,38 @@ func (s *RuleSet) Match(q Query) (RuleID, bool) {
 	if s == nil {
 		return NoRule, true
 	}
-	for i := range s.rules {
-		if r := &s.rules[i]; r.allows(&q) {
-			return r.ID, true
-		}
-	}
-	return NoRule, false
+	return s.rule(s.index.first(&q))
 }
 
-func (r *Rule) allows(q *Query) bool {
-	return r.allowsTraffic(q) && (r.Members == nil || !q.NoGroups) && r.allowsPeer(q.Peer)
+// MatchOpen is Match for the rules alone whose peer is every address of a family,
+// 0.0.0.0/0 or ::/0. They decide what is tracked (F3.10). A nil set has none.
+func (s *RuleSet) MatchOpen(q Query) (RuleID, bool) {
+	if s == nil {
+		return NoRule, false
+	}
+	everyone := s.index.tree(q.Peer).all
+	if everyone == nil {
+		return NoRule, false
+	}
+	return s.rule(everyone.first(q.Proto, q.span()))
+}
+
+// OpensAll reports whether a rule allows all ports of q's protocol to every address
+// of the family of its peer (F3.10).
+func (s *RuleSet) OpensAll(q Query) bool {
+	if s == nil {
+		return false
+	}
+	everyone := s.index.tree(q.Peer).all
+	return everyone != nil && everyone.whole(q.Proto) != never
+}
+
+// rule returns the rule at a place.
+func (s *RuleSet) rule(at int32) (RuleID, bool) {
+	if at == never {
+		return NoRule, false
+	}
+	return s.rules[at].ID, true
 }
 
 // allowsTraffic reports whether protocol and ports of q, or type and code, are the rule's.
@@ -92,8 +146,8 @@ func (r *Rule) allowsTraffic(q *Query) bool {
 }
 
 func (r *Rule) allowsPeer(a packet.Addr) bool {
-	if r.Members != nil {
-		_, ok := r.Members[a]
+	if r.Group != nil {
+		_, ok := r.Group.Members[a]
 		return ok
 	}
 	return r.Prefix.Contains(a)

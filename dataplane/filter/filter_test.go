@@ -95,17 +95,17 @@ func TestContainsAsNetip(t *testing.T) {
 
 func TestMatch(t *testing.T) {
 	any4, any6 := prefix("0.0.0.0/0"), prefix("::/0")
-	group := map[packet.Addr]struct{}{addr("10.0.0.5"): {}, addr("fd00::5"): {}}
+	group := &Group{map[packet.Addr]struct{}{addr("10.0.0.5"): {}, addr("fd00::5"): {}}}
 	set := NewRuleSet([]Rule{
 		{ID: 10, Proto: int(packet.TCP), From: 80, To: 90, Prefix: prefix("10.0.0.0/16")},
 		{ID: 11, Proto: int(packet.TCP), From: 85, To: 85, Prefix: any4},
-		{ID: 12, Proto: int(packet.UDP), From: 53, To: 53, Members: group},
+		{ID: 12, Proto: int(packet.UDP), From: 53, To: 53, Group: group},
 		{ID: 13, Proto: int(packet.ICMP), From: 8, To: -1, Prefix: any4},
 		{ID: 14, Proto: int(packet.ICMP), From: 3, To: 4, Prefix: any4},
 		{ID: 15, Proto: int(packet.ICMPv6), From: -1, To: -1, Prefix: any6},
 		{ID: 16, Proto: AnyProto, From: 1, To: 0, Prefix: prefix("192.168.0.0/24")},
 		{ID: 17, Proto: int(packet.TCP), From: 0, To: 0, Prefix: any6},
-		{ID: 18, Proto: int(packet.TCP), From: 65535, To: 65535, Prefix: any6, Members: map[packet.Addr]struct{}{}},
+		{ID: 18, Proto: int(packet.TCP), From: 65535, To: 65535, Prefix: any6, Group: &Group{}},
 		{ID: 19, Proto: 47, From: 5, To: 5, Prefix: any4},
 	})
 	for _, tt := range []struct {

@@ -27,11 +27,17 @@ type Rule struct {
 	// From and To bound the port at the receiving end, inclusive. For ICMP
 	// they are type and code, -1 for any. AnyProto ignores them.
 	From, To int
-	// The peer: a prefix, or the addresses of the interfaces that carry a
-	// referenced group or stand in a prefix list (F3.2, F3.6).
-	Prefix  Prefix
-	Members map[packet.Addr]struct{} // not nil: the peer is a group
+	// The peer: a group, or else a prefix (F3.2).
+	Prefix Prefix
+	Group  *Group
 }
 
+// Group is a security group that rules name: it stands for the private addresses of
+// the interfaces that carry it (F3.6).
+type Group struct{ Members map[packet.Addr]struct{} }
+
 // RuleSet is all the rules of one direction of an interface.
-type RuleSet struct{ rules []Rule }
+type RuleSet struct {
+	rules []Rule
+	index index
+}

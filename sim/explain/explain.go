@@ -112,6 +112,9 @@ func (w *writer) step(s *dataplane.TraceStep) {
 	case dataplane.StageDeliver:
 		w.add("%s: gets the packet as %s", at, tuple(s.Tuple))
 		w.hairpin = w.hairpin || s.Tuple.Src == s.Tuple.Dst
+		if s.Interface != dataplane.NoInterface && w.prog.Interfaces[s.Interface].Kind == dataplane.Proxy {
+			w.add("%s: the connection ends here: an application load balancer opens others to its targets", at)
+		}
 	}
 }
 
@@ -171,6 +174,8 @@ func (w *writer) filter(s *dataplane.TraceStep) {
 		w.add("%s: %s refused: no security group rule allows it", at, way)
 	case dataplane.Tracked:
 		w.add("%s: %s allowed, the flow is tracked since %s", at, way, w.rule(s))
+	case dataplane.Untracked:
+		w.add("%s: %s allowed by %s; the flow is not tracked", at, way, w.rule(s))
 	case dataplane.Related:
 		w.add("%s: %s allowed, it belongs to a tracked flow", at, way)
 	case dataplane.Exempt:
