@@ -48,7 +48,8 @@ const (
 	OnPremises             // a host's outside AWS
 	Resolver               // the VPC resolver at base+2
 	Endpoint               // one zone's interface of an interface endpoint
-	Node                   // one zone's node of a load balancer
+	Node                   // one zone's node of a Network Load Balancer
+	Proxy                  // one zone's node of an Application Load Balancer: a device like an instance's
 )
 
 // Interface is a network interface of the lab: a port of the fabric.
@@ -75,6 +76,9 @@ type Interface struct {
 	Endpoint EndpointInterface // Kind Endpoint
 	Balancer uint16            // Kind Node: index in Program.Balancers
 }
+
+// balances reports whether a load balancer stands behind the interface.
+func (n *Interface) balances() bool { return n.Kind == Node || n.Kind == Endpoint }
 
 // own returns the interface's addresses of the same family as another address, the
 // primary first.
