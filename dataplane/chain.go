@@ -24,7 +24,7 @@ const maxChain = 8
 func (w *Walk) chain(now clock.Time, node InterfaceID, why drop.Reason, f *packet.Frame) (InterfaceID, drop.Reason) {
 	for range maxChain {
 		if lost := w.view.Decode(f); lost != drop.None {
-			return w.discard(node, lost)
+			return w.turnAway(now, node, &w.view, lost)
 		}
 		out, lost, onward := w.pass(now, node, &w.view, true)
 		if lost != drop.None {
@@ -35,7 +35,8 @@ func (w *Walk) chain(now clock.Time, node InterfaceID, why drop.Reason, f *packe
 		}
 		node = out
 	}
-	return w.discard(node, drop.BalancerLoop)
+	_ = w.view.Decode(f)
+	return w.turnAway(now, node, &w.view, drop.BalancerLoop)
 }
 
 // handOver ends a path at the node, which will send the translated packet on to the

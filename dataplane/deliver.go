@@ -71,19 +71,25 @@ const (
 	nodeMSS6 = nodeMSS4 - 20
 )
 
+// clamp is the MSS that an endpoint allows in a packet of a family.
+func (p *path) clamp(v6 bool) uint16 {
+	if v6 || p.growth() != 0 {
+		return endpointMSS6
+	}
+	return endpointMSS4
+}
+
 func (d *decision) toll() (ttl uint8, mss uint16) {
 	p := &d.path
-	v6 := d.v.V6 || p.growth() != 0
+	v6 := d.v.V6
 	own := false // the node's own, for what it sends on is its client's
 	for dir, leg := range p.legs {
 		own = own || d.w.prog.Interfaces[leg.out].Kind == Node && !p.legs[dir].onward
 	}
 	switch {
-	case p.private && v6:
-		return endpointTTL, endpointMSS6
 	case p.private:
-		return endpointTTL, endpointMSS4
-	case own && v6:
+		return endpointTTL, p.clamp(v6)
+	case own && (v6 || p.growth() != 0):
 		return nodeTTL, nodeMSS6
 	case own:
 		return nodeTTL, nodeMSS4

@@ -40,11 +40,11 @@ func (w *Walk) visits(p *path, list *[maxVisits]visit) []visit {
 		all = append(all, visit{h, p.tuple(i), p.protoAt(i), way, i / 2, hidden, last})
 	}
 	for i, h := range hops {
-		if j := i ^ 1; j < len(hops) && hops[j].at == h.at {
-			continue // a node that answers itself does not leave for itself
-		}
 		if i == 2 && p.private {
 			w.link(p, hops[1].at, h.at, add)
+		}
+		if j := i ^ 1; j < len(hops) && hops[j].at == h.at {
+			continue // a node that answers itself does not leave for itself
 		}
 		add(h, i, wayOf(i), false)
 	}

@@ -3,29 +3,33 @@ package dataplane
 import (
 	"slices"
 
+	"github.com/plsim/plsim/dataplane/clock"
 	"github.com/plsim/plsim/dataplane/drop"
+	"github.com/plsim/plsim/dataplane/flow"
 	"github.com/plsim/plsim/dataplane/packet"
 )
 
 // resolve answers an ARP request or an IPv6 neighbour solicitation. A VPC is no
 // Ethernet segment: the fabric knows every interface and answers in its place,
 // and a request for an address that nobody has stays unanswered.
-func (w *Walk) resolve(in InterfaceID, v *packet.View) (InterfaceID, drop.Reason) {
+func (w *Walk) resolve(now clock.Time, in InterfaceID, v *packet.View) (InterfaceID, drop.Reason) {
 	nic := &w.prog.Interfaces[in]
 	// An instance that asks for its own address looks for a rival
 	// (RFC 5227 section 2.1, RFC 4862 section 5.4); there can be none.
 	if slices.Contains(nic.Addrs, v.Target) || !mayAsk(nic, v) {
-		return w.discard(in, drop.Unanswered)
+		return w.turnAway(now, in, v, drop.Unanswered)
 	}
 	mac, ok := w.neighbor(nic, v.Target)
 	if !ok {
-		return w.discard(in, drop.Unanswered)
+		return w.turnAway(now, in, v, drop.Unanswered)
 	}
+	w.see(now, in, flow.Egress, v, drop.None)
 	if v.Kind == packet.KindARP {
 		v.AnswerARP(mac)
 	} else {
 		v.AnswerNeighbor(mac)
 	}
+	w.see(now, in, flow.Ingress, v, drop.None)
 	return in, drop.None
 }
 

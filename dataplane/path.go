@@ -32,6 +32,7 @@ type path struct {
 	settled  bool              // only a SYN, FIN or RST can change state
 	turned   bool              // Forward is the direction of the flow's answers
 	spliced  bool              // a PROXY protocol header goes before the client's bytes
+	watched  bool              // somebody looks at an interface on it
 	life     conntrack.Machine // as seen by the side that began the flow
 	proto    packet.Proto
 	hopCount uint8
@@ -181,6 +182,7 @@ func (w *Walk) install(d *decision) *path {
 	if w.settings.LogHidden {
 		d.identify()
 	}
+	p.watched = w.watches(p)
 	w.refresh(p)
 	if d.passing {
 		return p

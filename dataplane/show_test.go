@@ -38,8 +38,10 @@ func (e *env) send(t *testing.T, d *datadriven.TestData, out *strings.Builder, p
 	var tr dataplane.Trace
 	before := blank(e.frame)
 	wantTo, wantWhy := e.probed.Probe(e.now, p.in, e.frame, &tr)
-	e.probed.Process(e.now, p.in, e.frame)
+	seen := e.watch()
+	out0, why0 := e.probed.Process(e.now, p.in, e.frame)
 	after := bytes.Clone(e.frame.Bytes())
+	e.checkSeen(t, d, p, seen, out0, why0)
 
 	p.build(e.frame)
 	to, why := e.walk.Process(e.now, p.in, e.frame)
@@ -55,6 +57,9 @@ func (e *env) send(t *testing.T, d *datadriven.TestData, out *strings.Builder, p
 	}
 	if why != drop.None {
 		fmt.Fprintf(out, "dropped: %v\n", why)
+	}
+	if p.captured {
+		defer func() { e.captured(t, d, out, seen) }()
 	}
 	if to == dataplane.NoInterface {
 		return

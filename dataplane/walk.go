@@ -43,6 +43,7 @@ type Walk struct {
 	meter *metrics.Meter
 	died  []uint64 // by InterfaceID: what of drops the meter knows
 	log   *flowlog.Buffer
+	watch *watch // nil: nobody looks
 
 	view     packet.View        // the packet at hand,
 	piece    uint32             // the number of which it is a fragment,
@@ -133,13 +134,13 @@ func (w *Walk) Program() *Program { return w.prog }
 func (w *Walk) Process(now clock.Time, in InterfaceID, f *packet.Frame) (out InterfaceID, why drop.Reason) {
 	v := &w.view
 	if why = v.Decode(f); why != drop.None {
-		return w.discard(in, why)
+		return w.turnAway(now, in, v, why)
 	}
 	if why = w.admit(in, v); why != drop.None {
-		return w.discard(in, why)
+		return w.turnAway(now, in, v, why)
 	}
 	if v.Kind != packet.KindIP {
-		return w.resolve(in, v)
+		return w.resolve(now, in, v)
 	}
 	out, why, onward := w.pass(now, in, v, false)
 	if onward {
@@ -153,15 +154,16 @@ func (w *Walk) Process(now clock.Time, in InterfaceID, f *packet.Frame) (out Int
 func (w *Walk) pass(now clock.Time, in InterfaceID, v *packet.View, sent bool) (out InterfaceID, why drop.Reason, onward bool) {
 	if v.Fragment {
 		if why = w.gather(now, in, v, true); why != drop.None {
-			out, why = w.discard(in, why)
+			out, why = w.turnAway(now, in, v, why)
 			return out, why, false
 		}
 	}
 	key := flow.KeyOf(flow.Scope(in), v)
 	ref, p, dir := w.paths.Lookup(&key)
 	if p == nil || !p.serves(now, w.prog.Epoch, v) {
+		w.prepare(v)
 		if p, why = w.decide(now, in, v, ref, sent); why != drop.None {
-			out, why = w.discard(in, why)
+			out, why = w.turnAway(now, in, v, why)
 			return out, why, false
 		}
 		dir = flow.Forward
@@ -203,9 +205,15 @@ func (w *Walk) follow(now clock.Time, in InterfaceID, p *path, dir flow.Dir, v *
 	p.last = now
 	if p.verdict == drop.None {
 		if why := w.carries(p, v, dir); why != drop.None {
+			if p.watched {
+				w.show(in, p, dir, v, why)
+			}
 			w.lose(now, p, dir, v, why) // no load balancer processes it
 			return w.discard(p.front, why)
 		}
+	}
+	if p.watched {
+		w.show(in, p, dir, v, p.verdict)
 	}
 	leg.count.Add(now, uint64(v.Segments), uint64(v.WireLen), v.Flags)
 	if p.verdict != drop.None {
@@ -238,6 +246,9 @@ func (w *Walk) refuse(in InterfaceID, p *path, v *packet.View) (InterfaceID, dro
 	w.meter.Advance(p.last)
 	w.meter.Add(p.place, metrics.BalancerResets, 1)
 	p.legs[flow.Reply].count.Add(p.last, 1, uint64(v.AnswerReset()), packet.RST)
+	if p.watched {
+		w.showReset(p, v)
+	}
 	w.hangUp(p)
 	return in, p.verdict
 }
@@ -263,6 +274,12 @@ func answered(why drop.Reason, v *packet.View) bool {
 	default:
 		return false
 	}
+}
+
+// turnAway discards a packet at the interface that sent it, before it has a path.
+func (w *Walk) turnAway(now clock.Time, in InterfaceID, v *packet.View, why drop.Reason) (InterfaceID, drop.Reason) {
+	w.see(now, in, flow.Egress, v, why)
+	return w.discard(in, why)
 }
 
 // discard counts a packet that dies at an interface.

@@ -160,17 +160,19 @@ func (e *env) count(t *testing.T, d *datadriven.TestData) {
 // Where SRC is an address, in= names the interface. reply sends back to the last
 // packet that was delivered. Words are TCP flags (SAFRPU), or echo and answer of
 // ICMP, or unreachable or too_big, which quote the last packet that was delivered, alien,
-// which quotes nonsense, unchecked (UDP), or trace. Keys are seq, ack, window, mss, ttl, id (of the IP header, or an echo), data
+// which quotes nonsense, unchecked (UDP), trace, or captured, which
+// shows the packet at every interface. Keys are seq, ack, window, mss, ttl, id (of the IP header, or an echo), data
 // (bytes of payload), len (of the IP packet, filled up with payload), gso, sack (a
 // block LEFT-RIGHT), piece (the fragment FROM-TO of what follows the IP header), mac (the interface whose MAC address is the source).
 type sent struct {
 	packet.Spec
-	in    dataplane.InterfaceID
-	trace bool
-	whole bool // its length was given, not that of its payload
-	piece bool // it is a fragment, of these bytes of what follows the IP header
-	from  int
-	to    int
+	in       dataplane.InterfaceID
+	trace    bool
+	captured bool
+	whole    bool // its length was given, not that of its payload
+	piece    bool // it is a fragment, of these bytes of what follows the IP header
+	from     int
+	to       int
 
 	unchecked bool // a fragment of a datagram of IPv4 without checksum
 }
@@ -270,6 +272,8 @@ func (e *env) parse(t *testing.T, d *datadriven.TestData, line string) sent {
 			p.Payload = pattern(48)
 		case "trace":
 			p.trace = true
+		case "captured":
+			p.captured = true
 		default:
 			if p.Proto == packet.TCP && strings.Trim(key, "SAFRPU") == "" {
 				for i, letter := range "FSRPAU" {

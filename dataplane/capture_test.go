@@ -1,0 +1,85 @@
+package dataplane_test
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/datadriven"
+
+	"github.com/plsim/plsim/dataplane"
+	"github.com/plsim/plsim/dataplane/drop"
+	"github.com/plsim/plsim/dataplane/flow"
+	"github.com/plsim/plsim/dataplane/packet"
+)
+
+// watch makes somebody look at every interface of the walk whose packets are probed.
+func (e *env) watch() *dataplane.Capture {
+	c := &dataplane.Capture{Room: 1 << 20}
+	for id := range e.lab.prog.Interfaces {
+		e.probed.Watch(c, dataplane.InterfaceID(id))
+	}
+	return c
+}
+
+// checkSeen wants a packet to be seen first as it was sent, and last as it was
+// delivered; checksums right at each interface; and where it died, why.
+func (e *env) checkSeen(t *testing.T, d *datadriven.TestData, p sent, c *dataplane.Capture, to dataplane.InterfaceID, why drop.Reason) {
+	e.probed.Unwatch(c)
+	if len(c.Packets) == 0 {
+		t.Errorf("%s: nobody saw the packet", d.Pos)
+		return
+	}
+	first, last := &c.Packets[0], &c.Packets[len(c.Packets)-1]
+	if first.At != p.in || first.Way != flow.Egress {
+		t.Errorf("%s: it was first seen at %s, %v", d.Pos, e.lab.name(first.At), first.Way)
+	}
+	dropped := drop.None
+	for i := range c.Packets {
+		s := &c.Packets[i]
+		if s.Why != drop.None {
+			dropped = s.Why
+		}
+		f := packet.NewFrame()
+		f.SetEthernet(s.Frame)
+		var v packet.View
+		if bad := v.Decode(f); bad != drop.None && bad != why && s.At != p.in {
+			t.Errorf("%s: at %s it is broken: %v", d.Pos, e.lab.name(s.At), bad)
+		}
+	}
+	if dropped != why {
+		t.Errorf("%s: it died of %v, and was seen to die of %v", d.Pos, why, dropped)
+	}
+	if to == dataplane.NoInterface || e.lab.prog.Interfaces[to].Kind == dataplane.Node {
+		return // a node's own kernel gets it from behind the interface
+	}
+	var v packet.View
+	if v.Decode(e.frame) != drop.None {
+		return
+	}
+	if wire := v.AppendWire(nil); last.At != to || last.Way != flow.Ingress || !bytes.Equal(wire, last.Frame) {
+		t.Errorf("%s: at %s was delivered\n%x, at %s was seen\n%x", d.Pos, e.lab.name(to), wire, e.lab.name(last.At), last.Frame)
+	}
+}
+
+// captured prints a packet as it is seen at each interface.
+func (e *env) captured(t *testing.T, d *datadriven.TestData, out *strings.Builder, c *dataplane.Capture) {
+	frame := e.frame
+	defer func() { e.frame = frame }()
+	e.frame = packet.NewFrame()
+	for _, s := range c.Packets {
+		e.frame.SetEthernet(s.Frame)
+		got, err := decode(e.frame)
+		if err != nil {
+			d.Fatalf(t, "what is seen at %s: %v", e.lab.name(s.At), err)
+		}
+		name := e.lab.name(s.At)
+		proxy, _ := e.proxy(got)
+		fmt.Fprintf(out, "  %s %v: %s%s", name, s.Way, strings.TrimPrefix(e.show(t, s.At, got), name+" gets "), proxy)
+		if s.Why != drop.None {
+			fmt.Fprintf(out, " dropped: %v", s.Why)
+		}
+		fmt.Fprintln(out)
+	}
+}
