@@ -14,7 +14,7 @@ import (
 // hand, or not made.
 var edges = map[string]string{
 	"bench":               "sim/emulate sim/scenario topology/netns",
-	"cmd/plsim":           "scenarios sim sim/emulate sim/flowlogs sim/report sim/scenario topology topology/cloudwatch topology/netns",
+	"cmd/plsim":           "scenarios sim sim/capture sim/emulate sim/flowlogs sim/report sim/scenario topology topology/cloudwatch topology/netns",
 	"dataplane":           "dataplane/clock dataplane/conntrack dataplane/drop dataplane/filter dataplane/flow dataplane/flowlog dataplane/metrics dataplane/nlb dataplane/packet dataplane/ppv2 dataplane/snat",
 	"dataplane/clock":     "",
 	"dataplane/conntrack": "dataplane/clock dataplane/filter dataplane/flow dataplane/packet",
@@ -29,12 +29,13 @@ var edges = map[string]string{
 	"dataplane/ppv2":      "",
 	"dataplane/snat":      "dataplane/clock dataplane/flow dataplane/packet",
 	"scenarios":           "",
-	"sim":                 "dataplane/drop dataplane/flowlog sim/scenario topology topology/cloudwatch",
-	"sim/emulate":         "dataplane dataplane/clock dataplane/drop dataplane/engine dataplane/flow dataplane/flowlog dataplane/metrics dataplane/packet dataplane/ppv2 dataplane/snat sim sim/explain sim/scenario topology topology/cloudwatch topology/netns",
+	"sim":                 "dataplane/drop dataplane/flowlog sim/capture sim/scenario topology topology/cloudwatch",
+	"sim/capture":         "dataplane/clock",
+	"sim/emulate":         "dataplane dataplane/clock dataplane/drop dataplane/engine dataplane/flow dataplane/flowlog dataplane/metrics dataplane/packet dataplane/ppv2 dataplane/snat sim sim/capture sim/explain sim/scenario topology topology/cloudwatch topology/netns",
 	"sim/explain":         "dataplane dataplane/drop dataplane/filter dataplane/flow dataplane/packet",
 	"sim/flowlogs":        "dataplane/drop dataplane/flowlog topology",
 	"sim/report":          "sim topology/cloudwatch",
-	"sim/scenario":        "dataplane/clock dataplane/drop dataplane/flowlog topology",
+	"sim/scenario":        "dataplane/clock dataplane/drop dataplane/flowlog sim/capture topology",
 	"topology":            "dataplane dataplane/clock dataplane/filter dataplane/flow dataplane/flowlog dataplane/metrics dataplane/nlb dataplane/packet dataplane/ppv2 dataplane/snat topology/cloudwatch",
 	"topology/cloudwatch": "dataplane/clock dataplane/metrics",
 	"topology/netns":      "dataplane/engine dataplane/packet",
@@ -104,7 +105,7 @@ var doors = []struct {
 	{
 		imports: `os/exec`,
 		in:      `topology/netns`,
-		tests:   `topology/netns|bench|cmd/plsim`,
+		tests:   `topology/netns|bench|cmd/plsim|sim/capture`,
 		why:     "processes are started behind the one privileged door (ARCHITECTURE.md, D8)",
 	},
 	{

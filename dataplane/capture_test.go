@@ -83,3 +83,55 @@ func (e *env) captured(t *testing.T, d *datadriven.TestData, out *strings.Builde
 		fmt.Fprintln(out)
 	}
 }
+
+// TestWatch: somebody who begins to look sees the packets of flows that exist, at the
+// interfaces that were asked for; sees no more than there is room for; and is gone
+// when the capture has ended. Flows elsewhere cost no memory meanwhile.
+func TestWatch(t *testing.T) {
+	l := newLab(t, false, twoConsumers)
+	w := dataplane.New(l.prog, dataplane.DefaultSettings())
+	f := packet.NewFrame()
+	send := func(from string) {
+		t.Helper()
+		s := dial(l, from, strings.Replace(from, "app", "ep", 1), packet.UDP)
+		s.Build(f)
+		if _, why := w.Process(1, l.id(from), f); why != drop.None {
+			t.Fatal(why)
+		}
+	}
+	send("red/app")
+	send("blue/app")
+	size := len(f.Ethernet()) + 64
+	c := &dataplane.Capture{Room: 3*size + size/2, Keep: func(frame []byte) bool { return len(frame) == size-64 }}
+	none := &dataplane.Capture{Room: 1 << 20, Keep: func([]byte) bool { return false }}
+	w.Watch(c, l.id("red/ep"), l.id("red/app"))
+	w.Watch(none, l.id("red/ep"))
+	for range 2 {
+		send("red/app")
+	}
+	dial(l, "blue/app", "blue/ep", packet.UDP).Build(f)
+	frame := bytes.Clone(f.Ethernet())
+	elsewhere := func() {
+		f.SetEthernet(frame)
+		if _, why := w.Process(1, l.id("blue/app"), f); why != drop.None {
+			t.Fatal(why)
+		}
+	}
+	if n := testing.AllocsPerRun(100, elsewhere); n != 0 {
+		t.Errorf("%v allocations for a packet at which nobody looks", n)
+	}
+	var seen []string
+	for _, s := range c.Packets {
+		seen = append(seen, fmt.Sprintf("%s %v", l.name(s.At), s.Way))
+	}
+	if got := strings.Join(seen, ", "); got != "red/app egress, red/ep ingress, red/ep egress" || c.Missed != 3 {
+		t.Errorf("seen: %s; missed %d", got, c.Missed)
+	}
+	w.Unwatch(c)
+	send("red/app")
+	if len(c.Packets) != 3 || c.Missed != 3 || len(none.Packets) != 0 || none.Missed != 0 {
+		t.Errorf("%d packets, %d missed, %d of those that nobody wants", len(c.Packets), c.Missed, len(none.Packets))
+	}
+	w.Unwatch(none)
+	send("red/app")
+}

@@ -1,10 +1,7 @@
 package sim
 
 import (
-	"cmp"
-	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/plsim/plsim/dataplane/flowlog"
 	"github.com/plsim/plsim/sim/scenario"
@@ -25,18 +22,7 @@ func (p *player) flowLogs(f *scenario.FlowLogs, e *scenario.Expect) (outcome, er
 		return outcome{}, err
 	}
 	c := newComparison(e)
-	c.note("%s", Count(len(v.records), "record"))
-	for _, want := range e.Records {
-		if v.find(want) < 0 {
-			c.differ("expected a record with %s, saw none%s", describeRecord(want), v.nearest(want))
-		}
-	}
-	for _, unwanted := range e.Absent {
-		if i := v.find(unwanted); i >= 0 {
-			c.differ("expected no record with %s, saw %s", describeRecord(unwanted), v.text(&v.records[i]))
-		}
-	}
-	c.match("count of records", e.Count, fmt.Sprint(len(v.records)))
+	v.rows().compare(c, e.Records, e)
 	return c.outcome(), nil
 }
 
@@ -90,33 +76,13 @@ func (v *view) field(r *flowlog.Record, name string) (string, bool) {
 	return r.Values(v.format)[i], true
 }
 
-// find returns the index of the first record that has all the fields, or -1.
-func (v *view) find(want map[string]*scenario.Matcher) int {
-	return slices.IndexFunc(v.records, func(r flowlog.Record) bool { return v.held(&r, want) == len(want) })
-}
-
-// held counts the fields of a record that are as wanted.
-func (v *view) held(r *flowlog.Record, want map[string]*scenario.Matcher) int {
-	n := 0
-	for name, m := range want {
-		if value, ok := v.field(r, name); ok {
-			if held, _ := m.Match(value); held {
-				n++
-			}
-		}
+// rows returns the records as a step looks through them.
+func (v *view) rows() rows {
+	return rows{
+		what: "record", n: len(v.records),
+		field: func(i int, name string) (string, bool) { return v.field(&v.records[i], name) },
+		text:  func(i int) string { return v.text(&v.records[i]) },
 	}
-	return n
-}
-
-// nearest shows the record that has most of the wanted fields.
-func (v *view) nearest(want map[string]*scenario.Matcher) string {
-	if len(v.records) == 0 {
-		return ": the log is empty"
-	}
-	best := slices.MaxFunc(v.records, func(a, b flowlog.Record) int {
-		return cmp.Compare(v.held(&a, want), v.held(&b, want))
-	})
-	return "; the nearest is: " + v.text(&best)
 }
 
 func (v *view) text(r *flowlog.Record) string {
@@ -124,12 +90,4 @@ func (v *view) text(r *flowlog.Record) string {
 		return r.Text(flowlog.DefaultFormat)
 	}
 	return r.Text(v.format)
-}
-
-func describeRecord(want map[string]*scenario.Matcher) string {
-	var words []string
-	for _, name := range sortedKeys(want) {
-		words = append(words, name+" "+want[name].String())
-	}
-	return strings.Join(words, ", ")
 }

@@ -113,6 +113,10 @@ func (p *player) act(ctx context.Context, s *scenario.Step) (outcome, error) {
 		return p.flowLogs(s.FlowLogs, e)
 	case s.Drops != nil:
 		return p.drops(s.Drops, e)
+	case s.Capture != nil:
+		return p.capture(s.Capture)
+	case s.Captures != nil:
+		return p.captures(s.Captures, e)
 	case s.Metrics != nil:
 		return p.metrics(s.Metrics, e)
 	default:

@@ -17,6 +17,7 @@ import (
 	"github.com/plsim/plsim/dataplane/metrics"
 	"github.com/plsim/plsim/dataplane/packet"
 	"github.com/plsim/plsim/sim"
+	"github.com/plsim/plsim/sim/capture"
 	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/topology"
 	"github.com/plsim/plsim/topology/cloudwatch"
@@ -35,6 +36,8 @@ type stage struct {
 	records  []flowlog.Record
 	drops    [drop.NumReasons]uint64
 	counted  []metrics.Series
+	packets  []capture.Packet
+	missed   uint64
 	fault    error
 
 	waited    time.Duration
@@ -89,6 +92,12 @@ func (s *stage) Records(*topology.FlowLog) ([]flowlog.Record, error) {
 		s.records[i].Interface = app.NIC.FlowLog()
 	}
 	return s.records, s.fault
+}
+
+func (s *stage) Capture(string, []*topology.NIC, *capture.Filter) error { return s.fault }
+
+func (s *stage) Captured(string) ([]capture.Packet, uint64, error) {
+	return s.packets, s.missed, s.fault
 }
 
 func (s *stage) Drops([]*topology.NIC) ([drop.NumReasons]uint64, error) { return s.drops, s.fault }
@@ -268,6 +277,10 @@ func TestSteps(t *testing.T) {
 			step:  `{ drops: {}, expect: { reasons: { fragment: 3, ttl: 0 } } }`,
 			want:  "fragment 3",
 		}, {
+			name: "a capture",
+			step: `{ capture: { name: c, interfaces: [app, "${instance.app.network_interface}"], filter: tcp port 80 } }`,
+			want: "2 interfaces",
+		}, {
 			name:  "metrics",
 			stage: stage{counted: counted},
 			step:  `{ metrics: { namespace: AWS/NetworkELB, metric_name: NewFlowCount }, expect: { value: 3, datapoints: 1 } }`,
@@ -412,5 +425,39 @@ func TestInterrupted(t *testing.T) {
 	cancel()
 	if _, err := sim.Play(ctx, l.Scenario, l.Lab, &stage{lab: l.Lab, pinged: silence()}, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestCaptures: packets are looked for by their fields; a capture that lacks some
+// proves nothing.
+func TestCaptures(t *testing.T) {
+	spec := packet.Spec{
+		Src: netip.MustParseAddrPort("10.0.0.4:40000"), Dst: netip.MustParseAddrPort("10.0.0.5:80"), Proto: packet.TCP, Flags: packet.SYN, MSS: 8961,
+	}
+	f := packet.NewFrame()
+	spec.Build(f)
+	s := &stage{packets: []capture.Packet{{Interface: "lab/app", Out: true, Drop: "mtu", Frame: f.Ethernet()}}}
+	begin := "  - capture: { name: c, interfaces: [app] }\n"
+	for step, want := range map[string]string{
+		`{ captures: { capture: c }, expect: { packets: [{ interface: lab/app, direction: egress, dstport: 80, flags: S, mss: { at_most: 8961 } }], absent: [{ drop: "" }], count: 1 } }`: "",
+		`{ captures: { capture: c }, expect: { packets: [{ flags: S. }] } }`: "expected a packet with flags S., saw none; the nearest is: interface lab/app, direction egress, protocol tcp, srcaddr 10.0.0.4, srcport 40000, " +
+			"dstaddr 10.0.0.5, dstport 80, flags S, seq 0, window 0, mss 8961, ttl 64, length 44, 0 bytes of payload, drop mtu",
+		`{ captures: { capture: c }, expect: { absent: [{ ttl: 64 }], count: 2 } }`: "expected no packet with ttl 64, saw interface lab/app",
+	} {
+		res, err := play(t, s, begin+"  - "+step+"\n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(res.Steps[1].Differences, "\n"); !strings.HasPrefix(got, want) || want == "" && got != "" {
+			t.Errorf("%s:\n%s", step, got)
+		}
+	}
+	s.missed = 3
+	res, err := play(t, s, begin+"  - { captures: { capture: c }, expect: { absent: [{ dstport: 81 }] } }\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(res.Steps[1].Differences, "\n"); got != "the capture is full and lacks 3 more packets: give it a narrower filter" {
+		t.Error(got)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/flowlog"
+	"github.com/plsim/plsim/sim/capture"
 	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/topology"
 	"github.com/plsim/plsim/topology/cloudwatch"
@@ -45,6 +46,11 @@ type World interface {
 	Records(log *topology.FlowLog) ([]flowlog.Record, error)
 	// Drops counts the dropped packets of the interfaces, by reason.
 	Drops(nics []*topology.NIC) ([drop.NumReasons]uint64, error)
+	// Capture begins to capture what a filter lets through of the packets at some interfaces.
+	Capture(name string, nics []*topology.NIC, f *capture.Filter) error
+	// Captured returns the packets of a capture up to now, and how many more it had no
+	// room for.
+	Captured(name string) ([]capture.Packet, uint64, error)
 	// Metrics returns what CloudWatch would have of the lab up to now.
 	Metrics() ([]cloudwatch.Series, error)
 	// Explain says in lines for people which way a first packet would take now

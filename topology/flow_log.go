@@ -211,7 +211,10 @@ func (b *builder) logScope(path string, f *FlowLog) (ok bool) {
 		}
 		f.scopes, network = []string{s.ID}, s.network
 	default:
-		n, err := b.interfaceRef(f.ENIID)
+		n, err := b.NetworkInterface(f.ENIID)
+		if err == nil && (n.Kind == dataplane.Resolver || n.Kind == dataplane.OnPremises) {
+			err = fmt.Errorf("%s has no flow logs", n.Label)
+		}
 		if err != nil {
 			b.problems.add(at(path, "eni_id"), "%v", err)
 			return false
@@ -220,23 +223,4 @@ func (b *builder) logScope(path string, f *FlowLog) (ok bool) {
 	}
 	f.Account = network.OwnerID
 	return true
-}
-
-// interfaceRef finds a network interface by its ID, its label or its instance's name.
-func (b *builder) interfaceRef(ref string) (*NIC, error) {
-	known := []string{}
-	for _, n := range b.NICs {
-		switch n.Kind {
-		case dataplane.Resolver, dataplane.OnPremises:
-			continue
-		}
-		if ref == n.ID || ref == n.Label {
-			return n, nil
-		}
-		known = append(known, n.Label)
-	}
-	if h, err := b.find.hosts.find("", ref); err == nil {
-		return h.NIC, nil
-	}
-	return nil, fmt.Errorf("there is no network interface %q%s", ref, hint(ref, known))
 }

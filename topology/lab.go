@@ -1,8 +1,6 @@
 package topology
 
 import (
-	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -381,16 +379,4 @@ func (l *Lab) SecurityGroup(name string) (*SecurityGroup, error) {
 		return nil, err
 	}
 	return g.SecurityGroup, nil
-}
-
-// Interface finds a network interface, deleted ones included, by its ID.
-func (l *Lab) Interface(id string) (*NIC, error) {
-	known := map[string]*NIC{}
-	for _, n := range l.NICs {
-		known[n.ID] = n
-	}
-	if n, ok := known[id]; ok {
-		return n, nil
-	}
-	return nil, fmt.Errorf("there is no network interface %q%s", id, near(id, slices.Collect(maps.Keys(known))))
 }

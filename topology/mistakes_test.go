@@ -38,7 +38,7 @@ var mistakes = []struct {
 	{"flow log of what is not there", "\nvpcs:\n", "\nflow_logs: { a: { vpc_id: provder }, b: { subnet_id: provider/c }, c: { eni_id: ap } }\nvpcs:\n", []string{
 		`flow_logs.a.vpc_id: there is no VPC "provder"; did you mean provider?`,
 		`flow_logs.b.subnet_id: VPC provider has no subnet "c"; choose from a, b`,
-		`flow_logs.c.eni_id: there is no network interface "ap"; there are 9 others`}},
+		`flow_logs.c.eni_id: there is no network interface "ap"; did you mean app?`}},
 	{"flow log's words", "\nvpcs:\n", "\nflow_logs: { a: { vpc_id: provider, traffic_type: REJCT, max_aggregation_interval: 61, destination_options: { file_format: csv }, log_format: \"${srcadr} start ${end} ${end}\" } }\nvpcs:\n", []string{
 		`flow_logs.a.destination_options.file_format: "csv" is not a file format; choose from parquet, plain-text`,
 		`flow_logs.a.log_format: "${srcadr}" is not a field of flow logs; did you mean srcaddr?`,

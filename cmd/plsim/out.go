@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,6 +10,8 @@ import (
 	"strconv"
 
 	"github.com/plsim/plsim/sim"
+	"github.com/plsim/plsim/sim/capture"
+	"github.com/plsim/plsim/sim/emulate"
 	"github.com/plsim/plsim/sim/flowlogs"
 	"github.com/plsim/plsim/sim/report"
 )
@@ -138,6 +141,31 @@ func (r *runner) keep(s source) (*archive, error) {
 func exists(name string) bool {
 	_, err := os.Lstat(name)
 	return err == nil
+}
+
+// capture keeps what a capture has come to, in a file for Wireshark.
+func (k *archive) capture(r emulate.Recording) error {
+	dir := filepath.Join(k.dir, "captures")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	f, err := os.Create(filepath.Join(dir, r.Name+".pcapng"))
+	if err != nil {
+		return err
+	}
+	comment := ""
+	if r.Missed > 0 {
+		comment = fmt.Sprintf("%d more packets had no room in memory", r.Missed)
+	}
+	buffer := bufio.NewWriter(f)
+	w := capture.NewPcapng(buffer, r.Began, comment)
+	for _, name := range r.Interfaces {
+		w.Interface(name)
+	}
+	for i := range r.Packets {
+		w.Packet(&r.Packets[i])
+	}
+	return errors.Join(w.Close(), buffer.Flush(), f.Close())
 }
 
 // close completes the files; the result is among them.

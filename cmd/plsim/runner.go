@@ -87,6 +87,7 @@ func (r *runner) play(ctx context.Context, s source, scale int, k *archive) (*si
 	opts := emulate.Options{Seed: seed, TimeScale: scale}
 	if k != nil {
 		opts.Logs, opts.CompleteLog = k.logs, r.flags.out.log == fullLog
+		opts.Captures = k.capture
 	}
 	if dir, err := filepath.Abs(filepath.Dir(s.file)); err == nil && s.file != "-" {
 		opts.ScenarioDir = dir

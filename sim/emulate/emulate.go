@@ -46,6 +46,9 @@ type World struct {
 	checks    *checks
 	kept      map[string]net.Conn // connections that steps go on with
 
+	captures []*watching
+	record   func(Recording) error // may be nil
+
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 	fault  error // of the engine; read after wg.Wait
@@ -61,6 +64,8 @@ type Options struct {
 	ScenarioDir string
 	// Logs takes the records of flow logs away; nil keeps them for the steps only.
 	Logs Delivery
+	// Captures takes away what was captured, when the lab has come to its end; may be nil.
+	Captures func(Recording) error
 	// CompleteLog also makes records of what AWS has none of.
 	CompleteLog bool
 	// Patience is how long an instance's program may take until it answers on
@@ -83,6 +88,7 @@ func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 	w.names.Store(lab.Names())
 	w.backends.Store(lab.Backends())
 	w.logs = newLogs(lab, w.began, opts.Logs)
+	w.record = opts.Captures
 
 	settings := dataplane.DefaultSettings()
 	settings.Seed = opts.Seed
@@ -372,5 +378,5 @@ func (w *World) Close() error {
 	for _, n := range w.nodes {
 		n.ns.Close()
 	}
-	return errors.Join(w.fault, w.endLogs())
+	return errors.Join(w.fault, w.endLogs(), w.endCaptures())
 }

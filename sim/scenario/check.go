@@ -36,6 +36,7 @@ type checker struct {
 	broken   map[string]bool
 	unmade   map[string]string // endpoints that a step does not come to make, and why; "" where that has been said
 	kept     []string          // connections that the steps so far have kept
+	captured []string          // captures that they have begun
 	mistakes Mistakes
 }
 
@@ -146,6 +147,10 @@ func (c *checker) step(path string, s *Step) {
 		if p := join(at, "interface"); c.src.Has(p) {
 			c.networkInterface(p, s.Drops.Interface)
 		}
+	case "capture":
+		c.capture(at, s.Capture)
+	case "captures":
+		c.reference(join(at, "capture"), "capture", s.Captures.Capture, c.captured)
 	case "metrics":
 		c.metrics(at, s.Metrics)
 	}

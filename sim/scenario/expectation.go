@@ -9,6 +9,7 @@ import (
 
 	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/flowlog"
+	"github.com/plsim/plsim/sim/capture"
 	"github.com/plsim/plsim/topology"
 )
 
@@ -76,8 +77,13 @@ func (c *checker) expect(path, action string, e *Expect) {
 			c.wrong(join(join(path, "reasons"), name), "no drop reason has this name%s", hint(name, known))
 		}
 	}
-	c.records(join(path, "records"), e.Records)
-	c.records(join(path, "absent"), e.Absent)
+	c.rows(join(path, "records"), "record", flowlog.Fields(), e.Records)
+	c.rows(join(path, "packets"), "packet", capture.FieldNames(), e.Packets)
+	if action == "captures" {
+		c.rows(join(path, "absent"), "packet", capture.FieldNames(), e.Absent)
+	} else {
+		c.rows(join(path, "absent"), "record", flowlog.Fields(), e.Absent)
+	}
 }
 
 // actionsWith returns the actions that a key of expect is for.
@@ -97,15 +103,17 @@ func whatToExpect(action string) string {
 	return action + " has nothing to expect"
 }
 
-func (c *checker) records(path string, records []map[string]*Matcher) {
-	for i, r := range records {
+// rows checks records of flow logs, or packets, by the names of their fields.
+func (c *checker) rows(path, what string, known []string, rows []map[string]*Matcher) {
+	of := map[string]string{"record": "flow log", "packet": "packet"}[what]
+	for i, r := range rows {
 		p := item(path, i)
 		if len(r) == 0 {
-			c.wrong(p, "the record is empty: name at least one field of it")
+			c.wrong(p, "the %s is empty: name at least one field of it", what)
 		}
 		for name := range r {
-			if known := flowlog.Fields(); !slices.Contains(known, name) {
-				c.wrong(join(p, name), "no field of a flow log has this name%s", hint(name, known))
+			if !slices.Contains(known, name) {
+				c.wrong(join(p, name), "no field of a %s has this name%s", of, hint(name, known))
 			}
 		}
 	}

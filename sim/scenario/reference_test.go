@@ -10,6 +10,7 @@ import (
 
 	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/flowlog"
+	"github.com/plsim/plsim/sim/capture"
 	"github.com/plsim/plsim/topology"
 )
 
@@ -80,6 +81,12 @@ func reference() string {
 	r.line("\n## Fields of flow log records\n")
 	r.line("In AWS's order; keys in `expect.records` and `expect.absent`. The default format, which failed steps print, has the first %d.\n", len(flowlog.DefaultFormat))
 	r.line("%s", code(flowlog.Fields()...))
+	r.line("\n## Fields of captured packets\n")
+	r.line("Keys in `expect.packets`, and in `expect.absent` of `captures`. A packet lacks those that its protocol does not have.\n")
+	r.table("Field", "Is")
+	for _, f := range capture.Fields() {
+		r.row(code(f.Name), f.Doc)
+	}
 	return r.String()
 }
 

@@ -71,6 +71,8 @@ type Step struct {
 	TargetHealth *TargetHealth  `yaml:"target_health,omitempty" doc:"Read the health of a target group's targets."`
 	FlowLogs     *FlowLogs      `yaml:"flow_logs,omitempty" doc:"Read the VPC flow logs of an interface, or a flow log."`
 	Drops        *Drops         `yaml:"drops,omitempty" doc:"Read the counters of dropped packets."`
+	Capture      *Capture       `yaml:"capture,omitempty" doc:"Begin to capture packets at network interfaces, until the end of the story."`
+	Captures     *Captures      `yaml:"captures,omitempty" doc:"Read what a capture has, up to now."`
 
 	Metrics *Metrics `yaml:"metrics,omitempty" doc:"Read a metric of CloudWatch, up to now (F1.54, F1.55, F2.69)."`
 
@@ -204,6 +206,18 @@ type Drops struct {
 	Interface string `yaml:"interface,omitempty" doc:"eni-… of the interface at which the packets died. Default: the whole lab."`
 }
 
+// Capture captures packets.
+type Capture struct {
+	Name       string   `yaml:"name" doc:"Name of the capture, for steps that read it, and of the file that plsim run --out keeps."`
+	Interfaces []string `yaml:"interfaces" doc:"Network interfaces to look at: an instance's name, vpc_endpoint.NAME.ZONE, load_balancer.NAME.ZONE, or eni-…"`
+	Filter     string   `yaml:"filter,omitempty" doc:"Which packets to keep, in tcpdump's language: tcp port 80 and tcp[tcpflags] & tcp-syn != 0. Default: all."`
+}
+
+// Captures reads packets.
+type Captures struct {
+	Capture string `yaml:"capture" doc:"Capture, by the name that an earlier step gave it."`
+}
+
 // Expect says what must hold. Each action has its own fields; the others are a
 // mistake in the scenario.
 type Expect struct {
@@ -230,8 +244,9 @@ type Expect struct {
 	ReasonCodes map[string]*Matcher `yaml:"reason_codes,omitempty" doc:"Reason code of each target, such as Target.FailedHealthChecks; empty where it is healthy (F2.54). target_health."`
 
 	Records []map[string]*Matcher `yaml:"records,omitempty" doc:"Flow log records that must be there, by field name. flow_logs."`
-	Absent  []map[string]*Matcher `yaml:"absent,omitempty" doc:"Flow log records that must not. flow_logs."`
-	Count   *Matcher              `yaml:"count,omitempty" doc:"How many records there are. flow_logs."`
+	Absent  []map[string]*Matcher `yaml:"absent,omitempty" doc:"Flow log records or packets that must not. flow_logs, captures."`
+	Count   *Matcher              `yaml:"count,omitempty" doc:"How many records or packets there are. flow_logs, captures."`
+	Packets []map[string]*Matcher `yaml:"packets,omitempty" doc:"Packets that must be in the capture, by field name. captures."`
 
 	Value      *Matcher `yaml:"value,omitempty" doc:"The statistic. metrics."`
 	Datapoints *Matcher `yaml:"datapoints,omitempty" doc:"In how many periods there was anything to report; 0 where nothing is reported. metrics."`

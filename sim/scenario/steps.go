@@ -50,6 +50,8 @@ var expectable = map[string][]string{
 	"target_health": {"states", "reason_codes"},
 	"flow_logs":     {"records", "absent", "count"},
 	"drops":         {"reasons"},
+	"capture":       nil,
+	"captures":      {"packets", "absent", "count"},
 	"metrics":       {"value", "datapoints"},
 }
 
@@ -163,6 +165,10 @@ func (s *Step) Title() string {
 			return "The packets dropped at " + s.Drops.Interface
 		}
 		return "The packets dropped"
+	case "capture":
+		return "Packets are captured at " + strings.Join(s.Capture.Interfaces, ", ")
+	case "captures":
+		return "The packets of capture " + s.Captures.Capture
 	case "metrics":
 		return "The metric " + s.Metrics.MetricName
 	}

@@ -27,6 +27,8 @@ func TestActionsAndTitles(t *testing.T) {
 		{"wait: 90s", "wait", "1m30s pass"},
 		{"flow_logs: { interface: eni-1 }", "flow_logs", "The flow log of eni-1"},
 		{"drops: {}", "drops", "The packets dropped"},
+		{"capture: { name: c, interfaces: [a, b] }", "capture", "Packets are captured at a, b"},
+		{"captures: { capture: c }", "captures", "The packets of capture c"},
 		{"drops: { interface: eni-1 }", "drops", "The packets dropped at eni-1"},
 		{"name: A name\n  wait: 1s", "wait", "A name"},
 		{"within: 1s", "", "Nothing"},

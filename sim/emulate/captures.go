@@ -1,0 +1,93 @@
+package emulate
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/plsim/plsim/dataplane"
+	"github.com/plsim/plsim/dataplane/clock"
+	"github.com/plsim/plsim/dataplane/drop"
+	"github.com/plsim/plsim/dataplane/flow"
+	"github.com/plsim/plsim/sim/capture"
+	"github.com/plsim/plsim/topology"
+)
+
+// captureRoom is how many bytes of memory one capture may take.
+const captureRoom = 64 << 20
+
+// Recording is what a capture has come to.
+type Recording struct {
+	Name       string
+	Began      time.Time // moment 0 of the lab
+	Interfaces []string  // that it looked at, by label
+	Packets    []capture.Packet
+	Missed     uint64 // how many more there was no room for
+}
+
+// watching is a capture that goes on.
+type watching struct {
+	name string
+	nics []*topology.NIC
+	*dataplane.Capture
+}
+
+// Capture implements [sim.World].
+func (w *World) Capture(name string, nics []*topology.NIC, f *capture.Filter) error {
+	c := &watching{name, nics, &dataplane.Capture{Keep: f.Match, Room: captureRoom}}
+	w.captures = append(w.captures, c)
+	return w.engine.Do(func(walk *dataplane.Walk, _ clock.Time) {
+		for _, nic := range nics {
+			walk.Watch(c.Capture, nic.Index)
+		}
+	})
+}
+
+// Captured implements [sim.World].
+func (w *World) Captured(name string) (packets []capture.Packet, missed uint64, err error) {
+	for _, c := range w.captures {
+		if c.name != name {
+			continue
+		}
+		var seen []dataplane.Seen
+		err = w.engine.Do(func(*dataplane.Walk, clock.Time) { seen, missed = c.Packets, c.Missed })
+		return c.packets(seen), missed, err
+	}
+	return nil, 0, fmt.Errorf("there is no capture %q", name)
+}
+
+// packets says of packets what people call the interfaces at which they were seen.
+func (c *watching) packets(seen []dataplane.Seen) []capture.Packet {
+	about := map[dataplane.InterfaceID]*topology.NIC{}
+	for _, nic := range c.nics {
+		about[nic.Index] = nic
+	}
+	packets := make([]capture.Packet, len(seen))
+	for i, s := range seen {
+		p := capture.Packet{Time: s.Time, Interface: about[s.At].Label, Out: s.Way == flow.Egress, Frame: s.Frame}
+		if s.Why != drop.None {
+			p.Drop = s.Why.String()
+		}
+		packets[i] = p
+	}
+	return packets
+}
+
+// endCaptures hands over what was captured. The walk has come to rest.
+func (w *World) endCaptures() error {
+	if w.record == nil {
+		return nil
+	}
+	var errs []error
+	for _, c := range w.captures {
+		r := Recording{Name: c.name, Began: w.began, Packets: c.packets(c.Packets), Missed: c.Missed}
+		for _, nic := range c.nics {
+			r.Interfaces = append(r.Interfaces, nic.Label)
+		}
+		if err := w.record(r); err != nil {
+			errs = append(errs, &DeliveryError{err})
+		}
+	}
+	w.captures = nil
+	return errors.Join(errs...)
+}
