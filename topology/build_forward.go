@@ -152,8 +152,13 @@ func (l *Lab) ModifyListener(name string, port int, a *Action) error {
 		return err
 	}
 	before := lb.forwards[i].shares
-	lb.forwards = slices.Clone(lb.forwards)
-	lb.forwards[i] = f
+	grown := *lb
+	grown.forwards = slices.Clone(lb.forwards)
+	grown.forwards[i] = f
+	if why := grown.crowded(); why != "" {
+		return Problems{{Msg: why}}
+	}
+	lb.forwards = grown.forwards
 	for _, s := range f.shares {
 		c := dataplane.Closure{Group: s.number, Balancer: lb.number, Listener: uint16(port)}
 		pending := slices.IndexFunc(lb.endings, func(e ending) bool { return e.closure == c && e.at > l.now })
