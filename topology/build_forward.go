@@ -60,6 +60,9 @@ func (l *Lab) forward(lb *balancer, listener *Listener, a *Action) (f forwarding
 			if slices.ContainsFunc(f.shares, func(s share) bool { return s.pool == p }) {
 				problems.add(at(path, "arn"), "target group %s is listed twice", p.name)
 			}
+			if len(f.shares) > 0 && f.shares[0].family != p.family { // F2.12
+				problems.add(at(path, "arn"), "target groups %s and %s have different ip_address_types: those of one action have the same", f.shares[0].name, p.name)
+			}
 			f.shares = append(f.shares, share{p, weight})
 		})
 		f.sticky = a.Forward.Stickiness.check(&problems, listener)
@@ -151,6 +154,7 @@ func (l *Lab) ModifyListener(name string, port int, a *Action) error {
 	if err != nil {
 		return err
 	}
+	f.rules = lb.forwards[i].rules
 	before := lb.forwards[i].shares
 	grown := *lb
 	grown.forwards = slices.Clone(lb.forwards)
