@@ -47,6 +47,9 @@ func (b *builder) addGroups() {
 			g.complete()
 		})
 	}
+	if len(groups) > maxAllGroups {
+		b.problems.add("vpcs", "%d security groups: a Region takes %d at most", len(groups), maxAllGroups)
+	}
 	for _, g := range groups {
 		b.addRules(g, ingress, g.Ingress)
 		b.addRules(g, egress, g.Egress)
@@ -93,8 +96,8 @@ func (l *Lab) admit(g *group, d direction, permissions []permission, path string
 				n++
 			}
 		}
-		if n > maxRules {
-			problems.add("", "%d %s rules of %s for %s: a security group takes %d at most", n, d, g.name, f.name, maxRules)
+		if most := l.spec.Settings.RulesPerGroup; n > most {
+			problems.add("", "%d %s rules of %s for %s: a security group takes %d at most%s", n, d, g.name, f.name, most, raise("rules_per_security_group", most, maxRules))
 			break
 		}
 	}

@@ -86,6 +86,7 @@ func (c *compiler) nic(n *NIC) dataplane.Interface {
 	if !n.open {
 		i.Ingress, i.Egress = c.rules(ingress, n.groups), c.rules(egress, n.groups)
 	}
+	i.Tracking = n.tracking.timeouts()
 	c.border(n, &i)
 	switch n.Kind {
 	case dataplane.Resolver:

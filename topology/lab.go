@@ -147,7 +147,8 @@ type NIC struct {
 	ready    clock.Time // Kind Endpoint: from when on it carries what its endpoint may
 	subnet   uint16     // number within the lab
 	groups   []*group
-	open     bool // no groups at all: everything allowed (F2.63)
+	tracking *ConnectionTracking // nil: AWS's defaults
+	open     bool                // no groups at all: everything allowed (F2.63)
 	balancer *balancer
 }
 

@@ -50,7 +50,7 @@ type VPCPeeringConnection struct {
 // OnPremises is a network outside AWS. A VPN connection leads there.
 type OnPremises struct {
 	CIDRBlock string               `yaml:"cidr_block" doc:"IPv4 CIDR block, /16 to /28."`
-	Hosts     map[string]*Instance `yaml:"hosts,omitempty" doc:"Hosts, by name: like instances, without id, subnet_id, ipv6_addresses and vpc_security_group_ids."`
+	Hosts     map[string]*Instance `yaml:"hosts,omitempty" doc:"Hosts, by name: like instances, without id, subnet_id, ipv6_addresses, vpc_security_group_ids and connection_tracking_specification."`
 }
 
 // VPNGateway is an aws_vpn_gateway: a VPC's end of VPN connections.
