@@ -70,7 +70,7 @@ type Interface struct {
 	// Tracking are the timeouts of the groups' memory where they are the interface's
 	// own (F3.14); nil: those of Settings.
 	Tracking *conntrack.Timeouts
-	Exempt          bool            // never filtered: the resolver (F3.5, F3.22)
+	Exempt   bool // never filtered: the resolver (F3.5, F3.22)
 	// What holds for all of the subnet: its network ACL, where nil allows
 	// everything, and the routes beside the VPC's own, longest prefix first.
 	ACLIngress, ACLEgress *filter.ACL
