@@ -49,7 +49,8 @@ const (
 	OnPremises             // a host's outside AWS
 	Resolver               // the VPC resolver at base+2
 	Endpoint               // one zone's interface of an interface endpoint
-	Node                   // one zone's node of a load balancer
+	Node                   // one zone's node of a Network Load Balancer
+	Proxy                  // one zone's node of an Application Load Balancer: a device like an instance's
 )
 
 // Interface is a network interface of the lab: a port of the fabric.

@@ -12,7 +12,12 @@ func (g *TargetGroup) udp() bool { return g.Protocol == "UDP" || g.Protocol == "
 
 // poolAttributes completes and checks what can be modified of a target group.
 func (b *builder) poolAttributes(path string, g *TargetGroup) {
-	on := g.udp() || g.TargetType != "ip" // F2.24
+	b.fixedAttributes(path, g)
+	b.completeAttributes(path, g)
+}
+
+func (b *builder) completeAttributes(path string, g *TargetGroup) {
+	on := g.udp() || g.TargetType != "ip" && g.Protocol != "HTTP" // F2.24
 	g.PreserveClientIP = cmp.Or(g.PreserveClientIP, &on)
 	if g.udp() && !*g.PreserveClientIP {
 		b.problems.add(at(path, "preserve_client_ip"), "cannot be false for %s: AWS always preserves there, except towards PrivateLink clients", g.Protocol)
@@ -127,7 +132,7 @@ func (l *Lab) CheckLoadBalancerAttributes(name string, a *LoadBalancerAttributes
 
 // modifiedBalancer finds a load balancer, and returns what it becomes with attributes.
 func (l *Lab) modifiedBalancer(name string, a *LoadBalancerAttributes) (*balancer, *LoadBalancer, error) {
-	lb, err := find("load balancer", l.find.balancers, name)
+	lb, err := l.networkBalancer(name)
 	switch {
 	case err != nil:
 		return nil, nil, err

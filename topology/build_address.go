@@ -47,6 +47,11 @@ func (b *builder) addAddresses() {
 			lb.nodes = append(lb.nodes, b.addNode(lb, s))
 		}
 	}
+	for _, p := range b.pools {
+		if p.TargetType == "alb" {
+			b.addTargets(p)
+		}
+	}
 	for _, n := range b.NICs {
 		n.Addrs = byFamily(n.Addrs) // designated IPv6 addresses may have come before an allotted IPv4 one
 	}
@@ -62,7 +67,11 @@ func (b *builder) addAddresses() {
 
 // addNode makes a load balancer's node in a subnet, with its addresses (F2.1).
 func (b *builder) addNode(lb *balancer, s *subnet) *NIC {
-	n := b.addNIC(&NIC{Kind: dataplane.Node, Label: "load_balancer." + lb.name + "." + s.zone.Name, balancer: lb, groups: lb.groups, open: len(lb.SecurityGroups) == 0}, at(at(lb.path, "nodes"), s.name))
+	kind := dataplane.Node
+	if lb.application() {
+		kind = dataplane.Proxy
+	}
+	n := b.addNIC(&NIC{Kind: kind, Label: "load_balancer." + lb.name + "." + s.zone.Name, balancer: lb, groups: lb.groups, open: len(lb.SecurityGroups) == 0}, at(at(lb.path, "nodes"), s.name))
 	b.attach(n, s)
 	b.allot(n, s, lb.blocks, lb.path)
 	return n

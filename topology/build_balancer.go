@@ -8,15 +8,18 @@ import (
 	"strings"
 )
 
-// laterProtocols are AWS's, but not yet plsim's.
-var laterProtocols = []string{"HTTP", "HTTPS", "GENEVE"}
+// Protocols of the listeners of a kind of load balancer, and of target groups.
+var (
+	networkProtocols     = []string{"TCP", "UDP", "TCP_UDP", "TLS"}
+	applicationProtocols = []string{"HTTP", "HTTPS"}
+	poolProtocols        = append(slices.Clone(networkProtocols), "HTTP")
+)
 
 // quic are the protocols that stay out of a lab (F2.13).
 var quic = []string{"QUIC", "TCP_QUIC"}
 
 // protocol checks the protocol of a listener or a target group.
-func (b *builder) protocol(path, protocol string) bool {
-	choices := []string{"TCP", "UDP", "TCP_UDP", "TLS"}
+func (b *builder) protocol(path, protocol string, choices []string) bool {
 	switch {
 	case protocol == "":
 		b.problems.add(path, "is missing: choose from %s", strings.Join(choices, ", "))
@@ -24,8 +27,8 @@ func (b *builder) protocol(path, protocol string) bool {
 		return true
 	case slices.Contains(quic, protocol):
 		b.problems.add(path, "%s is left out of plsim: it is routed by connection ID, and whether it works behind PrivateLink is not known; choose from %s", protocol, strings.Join(choices, ", "))
-	case slices.Contains(laterProtocols, protocol):
-		b.problems.add(path, "%s is not supported yet; choose from %s", protocol, strings.Join(choices, ", "))
+	case protocol == "HTTPS": // of a target group
+		b.problems.add(path, "HTTPS is left out of plsim: application load balancers speak HTTP in clear with their targets; choose from %s", strings.Join(choices, ", "))
 	default:
 		b.problems.add(path, "%q is not a protocol here%s", protocol, hint(protocol, choices))
 	}
@@ -51,35 +54,42 @@ func (b *builder) addPools() {
 		b.find.pools[name] = p
 
 		b.elbName(path, "target group", name)
-		b.protocol(at(path, "protocol"), spec.Protocol)
+		b.protocol(at(path, "protocol"), spec.Protocol, poolProtocols)
 		b.port(at(path, "port"), spec.Port)
 		b.poolAttributes(path, spec)
 		if spec.HealthCheck == nil {
 			spec.HealthCheck = new(HealthCheck)
 		}
-		b.healthCheck(at(path, "health_check"), spec.HealthCheck)
-		switch spec.TargetType {
-		case "alb", "lambda":
-			b.problems.add(at(path, "target_type"), "%s is not supported yet; choose from instance, ip", spec.TargetType)
+		b.healthCheck(at(path, "health_check"), spec)
+		if spec.TargetType == "lambda" {
+			b.problems.add(at(path, "target_type"), "lambda is for functions, and a lab has none; choose from instance, ip, alb")
 			return
 		}
-		if !b.choice(at(path, "target_type"), &spec.TargetType, "a target type", "instance", "ip") {
+		if !b.choice(at(path, "target_type"), &spec.TargetType, "a target type", "instance", "ip", "alb") {
 			return
 		}
 		b.poolFamily(p)
-		if p.network = b.poolNetwork(path, p); p.network == nil {
-			return
+		if spec.TargetType == "alb" {
+			b.frontPool(p)
+		} else if p.network = b.poolNetwork(path, p); p.network != nil {
+			b.addTargets(p)
 		}
-		elements(&b.problems, at(path, "targets"), spec.Targets, func(path string, t *Target) {
-			m, problems := b.member(p, t)
+	})
+}
+
+// addTargets registers the targets of a group that the file names.
+func (b *builder) addTargets(p *pool) {
+	elements(&b.problems, at(p.path, "targets"), p.Targets, func(path string, t *Target) {
+		members, problems := b.membersOf(p, t)
+		for _, m := range members {
 			if len(problems) == 0 {
 				problems = b.zoned(p, &m, t.AvailabilityZone)
 			}
 			if len(problems) == 0 {
 				problems = p.register(m)
 			}
-			b.problems.under(path, problems)
-		})
+		}
+		b.problems.under(path, problems)
 	})
 }
 
@@ -159,15 +169,30 @@ func (b *builder) plausible(n *Network, p *pool, t *Target) bool {
 	return err == nil && h.Network == n
 }
 
-// member resolves a target. The problems' paths are relative to it.
-func (l *Lab) member(p *pool, t *Target) (m member, problems Problems) {
+// membersOf resolves a target: it is one member of its group, and an Application
+// Load Balancer one for each of its nodes. The problems' paths are relative to it.
+func (l *Lab) membersOf(p *pool, t *Target) (members []member, problems Problems) {
 	if t.Port < 0 || t.Port > 65535 {
 		problems.add("port", "%d is not a port: give one from 1 to 65535, or leave it out for the group's", t.Port)
 	}
-	m.port, m.family = uint16(t.Port), p.family
+	m := member{port: uint16(t.Port), family: p.family}
 	if t.Port == 0 {
 		m.port = uint16(p.Port)
 	}
+	if p.TargetType == "alb" {
+		nodes := l.frontNodes(&problems, p, t.TargetID, int(m.port))
+		for _, n := range nodes {
+			m.node = n
+			members = append(members, m)
+		}
+		return members, problems
+	}
+	l.resolve(&problems, p, t, &m)
+	return []member{m}, problems
+}
+
+// resolve finds the instance or the address that a target names.
+func (l *Lab) resolve(problems *Problems, p *pool, t *Target, m *member) {
 	bad := func(format string, args ...any) { problems.add("target_id", format, args...) }
 	a, err := netip.ParseAddr(t.TargetID)
 	switch {
@@ -178,6 +203,8 @@ func (l *Lab) member(p *pool, t *Target) (m member, problems Problems) {
 	case p.TargetType == "instance":
 		h, err := l.find.hosts.find(p.network.Name, t.TargetID)
 		switch {
+		case err != nil && l.spec.LoadBalancers[t.TargetID] != nil:
+			bad("%s is a load balancer, but target_type is instance: set target_type: alb", t.TargetID)
 		case err != nil:
 			bad("%v", err)
 		case h.Network != p.network:
@@ -209,7 +236,6 @@ func (l *Lab) member(p *pool, t *Target) (m member, problems Problems) {
 			bad("%s is in no subnet of VPC %s", a, p.network.Name)
 		}
 	}
-	return m, problems
 }
 
 // subnetOf returns the subnet of a network that an address belongs to.
@@ -229,8 +255,11 @@ func (l *Lab) subnetOf(n *Network, a netip.Addr) *subnet {
 
 // register adds a target to the group. The problems' paths are relative to the target.
 func (p *pool) register(m member) (problems Problems) {
-	if p.index(m) >= 0 {
+	switch {
+	case p.index(m) >= 0:
 		problems.add("", "is registered twice with port %d", m.port)
+	case m.node != nil && slices.ContainsFunc(p.members, func(o member) bool { return o.node.balancer != m.node.balancer || o.port != m.port }):
+		problems.add("", "target group %s has its target, %s: with target_type alb it takes one (F2.22a)", p.name, p.nameOf(p.members[0]))
 	}
 	if len(problems) == 0 {
 		m.health = new(health)
@@ -255,18 +284,21 @@ func (b *builder) addBalancers() {
 		b.elbName(path, "load balancer", name)
 		b.ids.balancer(&b.problems, path, &spec.ID)
 		lb.dnsName = strings.ToLower(fmt.Sprintf("%s-%s.elb.%s.amazonaws.com", name, spec.ID, b.Region))
-		switch spec.LoadBalancerType {
-		case "application", "gateway":
-			b.problems.add(at(path, "load_balancer_type"), "%s is not supported; only network is", spec.LoadBalancerType)
-		default:
-			b.choice(at(path, "load_balancer_type"), &spec.LoadBalancerType, "a load balancer type", "network")
+		if spec.LoadBalancerType == "gateway" {
+			b.problems.add(at(path, "load_balancer_type"), "gateway is left out of plsim; choose from network, application")
+		} else {
+			b.choice(at(path, "load_balancer_type"), &spec.LoadBalancerType, "a load balancer type", "network", "application")
 		}
 		orTrue(&spec.Internal)
 		if !*spec.Internal {
 			b.problems.add(at(path, "internal"), "cannot be false: a lab has no internet to face")
 		}
-		b.balancerAttributes(path, &spec.LoadBalancerAttributes)
-		b.choice(at(path, "enforce_security_group_inbound_rules_on_private_link_traffic"), &spec.EnforceSG, "a setting", "on", "off")
+		if lb.application() {
+			b.applicationSettings(path, spec)
+		} else {
+			b.balancerAttributes(path, &spec.LoadBalancerAttributes)
+			b.choice(at(path, enforceSG), &spec.EnforceSG, "a setting", "on", "off")
+		}
 
 		lb.zones = b.subnetRefs(at(path, "subnets"), "load balancer "+name, nil, spec.Subnets)
 		if len(lb.zones) > 0 {
@@ -277,8 +309,16 @@ func (b *builder) addBalancers() {
 			lb.blocks = 2
 		}
 		b.fitSubnets(at(path, "ip_address_type"), spec.IPAddressType, lb.zones)
-		b.addListeners(lb)
 	})
+	for _, p := range b.pools {
+		if p.TargetType == "alb" {
+			p.network = b.frontNetwork(p)
+		}
+	}
+	for _, lb := range b.Lab.balancers {
+		b.addListeners(lb)
+	}
+	b.checkFronts()
 }
 
 func (b *builder) addListeners(lb *balancer) {
@@ -289,7 +329,7 @@ func (b *builder) addListeners(lb *balancer) {
 	ports := map[int]*Listener{}
 	lb.forwards = make([]forwarding, 0, len(lb.Listeners))
 	elements(&b.problems, path, lb.Listeners, func(path string, l *Listener) {
-		known := b.protocol(at(path, "protocol"), l.Protocol)
+		known := b.listenerProtocol(at(path, "protocol"), lb, l.Protocol)
 		if b.port(at(path, "port"), l.Port) {
 			switch first := ports[l.Port]; {
 			case first == nil:
@@ -322,7 +362,9 @@ func (b *builder) idleTimeout(path string, l *Listener) {
 		b.problems.add(path, "is for TCP: a UDP listener forgets flows after 120 seconds, always")
 	case l.Protocol == "TLS" && l.TCPIdleTimeout != 0:
 		b.problems.add(path, "is for TCP: a TLS listener forgets flows after 350 seconds, always")
-	case l.Protocol == "UDP", l.Protocol == "TLS":
+	case slices.Contains(applicationProtocols, l.Protocol) && l.TCPIdleTimeout != 0:
+		b.problems.add(path, "is for TCP: an %s listener belongs to an application load balancer, which closes idle connections after 60 seconds", l.Protocol)
+	case l.Protocol != "TCP" && l.Protocol != "TCP_UDP":
 	case l.TCPIdleTimeout == 0:
 		l.TCPIdleTimeout = 350
 	case l.TCPIdleTimeout < 60 || l.TCPIdleTimeout > 6000:

@@ -15,6 +15,8 @@ var fits = map[string][]string{
 	"UDP":     {"UDP", "TCP_UDP"},
 	"TCP_UDP": {"TCP_UDP"},
 	"TLS":     {"TCP", "TLS"},
+	"HTTP":    {"HTTP"},
+	"HTTPS":   {"HTTP"},
 }
 
 // maxWeight bounds the weights of target groups (F2.11).
@@ -27,7 +29,7 @@ func (l *Lab) forward(lb *balancer, listener *Listener, a *Action) (f forwarding
 		a.Type = "forward"
 	}
 	if a.Type != "forward" {
-		problems.add("type", "%q is not an action of a network load balancer%s", a.Type, hint(a.Type, []string{"forward"}))
+		problems.add("type", "%q is not an action of a load balancer here%s", a.Type, hint(a.Type, []string{"forward"}))
 	}
 	switch {
 	case a.Forward == nil && a.TargetGroup == "":
@@ -36,6 +38,8 @@ func (l *Lab) forward(lb *balancer, listener *Listener, a *Action) (f forwarding
 		if p := l.forwardTo(&problems, "target_group_arn", lb, listener, a.TargetGroup); p != nil {
 			f.shares = append(f.shares, share{p, 1})
 		}
+	case lb.application():
+		problems.add("forward", "is for network load balancers here, and %s is an application one: name its target group with target_group_arn", lb.name)
 	case a.TargetGroup != "":
 		problems.add("forward", "cannot stand beside target_group_arn: name all target groups here")
 	case len(a.Forward.TargetGroups) == 0:
@@ -90,12 +94,17 @@ const maxGroupStickiness = 604800
 func (l *Lab) forwardTo(problems *Problems, path string, lb *balancer, listener *Listener, name string) *pool {
 	p, err := find("target group", l.find.pools, name)
 	needs := fits[listener.Protocol]
+	if slices.Contains(applicationProtocols, listener.Protocol) != lb.application() || err == nil && p.TargetType == "alb" && p.Protocol != "TCP" {
+		needs = nil // the listener or the group itself is the mistake
+	}
 	switch {
 	case err != nil:
 		problems.add(path, "%v", err)
 		return nil
-	case needs != nil && fits[p.Protocol] != nil && !slices.Contains(needs, p.Protocol):
-		problems.add(path, "a %s listener cannot forward to target group %s, whose protocol is %s; it needs %s", listener.Protocol, p.name, p.Protocol, strings.Join(needs, " or "))
+	case needs != nil && slices.Contains(poolProtocols, p.Protocol) && !slices.Contains(needs, p.Protocol):
+		problems.add(path, "%s listener cannot forward to target group %s, whose protocol is %s; it needs %s", withArticle(listener.Protocol), p.name, p.Protocol, strings.Join(needs, " or "))
+	case needs != nil && p.TargetType == "alb" && listener.Protocol != "TCP":
+		problems.add(path, "a %s listener cannot forward to target group %s, whose target_type is alb; it needs a TCP listener", listener.Protocol, p.name)
 	case listener.Protocol == "TLS" && p.Stickiness != nil && p.Stickiness.Enabled: // F2.18
 		problems.add(path, "target group %s has stickiness, which TLS listeners do not know: remove it, or use another target group", p.name)
 	case lb.network != nil && p.network != nil && p.network != lb.network:

@@ -8,13 +8,18 @@ import (
 	"strings"
 )
 
-// healthCheck completes and checks the settings of health checks (F2.50).
-func (b *builder) healthCheck(path string, h *HealthCheck) {
+// healthCheck completes and checks the settings of a target group's health checks
+// (F2.50).
+func (b *builder) healthCheck(path string, g *TargetGroup) {
+	h, choices, matcher := g.HealthCheck, []string{"TCP", "HTTP", "HTTPS"}, "200-399"
+	if g.TargetType == "alb" || g.Protocol == "HTTP" {
+		choices = choices[1:]
+	}
 	if h.Protocol == "UDP" {
 		b.problems.add(at(path, "protocol"), "UDP cannot be checked: choose from TCP, HTTP, HTTPS, which a UDP target needs beside its service (F2.51)")
 		return
 	}
-	if !b.choice(at(path, "protocol"), &h.Protocol, "a protocol of health checks", "TCP", "HTTP", "HTTPS") {
+	if !b.choice(at(path, "protocol"), &h.Protocol, "a protocol of health checks of this target group", choices...) {
 		return
 	}
 	if h.Port = cmp.Or(h.Port, trafficPort); h.Port != trafficPort {
@@ -25,6 +30,9 @@ func (b *builder) healthCheck(path string, h *HealthCheck) {
 	timeout := 10
 	if h.Protocol == "HTTP" {
 		timeout = 6
+	}
+	if g.Protocol == "HTTP" {
+		timeout, matcher = 5, "200"
 	}
 	b.number(at(path, "timeout"), &h.Timeout, timeout, 2, 120, " seconds")
 	b.number(at(path, "interval"), &h.Interval, 30, 5, 300, " seconds")
@@ -41,7 +49,7 @@ func (b *builder) healthCheck(path string, h *HealthCheck) {
 	if h.Path = cmp.Or(h.Path, "/"); !strings.HasPrefix(h.Path, "/") || len(h.Path) > 1024 || strings.ContainsAny(h.Path, " \t\r\n\x00") {
 		b.problems.add(at(path, "path"), "%q is not a path: begin it with /", h.Path)
 	}
-	h.Matcher = cmp.Or(h.Matcher, "200-399")
+	h.Matcher = cmp.Or(h.Matcher, matcher)
 	if _, err := parseCodes(h.Matcher); err != nil {
 		b.problems.add(at(path, "matcher"), "%v", err)
 	}

@@ -55,6 +55,9 @@ func (b *builder) standBehind(o *offer, path string) {
 		case err != nil:
 			b.problems.add(item(path, i), "%v", err)
 			continue
+		case lb.application():
+			b.problems.add(item(path, i), "%s is an application load balancer, and an endpoint service needs a network one: put one before it, with a target group of target_type alb", name)
+			continue
 		case slices.Contains(o.balancers, lb):
 			b.problems.add(item(path, i), "load balancer %s is listed twice", name)
 			continue

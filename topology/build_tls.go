@@ -80,9 +80,12 @@ func (c *ACMCertificate) names() []string {
 	return append([]string{c.DomainName}, c.Alternative...)
 }
 
-// tlsListener completes and checks what only TLS listeners have.
+// endsTLS reports whether clients speak TLS with the listener.
+func (l *Listener) endsTLS() bool { return l.Protocol == "TLS" || l.Protocol == "HTTPS" }
+
+// tlsListener completes and checks what only listeners have that end TLS.
 func (b *builder) tlsListener(path string, l *Listener) {
-	if l.Protocol != "TLS" {
+	if !l.endsTLS() {
 		for key, value := range map[string]string{"certificate_arn": l.CertificateARN, "ssl_policy": l.SSLPolicy, "alpn_policy": l.ALPNPolicy} {
 			if value != "" && fits[l.Protocol] != nil {
 				b.problems.add(at(path, key), "is for TLS listeners, and this one's protocol is %s", l.Protocol)
@@ -91,13 +94,19 @@ func (b *builder) tlsListener(path string, l *Listener) {
 		return
 	}
 	if l.CertificateARN == "" {
-		b.problems.add(at(path, "certificate_arn"), "is missing: a TLS listener needs a certificate; name one of acm_certificates, such as web: { domain_name: api.example.com }")
+		b.problems.add(at(path, "certificate_arn"), "is missing: %s listener needs a certificate; name one of acm_certificates, such as web: { domain_name: api.example.com }", withArticle(l.Protocol))
 	} else if _, err := find("certificate", b.find.certs, l.CertificateARN); err != nil {
 		b.problems.add(at(path, "certificate_arn"), "%v", err)
 	}
 	l.SSLPolicy = cmp.Or(l.SSLPolicy, defaultSSLPolicy)
 	if _, ok := sslPolicies[l.SSLPolicy]; !ok {
 		b.problems.add(at(path, "ssl_policy"), "%q is not a security policy here; choose from %s", l.SSLPolicy, strings.Join(slices.Sorted(maps.Keys(sslPolicies)), ", "))
+	}
+	if l.Protocol == "HTTPS" {
+		if l.ALPNPolicy != "" {
+			b.problems.add(at(path, "alpn_policy"), "is for TLS listeners: an HTTPS listener offers HTTP/2 and HTTP/1.1, always")
+		}
+		return
 	}
 	b.choice(at(path, "alpn_policy"), &l.ALPNPolicy, "an ALPN policy", "None", "HTTP1Only", "HTTP2Only", "HTTP2Optional", "HTTP2Preferred")
 }
@@ -133,17 +142,27 @@ func (l *Lab) TLSListeners() []TLSListener {
 			if of.Protocol != "TLS" {
 				continue
 			}
-			c := l.find.certs[of.CertificateARN]
 			for _, n := range lb.nodes {
-				all = append(all, TLSListener{
-					Balancer: lb.name, Node: n, Port: uint16(of.Port),
-					Versions: sslPolicies[of.SSLPolicy], Protocols: alpnPolicies[of.ALPNPolicy],
-					Certificate: c, Names: c.names(),
-				})
+				all = append(all, l.tlsListenerOf(lb, of, n))
 			}
 		}
 	}
 	return all
+}
+
+// tlsListenerOf returns what a listener that ends TLS is at one node.
+func (l *Lab) tlsListenerOf(lb *balancer, of *Listener, n *NIC) TLSListener {
+	c := l.find.certs[of.CertificateARN]
+	return TLSListener{
+		Balancer: lb.name, Node: n, Port: uint16(of.Port),
+		Versions: sslPolicies[of.SSLPolicy], Protocols: alpnPolicies[of.ALPNPolicy],
+		Certificate: c, Names: c.names(),
+	}
+}
+
+// EndsTLS reports whether any listener of the lab does.
+func (l *Lab) EndsTLS() bool {
+	return slices.ContainsFunc(l.balancers, func(lb *balancer) bool { return slices.ContainsFunc(lb.Listeners, (*Listener).endsTLS) })
 }
 
 // nameCertificates gives certificates without a name those of what they stand for.
@@ -159,8 +178,10 @@ func (b *builder) nameCertificates() {
 				continue
 			}
 			public = append(public, lb.dnsName)
-			if lb.offer != nil && lb.offer.PrivateDNSName != "" && !slices.Contains(private, lb.offer.PrivateDNSName) {
-				private = append(private, lb.offer.PrivateDNSName)
+			for _, o := range b.entrances(lb) {
+				if o.offer != nil && o.offer.PrivateDNSName != "" && !slices.Contains(private, o.offer.PrivateDNSName) {
+					private = append(private, o.offer.PrivateDNSName)
+				}
 			}
 		}
 		names := private

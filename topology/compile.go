@@ -144,6 +144,9 @@ func (c *compiler) balancer(lb *balancer) dataplane.LoadBalancer {
 		EnforceSG: lb.EnforceSG == "on", CrossZone: *lb.CrossZone,
 		Listeners: map[dataplane.ListenerKey]*dataplane.Listener{},
 	}
+	if lb.application() {
+		return out // what it does with a connection is no business of the packets'
+	}
 	groups := map[*pool]*dataplane.TargetGroup{}
 	for i, l := range lb.Listeners {
 		var forward []dataplane.Forward

@@ -89,44 +89,54 @@ func (g *group) has(d direction) string {
 // nothing; one that is draining takes new flows again and keeps its own. The error is a *[Refusal] where AWS says no,
 // and of type [Problems], with paths relative to the target, where the target is at fault.
 func (l *Lab) RegisterTarget(targetGroup string, t *Target) error {
-	p, m, err := l.target(targetGroup, t)
-	if err != nil || p.index(m) >= 0 {
+	p, members, err := l.target(targetGroup, t)
+	if err != nil {
 		return err
 	}
-	if problems := l.zoned(p, &m, t.AvailabilityZone); len(problems) > 0 {
-		return problems.verdict("")
+	for _, m := range members {
+		if p.index(m) >= 0 {
+			continue
+		}
+		if problems := l.zoned(p, &m, t.AvailabilityZone); len(problems) > 0 {
+			return problems.verdict("")
+		}
+		if why := l.chained(p, m.addr); why != "" {
+			return Problems{{Path: "target_id", Msg: why}}
+		}
+		if problems := l.room(p, m); len(problems) > 0 {
+			return problems
+		}
+		if problems := l.register(p, m); len(problems) > 0 {
+			return problems
+		}
 	}
-	if why := l.chained(p, m.addr); why != "" {
-		return Problems{{Path: "target_id", Msg: why}}
-	}
-	if problems := l.room(p, m); len(problems) > 0 {
-		return problems
-	}
-	return l.register(p, m).err()
+	return nil
 }
 
 // DeregisterTarget removes a target from a target group: it drains. Like AWS it is
 // content if the target was not registered. Established flows live on (F2.59),
 // unless the group's connection_termination ends them after the delay (F2.60).
 func (l *Lab) DeregisterTarget(targetGroup string, t *Target) error {
-	p, m, err := l.target(targetGroup, t)
+	p, members, err := l.target(targetGroup, t)
 	if err != nil {
 		return err
 	}
-	if i := p.index(m); i >= 0 {
-		l.deregister(p, i)
+	for _, m := range members {
+		if i := p.index(m); i >= 0 {
+			l.deregister(p, i)
+		}
 	}
 	return nil
 }
 
-func (l *Lab) target(targetGroup string, t *Target) (*pool, member, error) {
+func (l *Lab) target(targetGroup string, t *Target) (*pool, []member, error) {
 	p, err := find("target group", l.find.pools, targetGroup)
 	if err != nil {
-		return nil, member{}, err
+		return nil, nil, err
 	}
-	m, problems := l.member(p, t)
+	members, problems := l.membersOf(p, t)
 	problems.sort()
-	return p, m, problems.err()
+	return p, members, problems.err()
 }
 
 // orList joins words for people: a, b or c.

@@ -13,7 +13,7 @@ import (
 // endpoints are connected cannot go (F1.49). Errors are those of
 // [Lab.CreateVPCEndpoint].
 func (l *Lab) SetSubnets(c *SubnetChange) error {
-	lb, err := find("load balancer", l.find.balancers, c.LoadBalancer)
+	lb, err := l.networkBalancer(c.LoadBalancer)
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (l *Lab) removeNode(lb *balancer, n *NIC) {
 // SetSecurityGroups changes the security groups of a load balancer that was created
 // with some; it keeps one at least (F2.63).
 func (l *Lab) SetSecurityGroups(c *GroupChange) error {
-	lb, err := find("load balancer", l.find.balancers, c.LoadBalancer)
+	lb, err := l.networkBalancer(c.LoadBalancer)
 	if err != nil {
 		return err
 	}
@@ -151,5 +151,5 @@ func (b *builder) routingPolicy(path string, a *LoadBalancerAttributes) {
 
 // arn returns the load balancer's ARN.
 func (lb *balancer) arn(region string) string {
-	return strings.Join([]string{"arn:aws:elasticloadbalancing", region, lb.network.OwnerID, "loadbalancer/net/" + lb.name + "/" + lb.ID}, ":")
+	return strings.Join([]string{"arn:aws:elasticloadbalancing", region, lb.network.OwnerID, "loadbalancer/" + lb.arnSuffix()}, ":")
 }

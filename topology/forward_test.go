@@ -76,7 +76,7 @@ func TestModifyListener(t *testing.T) {
 		{l.CheckListener("api", 80, nil), "no default_action is given for the listener on port 80"},
 		{l.CheckListener("api", 80, &Action{}), "target_group_arn: is missing: name a target group"},
 		{l.ModifyListener("api", 80, &Action{TargetGroup: "spare"}), "target_group_arn: a TCP listener cannot forward to target group spare, whose protocol is UDP; it needs TCP or TCP_UDP"},
-		{l.ModifyListener("api", 80, &Action{Type: "redirect", TargetGroup: "web"}), `type: "redirect" is not an action of a network load balancer; choose from forward`},
+		{l.ModifyListener("api", 80, &Action{Type: "redirect", TargetGroup: "web"}), `type: "redirect" is not an action of a load balancer here; choose from forward`},
 	} {
 		if c.err == nil || c.err.Error() != c.want {
 			t.Errorf("got %v\nwant %s", c.err, c.want)

@@ -52,24 +52,40 @@ func (l *Lab) TargetHealth(targetGroup string) ([]TargetHealth, error) {
 			all = append(all, p.drained(o.member, TargetDraining))
 		}
 	}
-	return all, nil
+	return p.whole(all), nil
+}
+
+// whole makes one target of an Application Load Balancer's nodes, of which each
+// has health of its own: the best that any of them has is that of the whole.
+func (p *pool) whole(nodes []TargetHealth) []TargetHealth {
+	if p.TargetType != "alb" || len(nodes) == 0 {
+		return nodes
+	}
+	rank := []TargetState{TargetHealthy, TargetInitial, TargetUnhealthyDraining, TargetUnhealthy, TargetDraining, TargetUnused}
+	return []TargetHealth{slices.MinFunc(nodes, func(a, b TargetHealth) int {
+		return slices.Index(rank, a.State) - slices.Index(rank, b.State)
+	})}
 }
 
 // HealthOf returns the health of one target, which need not be registered.
 func (l *Lab) HealthOf(targetGroup string, t *Target) (TargetHealth, error) {
-	p, m, err := l.target(targetGroup, t)
+	p, members, err := l.target(targetGroup, t)
 	if err != nil {
 		return TargetHealth{}, err
 	}
-	if i := p.index(m); i >= 0 {
-		return l.healthOf(p, p.members[i]), nil
-	}
-	for _, o := range p.leavers {
-		if o.same(m) && l.now < o.unused {
-			return p.drained(m, TargetDraining), nil
+	var all []TargetHealth
+	for _, m := range members {
+		i := p.index(m)
+		switch {
+		case i >= 0:
+			all = append(all, l.healthOf(p, p.members[i]))
+		case slices.ContainsFunc(p.leavers, func(o leaver) bool { return o.same(m) && l.now < o.unused }):
+			all = append(all, p.drained(m, TargetDraining))
+		default:
+			all = append(all, p.drained(m, TargetUnused))
 		}
 	}
-	return p.drained(m, TargetUnused), nil
+	return p.whole(all)[0], nil
 }
 
 // drained is the health of a target that is not registered.
@@ -100,13 +116,16 @@ func (l *Lab) healthOf(p *pool, m member) TargetHealth {
 // nameOf returns how a story names a target of the group.
 func (p *pool) nameOf(m member) string {
 	name := m.addr.String()
-	if m.host != nil {
+	switch {
+	case m.host != nil:
 		name = m.host.name
+	case m.node != nil:
+		name = m.node.balancer.name
 	}
 	switch {
 	case int(m.port) == p.Port:
 		return name
-	case m.host != nil:
+	case m.host != nil || m.node != nil:
 		return name + ":" + strconv.Itoa(int(m.port))
 	}
 	return netip.AddrPortFrom(m.addr, m.port).String()
@@ -183,8 +202,11 @@ func (p *pool) checkPort(m member) uint16 {
 
 // place returns a target's zone.
 func (m member) place() Zone {
-	if m.host != nil {
+	switch {
+	case m.host != nil:
 		return m.host.NIC.Zone
+	case m.node != nil:
+		return m.node.Zone
 	}
 	return m.zone
 }

@@ -258,9 +258,11 @@ type pool struct {
 	leavers []leaver // that are not registered again
 }
 
-// member is a registered target: an instance, or an address.
+// member is a registered target: an instance, an address, or a node of an
+// Application Load Balancer.
 type member struct {
 	host   *Host
+	node   *NIC
 	addr   netip.Addr
 	family *family
 	port   uint16
@@ -272,13 +274,16 @@ type member struct {
 
 // same reports whether two members are the same target.
 func (m *member) same(o member) bool {
-	return m.host == o.host && m.addr == o.addr && m.port == o.port
+	return m.host == o.host && m.node == o.node && m.addr == o.addr && m.port == o.port
 }
 
 // address returns where the target is.
 func (m *member) address() netip.Addr {
-	if m.host != nil {
+	switch {
+	case m.host != nil:
 		return m.host.NIC.addr(m.family)
+	case m.node != nil:
+		return m.node.addr(m.family)
 	}
 	return m.addr
 }

@@ -2,6 +2,7 @@ package topology
 
 import (
 	"cmp"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -26,11 +27,11 @@ type tracked struct {
 // whenever that may have changed.
 func (l *Lab) Observe(now clock.Time) {
 	seen := map[tracked]uint64{}
-	for _, lb := range l.balancers {
+	for lb := range l.networkBalancers() {
 		for _, s := range lb.zones {
 			seen[tracked{level: cloudwatch.ZoneHealthy, lb: lb, zone: s.zone}] = oneIf(lb.healthyIn(s.zone))
 		}
-		for p := range lb.pools() {
+		for p := range lb.hostPools() {
 			for _, z := range append(lb.placed(), allZones) {
 				healthy := tracked{level: cloudwatch.Healthy, lb: lb, pool: p, zone: z}
 				unhealthy := tracked{level: cloudwatch.Unhealthy, lb: lb, pool: p, zone: z}
@@ -64,6 +65,18 @@ func (l *Lab) Observe(now clock.Time) {
 	}
 }
 
+// hostPools visits the target groups whose targets are counted as hosts: an
+// Application Load Balancer is none (F2.69).
+func (lb *balancer) hostPools() iter.Seq[*pool] {
+	return func(yield func(*pool) bool) {
+		for p := range lb.pools() {
+			if p.TargetType != "alb" && !yield(p) {
+				return
+			}
+		}
+	}
+}
+
 func oneIf(b bool) uint64 {
 	if b {
 		return 1
@@ -76,11 +89,11 @@ func oneIf(b bool) uint64 {
 // what the packet path has counted.
 func (l *Lab) Metrics(now clock.Time, counted []metrics.Series) []cloudwatch.Series {
 	c := &collector{lab: l, groups: map[string]*cloudwatch.Group{}}
-	for _, lb := range l.balancers {
+	for lb := range l.networkBalancers() {
 		for _, n := range lb.nodes {
 			c.ofNode(n)
 		}
-		for p := range lb.pools() {
+		for p := range lb.hostPools() {
 			for _, n := range lb.nodes {
 				c.ofHosts(lb, p, n.Zone)
 			}
@@ -235,7 +248,12 @@ func (z Zone) dimension() cloudwatch.Dimension {
 }
 
 // arnSuffix is the end of the load balancer's ARN, as CloudWatch has it.
-func (lb *balancer) arnSuffix() string { return "net/" + lb.name + "/" + lb.ID }
+func (lb *balancer) arnSuffix() string {
+	if lb.application() {
+		return "app/" + lb.name + "/" + lb.ID
+	}
+	return "net/" + lb.name + "/" + lb.ID
+}
 
 // arnSuffix is the end of the target group's ARN, as CloudWatch has it.
 func (p *pool) arnSuffix() string { return "targetgroup/" + p.name + "/" + p.id }

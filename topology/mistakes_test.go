@@ -172,7 +172,7 @@ var mistakes = []struct {
 
 	// Target groups and load balancers.
 	{"target group protocol later", "port: 8080, protocol: TCP,", "port: 8080, protocol: GENEVE,", []string{
-		`target_groups.web.protocol: GENEVE is not supported yet; choose from TCP, UDP, TCP_UDP, TLS`}},
+		`target_groups.web.protocol: "GENEVE" is not a protocol here; choose from HTTP, TCP, TCP_UDP, TLS, UDP`}},
 	{"TLS group behind a TCP listener", "port: 8080, protocol: TCP,", "port: 8080, protocol: TLS,", []string{ // F2.9
 		`load_balancers.api.listeners[0].default_action.target_group_arn: a TCP listener cannot forward to target group web, whose protocol is TLS; it needs TCP or TCP_UDP`}},
 	{"TLS listener without a certificate", "port: 80, protocol: TCP,", "port: 80, protocol: TLS,", []string{
@@ -183,8 +183,8 @@ var mistakes = []struct {
 		`load_balancers.api.listeners[0].certificate_arn: is for TLS listeners, and this one's protocol is TCP`}},
 	{"target group protocol unfit", "port: 8080, protocol: TCP,", "port: 8080, protocol: UDP,", []string{ // F2.9
 		`load_balancers.api.listeners[0].default_action.target_group_arn: a TCP listener cannot forward to target group web, whose protocol is UDP; it needs TCP or TCP_UDP`}},
-	{"target type", "protocol: TCP, targets", "protocol: TCP, target_type: alb, targets", []string{
-		`target_groups.web.target_type: alb is not supported yet; choose from instance, ip`}},
+	{"target type", "protocol: TCP, targets", "protocol: TCP, target_type: lambda, targets", []string{
+		`target_groups.web.target_type: lambda is for functions, and a lab has none; choose from instance, ip, alb`}},
 	{"target unknown", "targets: [web-1,", "targets: [web-9,", []string{
 		`target_groups.web.targets[0].target_id: VPC provider has no instance "web-9"; did you mean web-1?`}},
 	{"target elsewhere", "targets: [web-1,", "targets: [consumer/app,", []string{
@@ -295,8 +295,8 @@ var mistakes = []struct {
 		`load_balancers.api.subnets[1]: subnet consumer/b is in VPC consumer, but load balancer api is in VPC provider`}},
 	{"load balancer twice in a zone", "b: { cidr_block: 10.0.2.0/24, availability_zone: us-east-1b }\n    security_groups:\n      web", "b: { cidr_block: 10.0.2.0/24, availability_zone: us-east-1a }\n    security_groups:\n      web", []string{ // F2.1
 		`load_balancers.api.subnets[1]: subnets a and b are both in us-east-1a: load balancer api takes one subnet a zone`}},
-	{"load balancer type", "  api:\n    subnets:", "  api:\n    load_balancer_type: application\n    subnets:", []string{
-		`load_balancers.api.load_balancer_type: application is not supported; only network is`}},
+	{"load balancer type", "  api:\n    subnets:", "  api:\n    load_balancer_type: classic\n    subnets:", []string{
+		`load_balancers.api.load_balancer_type: "classic" is not a load balancer type; choose from application, network`}},
 	{"load balancer name", "load_balancers:\n  api:", "load_balancers:\n  -api:", []string{
 		`endpoint_services.api.network_load_balancer_arns[0]: there is no load balancer "api"; did you mean -api?`,
 		`load_balancers.-api: "-api" is not a name: use 1 to 63 letters, digits, - and _, a letter or digit first`}},

@@ -15,9 +15,9 @@ type Spec struct {
 	VPNGateways        map[string]*VPNGateway           `yaml:"vpn_gateways,omitempty" doc:"Virtual private gateways, by name."`
 	VPNConnections     map[string]*VPNConnection        `yaml:"vpn_connections,omitempty" doc:"Site-to-Site VPN connections, by name."`
 
-	ACMCertificates  map[string]*ACMCertificate  `yaml:"acm_certificates,omitempty" doc:"Certificates of TLS listeners, by name (aws_acm_certificate)."`
+	ACMCertificates  map[string]*ACMCertificate  `yaml:"acm_certificates,omitempty" doc:"Certificates of TLS and HTTPS listeners, by name (aws_acm_certificate)."`
 	TargetGroups     map[string]*TargetGroup     `yaml:"target_groups,omitempty" doc:"Target groups, by name (aws_lb_target_group)."`
-	LoadBalancers    map[string]*LoadBalancer    `yaml:"load_balancers,omitempty" doc:"Network Load Balancers, by name (aws_lb)."`
+	LoadBalancers    map[string]*LoadBalancer    `yaml:"load_balancers,omitempty" doc:"Load balancers, by name (aws_lb)."`
 	EndpointServices map[string]*EndpointService `yaml:"endpoint_services,omitempty" doc:"Endpoint services, by name (aws_vpc_endpoint_service)."`
 	VPCEndpoints     map[string]*VPCEndpoint     `yaml:"vpc_endpoints,omitempty" doc:"Interface endpoints, by name (aws_vpc_endpoint)."`
 	FlowLogs         map[string]*FlowLogSpec     `yaml:"flow_logs,omitempty" doc:"Flow logs, by name (aws_flow_log). Default: everything is logged, in AWS's default format."`
@@ -109,8 +109,8 @@ type Service struct {
 type TargetGroup struct {
 	VPCID         string `yaml:"vpc_id,omitempty" doc:"VPC of the targets. Default: the only VPC that has them all."`
 	Port          int    `yaml:"port" doc:"Port on which targets receive traffic."`
-	Protocol      string `yaml:"protocol" doc:"TCP, UDP, TCP_UDP or TLS, which only TLS listeners forward to (F2.9)."`
-	TargetType    string `yaml:"target_type,omitempty" doc:"instance (default) or ip."`
+	Protocol      string `yaml:"protocol" doc:"TCP, UDP, TCP_UDP, TLS, which only TLS listeners forward to (F2.9), or HTTP behind application load balancers."`
+	TargetType    string `yaml:"target_type,omitempty" doc:"instance (default), ip, or alb for one application load balancer, whose attributes are always the defaults (F2.22a)."`
 	IPAddressType string `yaml:"ip_address_type,omitempty" doc:"ipv4 or ipv6, where targets are reached; ipv6 needs dualstack load balancers (F2.22a). Default: that of its first target, where this is an address, else ipv4."`
 
 	TargetGroupAttributes `yaml:",inline"`
@@ -135,12 +135,12 @@ type TargetGroupAttributes struct {
 
 // HealthCheck is the health_check of a target group.
 type HealthCheck struct {
-	Protocol           string `yaml:"protocol,omitempty" doc:"TCP (default), HTTP or HTTPS, whose certificates are not verified (F2.50, F2.51)."`
+	Protocol           string `yaml:"protocol,omitempty" doc:"TCP (default), HTTP or HTTPS, whose certificates are not verified (F2.50, F2.51). HTTP (default) or HTTPS for target_type alb and groups of protocol HTTP."`
 	Port               string `yaml:"port,omitempty" doc:"A port, or traffic-port (default)."`
 	Path               string `yaml:"path,omitempty" doc:"What HTTP and HTTPS ask for. Default /."`
-	Matcher            string `yaml:"matcher,omitempty" doc:"Status codes that pass, from 200 to 599, such as 200,204 or 200-299. Default 200-399."`
+	Matcher            string `yaml:"matcher,omitempty" doc:"Status codes that pass, from 200 to 599, such as 200,204 or 200-299. Default 200-399; for groups of protocol HTTP 200."`
 	Interval           int    `yaml:"interval,omitempty" doc:"Seconds between two checks by one node, 5 to 300; default 30."`
-	Timeout            int    `yaml:"timeout,omitempty" doc:"Seconds after which a check has failed, 2 to 120. Default: 6 for HTTP, 10 for TCP and HTTPS."`
+	Timeout            int    `yaml:"timeout,omitempty" doc:"Seconds after which a check has failed, 2 to 120. Default: 6 for HTTP, 10 for TCP and HTTPS; for groups of protocol HTTP 5."`
 	HealthyThreshold   int    `yaml:"healthy_threshold,omitempty" doc:"Passed checks in a row that make an unhealthy target healthy, 2 to 10; default 5. A new target needs one (F2.20)."`
 	UnhealthyThreshold int    `yaml:"unhealthy_threshold,omitempty" doc:"Failed checks in a row that make a target unhealthy, 2 to 10; default 2."`
 }
@@ -174,19 +174,19 @@ type Stickiness struct {
 // Target is an aws_lb_target_group_attachment. A scenario may write the
 // target_id alone.
 type Target struct {
-	TargetID string `yaml:"target_id" doc:"An instance's name, or an address where target_type is ip."`
+	TargetID string `yaml:"target_id" doc:"An instance's name; an address where target_type is ip, the name of an application load balancer where it is alb."`
 	Port     int    `yaml:"port,omitempty" doc:"Overrides the group's port."`
 
 	AvailabilityZone string `yaml:"availability_zone,omitempty" doc:"Of an address outside the group's VPC: all, or the zone whose nodes use it (F2.22a)."`
 }
 
-// LoadBalancer is an aws_lb of type network with its listeners.
+// LoadBalancer is an aws_lb with its listeners.
 type LoadBalancer struct {
 	ID               string      `yaml:"id,omitempty" doc:"The 16 hex digits in the load balancer's names."`
-	LoadBalancerType string      `yaml:"load_balancer_type,omitempty" doc:"network, the only type here and the default."`
+	LoadBalancerType string      `yaml:"load_balancer_type,omitempty" doc:"network (default), or application for a reverse proxy, which may be the target of a network one (F2.22a)."`
 	Internal         *bool       `yaml:"internal,omitempty" doc:"Default true: a lab has no internet."`
-	Subnets          []string    `yaml:"subnets" doc:"One subnet a zone; each gets a node (F2.1)."`
-	SecurityGroups   []string    `yaml:"security_groups,omitempty" doc:"Security groups. None: everything is allowed (F2.63)."`
+	Subnets          []string    `yaml:"subnets" doc:"One subnet a zone; each gets a node (F2.1). AWS wants two zones at least for an application load balancer."`
+	SecurityGroups   []string    `yaml:"security_groups,omitempty" doc:"Security groups. None: everything is allowed (F2.63); for an application load balancer the VPC's default group."`
 	EnforceSG        string      `yaml:"enforce_security_group_inbound_rules_on_private_link_traffic,omitempty" doc:"on (default) or off (F2.64)."`
 	IPAddressType    string      `yaml:"ip_address_type,omitempty" doc:"ipv4 (default) or dualstack, where all its subnets have IPv6."`
 	Listeners        []*Listener `yaml:"listeners,omitempty" doc:"Listeners (aws_lb_listener)."`
@@ -196,7 +196,7 @@ type LoadBalancer struct {
 
 // LoadBalancerAttributes are what AWS lets people modify of a load balancer.
 type LoadBalancerAttributes struct {
-	CrossZone     *bool  `yaml:"enable_cross_zone_load_balancing,omitempty" doc:"Whether a node uses the targets of every zone. Default false (F2.19)."`
+	CrossZone     *bool  `yaml:"enable_cross_zone_load_balancing,omitempty" doc:"Whether a node uses the targets of every zone. Default false (F2.19); of an application load balancer always true."`
 	RoutingPolicy string `yaml:"dns_record_client_routing_policy,omitempty" doc:"Which zones its regional name answers with: any_availability_zone (default), availability_zone_affinity for the asker's own, or partial_availability_zone_affinity for that in 85 of 100 answers (F2.5)."`
 	SecondaryIPs  *int   `yaml:"secondary_ips_auto_assigned_per_subnet,omitempty" doc:"IPv4 addresses that a node has beside its own, for more source ports towards its targets: 0 (default) to 7 (F2.2)."`
 }
@@ -204,10 +204,10 @@ type LoadBalancerAttributes struct {
 // Listener is an aws_lb_listener.
 type Listener struct {
 	Port           int     `yaml:"port" doc:"1 to 65535."`
-	Protocol       string  `yaml:"protocol" doc:"TCP, UDP, TCP_UDP or TLS, where the client's connection ends at the load balancer (F2.8)."`
+	Protocol       string  `yaml:"protocol" doc:"TCP, UDP, TCP_UDP or TLS, where the client's connection ends at the load balancer (F2.8). HTTP or HTTPS for an application load balancer."`
 	TCPIdleTimeout int     `yaml:"tcp_idle_timeout_seconds,omitempty" doc:"60 to 6000; default 350 (F2.44)."`
-	CertificateARN string  `yaml:"certificate_arn,omitempty" doc:"Certificate of a TLS listener, by its name under acm_certificates."`
-	SSLPolicy      string  `yaml:"ssl_policy,omitempty" doc:"Versions that a TLS listener speaks, by the name of AWS's policy. Default ELBSecurityPolicy-2016-08."`
+	CertificateARN string  `yaml:"certificate_arn,omitempty" doc:"Certificate of a TLS or HTTPS listener, by its name under acm_certificates."`
+	SSLPolicy      string  `yaml:"ssl_policy,omitempty" doc:"Versions that a TLS or HTTPS listener speaks, by the name of AWS's policy. Default ELBSecurityPolicy-2016-08."`
 	ALPNPolicy     string  `yaml:"alpn_policy,omitempty" doc:"HTTP1Only, HTTP2Only, HTTP2Optional, HTTP2Preferred or None (default): what a TLS listener picks from the protocols that a client offers."`
 	DefaultAction  *Action `yaml:"default_action" doc:"What to do with new flows."`
 }

@@ -89,9 +89,9 @@ func (o *outFlags) seen() error {
 // handOver gives what root has written below a directory to the user who called
 // sudo.
 func handOver(dir string) error {
-	uid, uidErr := strconv.Atoi(os.Getenv("SUDO_UID"))
-	gid, gidErr := strconv.Atoi(os.Getenv("SUDO_GID"))
-	if dir == "" || os.Geteuid() != 0 || uidErr != nil || gidErr != nil {
+	uid, isUser := sudoID("SUDO_UID")
+	gid, hasGroup := sudoID("SUDO_GID")
+	if dir == "" || os.Geteuid() != 0 || !isUser || !hasGroup {
 		return nil // they are the caller's
 	}
 	return filepath.WalkDir(dir, func(name string, _ fs.DirEntry, err error) error {
@@ -100,6 +100,11 @@ func handOver(dir string) error {
 		}
 		return os.Lchown(name, uid, gid)
 	})
+}
+
+func sudoID(variable string) (id int, ok bool) {
+	id, err := strconv.Atoi(os.Getenv(variable))
+	return id, err == nil
 }
 
 // archive is the directory of one scenario's files.

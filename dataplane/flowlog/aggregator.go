@@ -57,9 +57,10 @@ func NewAggregator(window time.Duration, epoch time.Time, capacity int) *Aggrega
 	return &Aggregator{window: window, epoch: epoch, capacity: capacity, windows: make(map[int64]*sums)}
 }
 
-// Add takes in a batch. An entry belongs to the window of its last packet, so
-// counters should be handed over when a window ends; one that comes when its window
-// has been closed belongs to the next that has not.
+// Add takes in a batch. An entry belongs to the window of its first packet, so
+// counters should be handed over when a window ends: then none is in two records, and
+// a record is little longer than its window where that takes a while. An entry that
+// comes when its window has been closed belongs to the next that has not.
 func (a *Aggregator) Add(b Batch) {
 	for _, chunk := range b.chunks {
 		for i := range chunk {
@@ -67,7 +68,7 @@ func (a *Aggregator) Add(b Batch) {
 		}
 	}
 	for at, s := range b.skipped {
-		w := a.at(s.Last)
+		w := a.at(s.First)
 		if old, ok := w.skipped[at]; ok {
 			s.Entries += old.Entries
 			s.First, s.Last = min(s.First, old.First), max(s.Last, old.Last)
@@ -81,7 +82,7 @@ func (a *Aggregator) add(e *Entry) {
 	if k.Flow.Proto == packet.ICMP || k.Flow.Proto == packet.ICMPv6 {
 		k.Flow.SrcPort, k.Flow.DstPort = 0, 0 // records do not tell echoes apart
 	}
-	w := a.at(e.Last)
+	w := a.at(e.First)
 	s, known := w.of[k]
 	if !known && len(w.of) >= a.capacity {
 		if !k.Hidden {
@@ -153,16 +154,19 @@ func (a *Aggregator) Snapshot(describe Describe) []Record {
 
 // records returns what a window comes to.
 func (a *Aggregator) records(i int64, w *sums, describe Describe, all []flow.Scope) []Record {
-	keys := slices.SortedFunc(maps.Keys(w.of), w.compare)
-	records := make([]Record, 0, len(keys))
+	list := make([]*Entry, 0, len(w.of))
+	for k, s := range w.of {
+		list = append(list, &Entry{k, s.Counter, s.Note})
+	}
+	slices.SortFunc(list, compare)
+	records := make([]Record, 0, len(list))
 	seen := make(map[flow.Scope]bool, len(all))
-	for j := range keys {
-		k := &keys[j]
-		if !k.Hidden {
-			seen[k.Flow.Scope] = true
+	for _, e := range list {
+		if !e.Hidden {
+			seen[e.Flow.Scope] = true
 		}
-		if about, ok := describe(k.Flow.Scope); ok {
-			records = append(records, a.record(k, w.of[*k], about))
+		if about, ok := describe(e.Flow.Scope); ok {
+			records = append(records, a.record(e, about))
 		}
 	}
 	for _, at := range slices.Sorted(maps.Keys(w.skipped)) {
@@ -187,23 +191,23 @@ func (a *Aggregator) index(t clock.Time) int64 { return int64(t) / int64(a.windo
 
 func (a *Aggregator) unix(t clock.Time) int64 { return a.epoch.Add(time.Duration(t)).Unix() }
 
-func (a *Aggregator) record(k *Key, s sum, about Interface) Record {
+func (a *Aggregator) record(e *Entry, about Interface) Record {
 	r := Record{
-		Interface: about, Way: k.Way,
-		Src: k.Flow.Src, Dst: k.Flow.Dst, PktSrc: k.Flow.Src, PktDst: k.Flow.Dst,
-		SrcPort: k.Flow.SrcPort, DstPort: k.Flow.DstPort, Proto: k.Flow.Proto,
-		Packets: s.Packets, Bytes: s.Bytes,
-		Start: a.unix(s.First), End: a.unix(s.Last),
-		Action: k.Action, Path: k.Path, Flags: s.Flags,
-		Hidden: k.Hidden, Note: s.Note,
+		Interface: about, Way: e.Way,
+		Src: e.Flow.Src, Dst: e.Flow.Dst, PktSrc: e.Flow.Src, PktDst: e.Flow.Dst,
+		SrcPort: e.Flow.SrcPort, DstPort: e.Flow.DstPort, Proto: e.Flow.Proto,
+		Packets: e.Packets, Bytes: e.Bytes,
+		Start: a.unix(e.First), End: a.unix(e.Last),
+		Action: e.Action, Path: e.Path, Flags: e.Flags,
+		Hidden: e.Hidden, Note: e.Note,
 	}
-	if k.Hidden {
+	if e.Hidden {
 		return r // the packets as they are
 	}
-	if k.Way == flow.Ingress {
-		r.Dst = about.primary(k.Flow.Dst)
+	if e.Way == flow.Ingress {
+		r.Dst = about.primary(e.Flow.Dst)
 	} else {
-		r.Src = about.primary(k.Flow.Src)
+		r.Src = about.primary(e.Flow.Src)
 	}
 	return r
 }
@@ -219,10 +223,12 @@ func (i *Interface) primary(addr packet.Addr) packet.Addr {
 	return addr
 }
 
-func (w *sums) compare(k, l Key) int {
+// compare orders entries of one window.
+func compare(k, l *Entry) int {
+	if c := cmp.Or(cmp.Compare(k.Flow.Scope, l.Flow.Scope), cmp.Compare(k.First, l.First)); c != 0 {
+		return c
+	}
 	return cmp.Or(
-		cmp.Compare(k.Flow.Scope, l.Flow.Scope),
-		cmp.Compare(w.of[k].First, w.of[l].First),
 		bytes.Compare(k.Flow.Src[:], l.Flow.Src[:]),
 		bytes.Compare(k.Flow.Dst[:], l.Flow.Dst[:]),
 		cmp.Compare(k.Flow.Proto, l.Flow.Proto),

@@ -234,23 +234,24 @@ func TestWindows(t *testing.T) {
 	}
 	put(a, ssh(1, 1), counter(10, 59.9))
 	put(a, ssh(1, 1), counter(5, 7))
-	put(a, ssh(1, 1), counter(58, 60)) // handed over too late: the window of its last packet
+	put(a, ssh(1, 2), counter(58, 60.1)) // handed over a little late: of its first packet's window
+	put(a, ssh(1, 1), counter(60, 61))
 	put(a, ssh(1, 1), Counter{})
 	if got := a.Close(at(59.999), describe, nil); len(got) != 0 {
 		t.Fatalf("an open window has records: %v", got)
 	}
-	if got := a.Snapshot(describe); len(got) != 2 {
+	if got := a.Snapshot(describe); len(got) != 3 {
 		t.Errorf("a snapshot has %d records", len(got))
 	}
 	got := a.Close(at(60), describe, nil)
 	// Lab time 5 s is 1418530005.9 s, and 59.9 s is 1418530060.8 s.
-	if len(got) != 1 || got[0].Packets != 2 || got[0].Bytes != 80 || got[0].Start != 1418530005 || got[0].End != 1418530060 {
+	if len(got) != 2 || got[0].Packets != 2 || got[0].Bytes != 80 || got[0].Start != 1418530005 || got[0].End != 1418530060 || got[1].End != 1418530061 {
 		t.Fatalf("first window: %+v", got)
 	}
 	if got = a.Close(at(119), describe, nil); len(got) != 0 {
 		t.Errorf("records come twice: %+v", got)
 	}
-	if got = a.Flush(describe); len(got) != 1 || got[0].Start != 1418530058 {
+	if got = a.Flush(describe); len(got) != 1 || got[0].Start != 1418530060 {
 		t.Errorf("flushed: %+v", got)
 	}
 	if got = a.Flush(describe); len(got) != 0 {

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"os"
 	"strings"
@@ -23,6 +24,8 @@ type authority struct {
 	key  *ecdsa.PrivateKey
 	// others are certificates of the file's own, whose issuers are trusted, too.
 	others []*x509.Certificate
+	// made are the listeners' certificates, each once.
+	made map[*topology.ACMCertificate]*tls.Certificate
 }
 
 func newAuthority() (*authority, error) {
@@ -37,7 +40,7 @@ func newAuthority() (*authority, error) {
 		return nil, err
 	}
 	cert, err := x509.ParseCertificate(der)
-	return &authority{cert: cert, key: key}, err
+	return &authority{cert: cert, key: key, made: map[*topology.ACMCertificate]*tls.Certificate{}}, err
 }
 
 func template(name string) *x509.Certificate {
@@ -80,9 +83,23 @@ func (a *authority) issue(names []string) (*tls.Certificate, error) {
 	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
 }
 
-// listenerCertificate returns the certificate of a TLS listener: one of the file's
-// own, whose last certificate the lab trusts from now on, or a new one.
+// listenerCertificate returns the certificate of a listener that ends TLS, the same
+// for all that name it.
 func (a *authority) listenerCertificate(l *topology.TLSListener) (*tls.Certificate, error) {
+	if cert := a.made[l.Certificate]; cert != nil {
+		return cert, nil
+	}
+	cert, err := a.certificateOf(l)
+	if err != nil {
+		return nil, fmt.Errorf("certificate of load balancer %s, port %d: %w", l.Balancer, l.Port, err)
+	}
+	a.made[l.Certificate] = cert
+	return cert, nil
+}
+
+// certificateOf returns a certificate of the file's own, whose last certificate the
+// lab trusts from now on, or a new one.
+func (a *authority) certificateOf(l *topology.TLSListener) (*tls.Certificate, error) {
 	if l.Certificate.Body == "" {
 		return a.issue(l.Names)
 	}

@@ -27,16 +27,17 @@ import (
 
 // World is a lab that runs in namespaces. One goroutine plays in it.
 type World struct {
-	mu     sync.Mutex    // guards what edits, time and health checks change in lab
-	edited chan struct{} // tells the keeper of the lab's time that there may be new moments
-	lab    *topology.Lab
-	engine *engine.Engine
-	began  time.Time
-	scale  time.Duration                  // how many seconds of the lab pass in one of the wall
-	names  atomic.Pointer[topology.Names] // what the resolvers answer from
-	walk   *dataplane.Walk                // the engine's, until its worker has ended
-	logs   *logs
-	ca     *authority // nil where nobody speaks TLS
+	mu       sync.Mutex    // guards what edits, time and health checks change in lab
+	edited   chan struct{} // tells the keeper of the lab's time that there may be new moments
+	lab      *topology.Lab
+	engine   *engine.Engine
+	began    time.Time
+	scale    time.Duration                     // how many seconds of the lab pass in one of the wall
+	names    atomic.Pointer[topology.Names]    // what the resolvers answer from
+	backends atomic.Pointer[topology.Backends] // to which the Application Load Balancers forward
+	walk     *dataplane.Walk                   // the engine's, until its worker has ended
+	logs     *logs
+	ca       *authority // nil where nobody speaks TLS
 
 	hosts     map[string]*host                       // instances, by VPC/NAME
 	resolvers map[string]*netns.Namespace            // by VPC
@@ -80,6 +81,7 @@ func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 		kept:  make(map[string]net.Conn), edited: make(chan struct{}, 1),
 	}
 	w.names.Store(lab.Names())
+	w.backends.Store(lab.Backends())
 	w.logs = newLogs(lab, w.began, opts.Logs)
 
 	settings := dataplane.DefaultSettings()
@@ -135,7 +137,7 @@ func (w *World) build() error {
 	var jobs []*job
 	for _, nic := range w.lab.NICs {
 		switch nic.Kind {
-		case dataplane.Instance, dataplane.OnPremises, dataplane.Resolver, dataplane.Node:
+		case dataplane.Instance, dataplane.OnPremises, dataplane.Resolver, dataplane.Node, dataplane.Proxy:
 			jobs = append(jobs, &job{nic: nic, cfg: configOf(nic)})
 		}
 	}
@@ -222,6 +224,7 @@ func (w *World) load() error {
 	w.lab.Observe(w.now())
 	w.checks.follow(w.lab.Checks())
 	w.names.Store(w.lab.Names())
+	w.backends.Store(w.lab.Backends())
 	prog := w.lab.Compile()
 	select {
 	case w.edited <- struct{}{}:

@@ -16,8 +16,8 @@ import (
 
 // Delivery takes away the records of flow logs as their windows end.
 type Delivery interface {
-	// Deliver takes the records of windows of one length, which all end before a
-	// moment in Unix seconds. No later record of such windows ends before it.
+	// Deliver takes the records of windows of one length that ended before a moment in
+	// Unix seconds. Those of later calls end after it, but for one that comes late.
 	Deliver(window time.Duration, records []flowlog.Record, until int64) error
 }
 

@@ -36,6 +36,9 @@ func (w *World) serve(ctx context.Context) error {
 	if err := w.terminate(ctx); err != nil {
 		return err
 	}
+	if err := w.proxy(ctx); err != nil {
+		return err
+	}
 	for _, h := range w.lab.Hosts {
 		running := w.hosts[h.Name]
 		for _, s := range running.spec.Services {
@@ -49,7 +52,7 @@ func (w *World) serve(ctx context.Context) error {
 
 // certify makes the lab's certificate authority, if anybody needs it.
 func (w *World) certify() error {
-	if len(w.lab.TLSListeners()) > 0 {
+	if w.lab.EndsTLS() {
 		var err error
 		w.ca, err = newAuthority()
 		return err
@@ -124,6 +127,10 @@ type sight struct {
 	Host            string `json:"host"`
 	Path            string `json:"path"`
 	Body            string `json:"body,omitempty"`
+	// What an Application Load Balancer tells of its client.
+	ForwardedFor   string `json:"x_forwarded_for,omitempty"`
+	ForwardedProto string `json:"x_forwarded_proto,omitempty"`
+	ForwardedPort  string `json:"x_forwarded_port,omitempty"`
 
 	Proxy *introduction `json:"proxy_protocol,omitempty"`
 }
@@ -151,6 +158,7 @@ func (h *host) handler(s *topology.Service) http.Handler {
 		peer, own := parseAddrPort(r.RemoteAddr), addrPort(src)
 		v.SourceIP, v.SourcePort = peer.Addr().String(), peer.Port()
 		v.DestinationIP, v.DestinationPort = own.Addr().String(), own.Port()
+		v.ForwardedFor, v.ForwardedProto, v.ForwardedPort = r.Header.Get(forwardedFor), r.Header.Get(forwardedProto), r.Header.Get(forwardedPort)
 		v.Proxy = introduced(r.Context())
 		rw.Header().Set("Content-Type", "application/json")
 		enc := json.NewEncoder(rw)

@@ -50,25 +50,20 @@ type terminator struct {
 // terminate starts the TLS listeners; all of them listen when it returns. Nodes that
 // come later get theirs by the same certificates.
 func (w *World) terminate(ctx context.Context) error {
-	made := map[*topology.ACMCertificate]*tls.Certificate{}
-	w.listen = func(at map[*topology.NIC]*node) error { return w.listenTLS(ctx, at, made) }
+	w.listen = func(at map[*topology.NIC]*node) error { return w.listenTLS(ctx, at) }
 	return w.listen(w.nodes)
 }
 
 // listenTLS starts the TLS listeners of some nodes.
-func (w *World) listenTLS(ctx context.Context, at map[*topology.NIC]*node, made map[*topology.ACMCertificate]*tls.Certificate) error {
+func (w *World) listenTLS(ctx context.Context, at map[*topology.NIC]*node) error {
 	for _, l := range w.lab.TLSListeners() {
 		node := at[l.Node]
 		if node == nil {
 			continue
 		}
-		cert := made[l.Certificate]
-		if cert == nil {
-			var err error
-			if cert, err = w.ca.listenerCertificate(&l); err != nil {
-				return fmt.Errorf("certificate of load balancer %s, port %d: %w", l.Balancer, l.Port, err)
-			}
-			made[l.Certificate] = cert
+		cert, err := w.ca.listenerCertificate(&l)
+		if err != nil {
+			return err
 		}
 		t := &terminator{TLSListener: l, world: w, ns: node.ns}
 		t.configure(cert)

@@ -112,6 +112,9 @@ func (w *writer) step(s *dataplane.TraceStep) {
 	case dataplane.StageDeliver:
 		w.add("%s: gets the packet as %s", at, tuple(s.Tuple))
 		w.hairpin = w.hairpin || s.Tuple.Src == s.Tuple.Dst
+		if s.Interface != dataplane.NoInterface && w.prog.Interfaces[s.Interface].Kind == dataplane.Proxy {
+			w.add("%s: the connection ends here: an application load balancer opens others to its targets", at)
+		}
 	}
 }
 

@@ -48,10 +48,18 @@ vpcs:
     cidr_block: 10.8.0.0/16
     security_groups: { open: { ingress: [{ protocol: -1, cidr_blocks: [0.0.0.0/0] }] } }
     instances: { host: { vpc_security_group_ids: [open] } }
+  fronted:
+    cidr_block: 10.10.0.0/16
+    subnets: { a: {}, b: { availability_zone: us-east-1b } }
+    instances: { near: { subnet_id: a } }
 vpc_peering_connections: { both: { vpc_id: wary, peer_vpc_id: peer } }
 target_groups:
+  alb: { port: 80, protocol: TCP, target_type: alb, targets: [alb] }
+  far: { vpc_id: fronted, port: 80, protocol: HTTP }
   web: { port: 8080, protocol: TCP, targets: [web] }
 load_balancers:
+  alb: { load_balancer_type: application, subnets: [fronted/a, fronted/b], listeners: [{ port: 80, protocol: HTTP, default_action: { target_group_arn: far } }] }
+  nlb: { subnets: [fronted/a], listeners: [{ port: 80, protocol: TCP, default_action: { target_group_arn: alb } }] }
   web: { subnets: [provider/default], listeners: [{ port: 80, protocol: TCP, default_action: { target_group_arn: web } }] }
 endpoint_services:
   web: { network_load_balancer_arns: [web], allowed_principals: ["*"] }
@@ -100,6 +108,19 @@ load_balancer.web.us-east-1a: translated to 10.0.0.5:NNNN > 10.0.0.4:8080
 load_balancer.web.us-east-1a: egress is not filtered
 provider/web: ingress allowed by tcp 8080 from 10.0.0.0/16 of provider/web (vpcs.provider.security_groups.web.ingress[0])
 provider/web: gets the packet as 10.0.0.5:NNNN > 10.0.0.4:8080
+a first packet would arrive now`,
+		}, {
+			name: "through an application load balancer (F2.22a)", edit: healthy, from: "fronted/near", to: "load_balancer.nlb.private_ip.us-east-1a", port: 80,
+			want: `fronted/near: egress allowed by all to 0.0.0.0/0 of fronted/default (vpcs.fronted.security_groups.default.egress[0])
+fronted/near: the address is that of load_balancer.nlb.us-east-1a
+load_balancer.nlb.us-east-1a: ingress is not filtered
+load_balancer.nlb.us-east-1a: the listener for TCP port 80 gets the packet
+load_balancer.nlb.us-east-1a: the flow hash chose target load_balancer.alb.us-east-1a
+load_balancer.nlb.us-east-1a: translated to 10.10.0.4:40000 > 10.10.0.5:80
+load_balancer.nlb.us-east-1a: egress is not filtered
+load_balancer.alb.us-east-1a: ingress allowed by all from fronted/default of fronted/default (vpcs.fronted.security_groups.default.ingress[0])
+load_balancer.alb.us-east-1a: gets the packet as 10.10.0.4:40000 > 10.10.0.5:80
+load_balancer.alb.us-east-1a: the connection ends here: an application load balancer opens others to its targets
 a first packet would arrive now`,
 		}, {
 			name: "pending", from: "app", to: "vpc_endpoint.web.private_ip.us-east-1a", port: 80,

@@ -38,12 +38,12 @@ func schemaOf(format flowlog.Format) *parquet.Schema {
 // parquetRows are the rows of a Parquet file.
 type parquetRows struct {
 	types []flowlog.Type
-	w     *parquet.Writer
+	w     *parquet.GenericWriter[any]
 	row   parquet.Row
 }
 
 func newParquetRows(f *os.File, format flowlog.Format) *parquetRows {
-	p := &parquetRows{w: parquet.NewWriter(f, schemaOf(format), parquet.Compression(&parquet.Gzip), parquet.CreatedBy("plsim", "1", ""))}
+	p := &parquetRows{w: parquet.NewGenericWriter[any](f, schemaOf(format), parquet.Compression(&parquet.Gzip), parquet.CreatedBy("plsim", "1", ""))}
 	for _, field := range format {
 		p.types = append(p.types, flowlog.TypeOf(field))
 	}

@@ -18,7 +18,7 @@ var columns = []struct {
 	text     func(*Row) string
 	optional bool
 }{
-	{"START", func(r *Row) string { return clock(r.Get("start")) }, false},
+	{"START", func(r *Row) string { return timeOf(r.Get("start")) }, false},
 	{"INTERFACE", name, false},
 	{"FLOW", func(r *Row) string { return r.Get("plsim-flow") }, true},
 	{"HOP", func(r *Row) string { return r.Get("plsim-hop") }, true},
@@ -81,7 +81,7 @@ func byAWS(r *Row) string {
 	return none
 }
 
-func clock(unix string) string {
+func timeOf(unix string) string {
 	n, err := strconv.ParseInt(unix, 10, 64)
 	if err != nil {
 		return unix

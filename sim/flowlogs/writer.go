@@ -55,8 +55,9 @@ func NewWriter(dir, region string, logs []*topology.FlowLog, complete bool) (*Wr
 	return w, nil
 }
 
-// Deliver writes the records of windows of one length, which all end before a
-// moment in Unix seconds. No later record of such windows ends before it.
+// Deliver writes the records of windows of one length that ended before a moment in
+// Unix seconds, and completes the files of periods that ended before it. A record that
+// comes later all the same has a file of its own.
 func (w *Writer) Deliver(window time.Duration, records []flowlog.Record, until int64) error {
 	for _, s := range w.logs {
 		if s.log.Window != window {

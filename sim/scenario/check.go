@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -309,7 +310,7 @@ func (c *checker) targetEdit(path string, e *TargetEdit) {
 		} else if addressLike.MatchString(text) {
 			c.wrong(p, "%q is not an address", text)
 		} else {
-			c.instance(p, text)
+			c.named(p, text)
 		}
 	}
 	if p := join(path, "port"); c.src.Has(p) {
@@ -317,12 +318,19 @@ func (c *checker) targetEdit(path string, e *TargetEdit) {
 	}
 }
 
-// target checks how an expectation names a target: an instance or an address,
+// named checks the name of a target: an instance's or an Application Load Balancer's.
+func (c *checker) named(path, name string) {
+	if !slices.Contains(c.names.applications, name) {
+		c.instance(path, name)
+	}
+}
+
+// target checks how an expectation names a target: by its name or its address,
 // perhaps with a port.
 func (c *checker) target(path, name string) {
 	t, err := topology.ParseTarget(name)
 	if _, bad := netip.ParseAddr(t.TargetID); err == nil && bad != nil {
-		c.instance(path, t.TargetID)
+		c.named(path, t.TargetID)
 	} else if err != nil {
 		c.wrong(path, "%v", err)
 	}

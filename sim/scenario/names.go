@@ -15,6 +15,7 @@ import (
 type names struct {
 	instances, securityGroups, networkACLs []string // VPC/NAME
 	endpoints, targetGroups, peerings      []string
+	applications                           []string // Application Load Balancers
 	flowLogs                               []string
 }
 
@@ -24,6 +25,11 @@ func namesOf(spec *topology.Spec) *names {
 		targetGroups: slices.Sorted(maps.Keys(spec.TargetGroups)),
 		flowLogs:     slices.Sorted(maps.Keys(spec.FlowLogs)),
 		peerings:     slices.Sorted(maps.Keys(spec.PeeringConnections)),
+	}
+	for _, name := range slices.Sorted(maps.Keys(spec.LoadBalancers)) {
+		if lb := spec.LoadBalancers[name]; lb != nil && lb.LoadBalancerType == "application" {
+			n.applications = append(n.applications, name)
+		}
 	}
 	for _, vpc := range slices.Sorted(maps.Keys(spec.VPCs)) {
 		if spec.VPCs[vpc] == nil {
