@@ -222,5 +222,5 @@ type RuleInfo struct {
 	Group string // sg-…
 	Label string // consumer/endpoint
 	Text  string // tcp 80 from 10.0.0.0/16
-	Path  string // where the scenario says it: vpcs.consumer.security_groups.endpoint.ingress[0]
+	Path  string // where the scenario says it: lab.yaml:12
 }

@@ -107,6 +107,7 @@ func (b *builder) addEntries(a *acl, d direction, entries []*NetworkACLEntry) {
 	elements(&b.problems, at(a.path, d.String()), entries, func(path string, e *NetworkACLEntry) {
 		entry, problems := e.compile()
 		if len(problems) == 0 {
+			entry.Path = path
 			problems = a.create(d, entry)
 		}
 		b.problems.under(path, problems)
@@ -272,6 +273,7 @@ func (l *Lab) entry(name string, e *NetworkACLEntry) (*acl, filter.Entry, error)
 	own := *e // Its canonical form is ours alone.
 	entry, problems := own.compile()
 	problems.sort()
+	entry.Path = l.place("")
 	return a, entry, problems.err()
 }
 

@@ -106,7 +106,7 @@ func (l *Lab) admit(g *group, d direction, permissions []permission, path string
 	}
 	for _, p := range permissions {
 		p.rule.ID = filter.RuleID(len(l.rules))
-		l.rules = append(l.rules, dataplane.RuleInfo{Group: g.ID, Label: g.String(), Text: p.text, Path: path})
+		l.rules = append(l.rules, dataplane.RuleInfo{Group: g.ID, Label: g.String(), Text: p.text, Path: l.place(path)})
 		g.rules[d] = append(g.rules[d], p)
 	}
 	return nil

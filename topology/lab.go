@@ -46,6 +46,8 @@ type Lab struct {
 	rules     []dataplane.RuleInfo // every rule that ever was, so that a RuleID never changes its meaning
 	texts     map[string][]string  // public TXT records, by name
 	epoch     uint32
+	locate    func(path string) string // where the author wrote what has a path; nil: the path itself
+	cited     string                   // the path of what is being edited for
 
 	now      clock.Time          // as Advance has it
 	closures []dataplane.Closure // since the last program
