@@ -37,13 +37,21 @@ func TestConversionDoesNotAllocate(t *testing.T) {
 	}
 }
 
+// TestChainDoesNotAllocate: nor does one that passes two load balancers (F2.28).
+func TestChainDoesNotAllocate(t *testing.T) {
+	for _, proto := range []packet.Proto{packet.TCP, packet.UDP} {
+		testAllocations(t, false, proto, "red/edge", chained)
+		testAllocations(t, true, proto, "red/edge", chained)
+	}
+}
+
 // TestFragmentsDoNotAllocate: nor do fragments, but for the first one that an
 // interface ever sends.
 func TestFragmentsDoNotAllocate(t *testing.T) {
-	for _, text := range []string{twoConsumers, twoFamilies} {
+	for _, text := range []string{twoConsumers, twoFamilies, chained} {
 		l := newLab(t, false, text)
 		w := dataplane.New(l.prog, dataplane.DefaultSettings())
-		f, s := packet.NewFrame(), dial(l, "red/app", "red/ep", packet.UDP)
+		f, s := packet.NewFrame(), dial(l, "red/app", pick(text == chained, "red/edge", "red/ep"), packet.UDP)
 		s.Payload = pattern(100)
 		n := testing.AllocsPerRun(100, func() {
 			s.ID++

@@ -51,8 +51,13 @@ func (d *decision) balance(client, via, node InterfaceID) drop.Reason {
 	if why != drop.None {
 		return why
 	}
+	to := d.w.prog.home(node, target)
+	onward := d.w.prog.Interfaces[to].balances()
+	if onward {
+		to = node
+	}
 	f := nlb.Flow{
-		Client: flow.Scope(client), Node: flow.Scope(node), Target: flow.Scope(d.w.prog.home(node, target)),
+		Client: flow.Scope(client), Node: flow.Scope(node), Target: flow.Scope(to),
 		Group: group.Number,
 		Via:   flow.Scope(via), Private: private, Idle: listener.IdleTimeout,
 	}
@@ -66,6 +71,10 @@ func (d *decision) balance(client, via, node InterfaceID) drop.Reason {
 	f.Splice = d.introduce(&group.Proxy, via, before)
 	if d.commit {
 		d.remember(f, before)
+	}
+	if onward {
+		d.handOver(&f, target)
+		return drop.None
 	}
 	return d.reach(&f, target)
 }

@@ -38,17 +38,21 @@ type decision struct {
 
 // decide finds the way of a packet for which no path serves, and leaves the path
 // for those that follow. It returns why where the packet is not even one that the
-// interface may send.
-func (w *Walk) decide(now clock.Time, in InterfaceID, v *packet.View, stale flow.Ref) (*path, drop.Reason) {
+// interface may send; sent says that it is a node that sends it on.
+func (w *Walk) decide(now clock.Time, in InterfaceID, v *packet.View, stale flow.Ref, sent bool) (*path, drop.Reason) {
 	w.meter.Advance(now)
 	w.retire(stale)
 	d := &w.decision
 	d.begin(w, now, in, v, nil)
 	d.commit = true
-	if why := d.sender(in); why != drop.None {
-		return nil, why
+	if !sent {
+		if why := d.sender(in); why != drop.None {
+			return nil, why
+		}
 	}
-	d.path.verdict = d.run(in)
+	if d.path.verdict = d.run(in); d.path.verdict != drop.None {
+		d.path.legs[flow.Reply].onward = w.sendsOn(in, v.Proto, d.path.ends[0].Reversed())
+	}
 	if d.path.verdict == drop.UnknownFlow {
 		d.path.rejected = true // after the connection was closed (F4.6)
 	}

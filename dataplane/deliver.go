@@ -19,12 +19,16 @@ func (d *decision) deliver() {
 	back.out, back.rewrite = first, packet.NewRewrite(p.ends[1].Reversed(), p.ends[0].Reversed())
 	there.rewrite.SrcMAC, there.rewrite.DstMAC = d.seenFrom(p.hops[p.hopCount-2].at, last)
 	back.rewrite.SrcMAC, back.rewrite.DstMAC = d.seenFrom(p.hops[1].at, first)
+	there.onward = there.onward || d.w.sendsOn(last, p.protoAt(int(p.hopCount)-1), p.ends[1])
+	back.onward = d.w.sendsOn(first, p.proto, p.ends[0].Reversed())
 	ttl, mss := d.toll()
 	for i := range p.legs {
 		p.legs[i].rewrite.TTL, p.legs[i].rewrite.MSS = ttl, mss
 	}
 	there.mtu, back.mtu = d.w.limit(p, flow.Forward, p.growth()), d.w.limit(p, flow.Reply, p.growth())
-	d.trace.delivered(last, d.at)
+	if !there.onward {
+		d.trace.delivered(last, d.at)
+	}
 	if !d.passing && d.returns() != drop.None {
 		d.oneWay = true
 	}
@@ -70,7 +74,10 @@ const (
 func (d *decision) toll() (ttl uint8, mss uint16) {
 	p := &d.path
 	v6 := d.v.V6 || p.growth() != 0
-	own := d.w.prog.Interfaces[p.hops[0].at].Kind == Node || d.w.prog.Interfaces[p.hops[p.hopCount-1].at].Kind == Node
+	own := false // the node's own, for what it sends on is its client's
+	for dir, leg := range p.legs {
+		own = own || d.w.prog.Interfaces[leg.out].Kind == Node && !p.legs[dir].onward
+	}
 	switch {
 	case p.private && v6:
 		return endpointTTL, endpointMSS6
@@ -80,7 +87,7 @@ func (d *decision) toll() (ttl uint8, mss uint16) {
 		return nodeTTL, nodeMSS6
 	case own:
 		return nodeTTL, nodeMSS4
-	case p.balanced.Valid():
+	case p.passesNode():
 		return nodeTTL, 0
 	default:
 		return 0, 0

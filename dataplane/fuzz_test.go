@@ -18,7 +18,7 @@ import (
 // The lowest bit of how gives the frame right checksums, so that it gets beyond
 // them, the next one the right MAC addresses; the others choose the interface.
 func FuzzProcess(f *testing.F) {
-	labs := []*lab{newLab(f, false, twoConsumers), newLab(f, true, twoConsumers), newLab(f, false, twoFamilies)}
+	labs := []*lab{newLab(f, false, twoConsumers), newLab(f, true, twoConsumers), newLab(f, false, twoFamilies), newLab(f, false, chained)}
 	for i, l := range labs {
 		for _, b := range seeds(l) {
 			f.Add(byte(i), byte(3|l.id("red/app")<<2), byte(0), b)
@@ -116,7 +116,7 @@ func seeds(l *lab) [][]byte {
 	var all [][]byte
 	f := packet.NewFrame()
 	nic := l.nics["red/app"]
-	for _, to := range []string{"10.0.1.50", "10.0.1.11", "10.0.2.20", "10.9.1.5", "10.9.1.21", "224.0.0.1"} {
+	for _, to := range []string{"10.0.1.50", "10.0.1.60", "10.0.1.11", "10.0.2.20", "10.9.1.5", "10.9.1.21", "224.0.0.1"} {
 		for _, s := range []packet.Spec{
 			{Proto: packet.TCP, Flags: packet.SYN, MSS: 8961, Options: []byte{1, 3, 3, 7, 4, 2}},
 			{Proto: packet.TCP, Flags: packet.PSH | packet.ACK, Payload: pattern(40)},
@@ -163,7 +163,10 @@ func beginning(b []byte) []byte {
 func busyWalk(l *lab) *dataplane.Walk {
 	w := dataplane.New(l.prog, dataplane.DefaultSettings())
 	f := packet.NewFrame()
-	for _, c := range [][2]string{{"red/app", "red/ep"}, {"blue/app", "blue/ep"}, {"red/app", "red/near"}} {
+	for _, c := range [][2]string{{"red/app", "red/ep"}, {"blue/app", "blue/ep"}, {"red/app", "red/near"}, {"red/app", "red/edge"}} {
+		if l.nics[c[1]] == nil {
+			continue
+		}
 		in := l.id(c[0])
 		dial(l, c[0], c[1], packet.TCP).Build(f)
 		for range 2 { // the SYN, and its answer

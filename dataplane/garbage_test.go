@@ -45,6 +45,16 @@ var twoFamilies = strings.NewReplacer(
 	"10.9.1.5 ", "10.9.1.5,2001:db8:9::5 ", "10.9.1.21", "2001:db8:9::21", "10.9.1.22", "2001:db8:9::22",
 ).Replace(twoConsumers)
 
+// chained is the same with one more load balancer, whose target is red's endpoint (F2.28).
+const chained = twoConsumers + `
+balancer edge
+targets behind red/ep:80
+targets names red/ep:53
+listener edge tcp 80 behind
+listener edge udp 53 names
+node red/edge red/a 10.0.1.60 edge
+`
+
 // garbage is a way to spoil a valid packet from red/app to red/near.
 type garbage struct {
 	name   string

@@ -19,12 +19,18 @@ func (w *Walk) terminated(f *nlb.Flow, port uint16) bool {
 		if share.Group.Number != f.Group {
 			continue
 		}
+		// A target of all zones is there once for each.
+		reset, zone := false, w.zone(f.Node)
 		for i := range share.Group.Targets {
 			t := &share.Group.Targets[i]
-			if t.is(InterfaceID(f.Target), f.Pair.Target, f.Pair.TargetPort) {
-				return t.Reset
+			if !t.is(t.Interface, f.Pair.Target, f.Pair.TargetPort) {
+				continue
+			}
+			if reset = t.Reset; t.Zone == zone {
+				break
 			}
 		}
+		return reset
 	}
 	return false
 }

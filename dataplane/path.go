@@ -55,6 +55,7 @@ type path struct {
 // leg is one direction of a path.
 type leg struct {
 	out     InterfaceID
+	onward  bool  // out is a node that sends the packet on
 	mtu     int32 // bytes of IP packet, as it enters
 	rewrite packet.Rewrite
 	count   flowlog.Counter

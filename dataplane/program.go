@@ -81,6 +81,9 @@ type Interface struct {
 	Balancer uint16            // Kind Node: index in Program.Balancers
 }
 
+// balances reports whether a load balancer stands behind the interface.
+func (n *Interface) balances() bool { return n.Kind == Node || n.Kind == Endpoint }
+
 // own returns the interface's addresses of the same family as another address, the
 // primary first.
 func (n *Interface) own(like packet.Addr) []packet.Addr {

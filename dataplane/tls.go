@@ -17,17 +17,13 @@ import (
 // them to the node's own device. The node's server accepts the connection, and
 // asks the walk with [Walk.Call] whom to connect to for it.
 
-// noGroup is the target group of a client's connection to a TLS listener, which
-// has none.
-const noGroup = ^uint16(0)
-
 // answer delivers a client's packet to the node itself, as the listener's server
 // sees it: from an address that no other connection has, since those of two
 // consumers may be the same; with the client's port, to the listener's.
 func (d *decision) answer(client, via, node InterfaceID, l *Listener) {
 	f := nlb.Flow{
 		Client: flow.Scope(client), Via: flow.Scope(via), Node: flow.Scope(node), Target: flow.Scope(node),
-		Private: d.path.private, Idle: l.IdleTimeout, Group: noGroup,
+		Private: d.path.private, Idle: l.IdleTimeout, Group: nlb.NoGroup,
 	}
 	f.Pair.Proto = d.v.Proto
 	if f.Private {
@@ -86,7 +82,7 @@ type call struct {
 // Call chooses a target for a client whose connection the server of a TLS
 // listener at a node has accepted from one address to another, as every listener
 // does it, and takes a source port. It returns drop.UnknownFlow where the client
-// is gone, NoTarget or PortAllocation. Of what it returns, [Walk.HangUp] must follow.
+// is gone, NoTarget, PreservedAddress or PortAllocation. Of what it returns, [Walk.HangUp] must follow.
 func (w *Walk) Call(now clock.Time, node InterfaceID, from, to netip.AddrPort) (Call, drop.Reason) {
 	ref, client := w.caller(now, node, from, to)
 	l := w.prog.Balancers[w.prog.Interfaces[node].Balancer].Listeners[ListenerKey{packet.TCP, to.Port()}]
@@ -108,6 +104,9 @@ func (w *Walk) Call(now clock.Time, node InterfaceID, from, to netip.AddrPort) (
 		Group: group.Number, Private: client.Private, Idle: l.IdleTimeout,
 	}}
 	if group.PreserveClientIP && !client.Private && before.Src.Is4() == target.Addr.Is4() {
+		if why := w.prog.preserves(node, target); why != drop.None {
+			return Call{}, why
+		}
 		c.as.Addr, c.as.Port = before.Src, before.SrcPort
 	}
 	if why := d.translate(&c.Flow, target, false); why != drop.None {

@@ -1,6 +1,8 @@
 package dataplane
 
 import (
+	"slices"
+
 	"github.com/plsim/plsim/dataplane/clock"
 	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/filter"
@@ -13,7 +15,8 @@ import (
 type Trace struct {
 	Steps []TraceStep
 
-	answers bool // what follows is about what would answer the packet
+	answers bool        // what follows is about what would answer the packet
+	aside   []TraceStep // about answers, of a packet that goes on
 }
 
 // Stage is a place of the walk where something is decided.
@@ -82,6 +85,26 @@ func (t *Trace) add(s TraceStep) {
 func (t *Trace) turn() {
 	if t != nil {
 		t.answers = true
+	}
+}
+
+// goOn begins what becomes of a packet that a node sends on. What is about the answer
+// is set aside, for that comes here last.
+func (t *Trace) goOn() {
+	if t == nil || !t.answers {
+		return
+	}
+	t.answers = false
+	if i := slices.IndexFunc(t.Steps, func(s TraceStep) bool { return s.Answer }); i >= 0 {
+		t.aside = append(slices.Clone(t.Steps[i:]), t.aside...)
+		t.Steps = t.Steps[:i]
+	}
+}
+
+// settle ends the trace of a packet that was delivered.
+func (t *Trace) settle() {
+	if t != nil {
+		t.Steps = append(t.Steps, t.aside...)
 	}
 }
 
@@ -180,14 +203,29 @@ func (w *Walk) Probe(now clock.Time, in InterfaceID, f *packet.Frame, tr *Trace)
 	if why := d.sender(in); why != drop.None {
 		return NoInterface, why
 	}
-	if why := d.run(in); why != drop.None {
-		if answered(why, &v) && !d.muted(why) {
-			return in, why
+	for sender, passed := in, 0; ; passed++ {
+		if why := d.run(sender); why != drop.None {
+			if answered(why, &v) && !d.muted(why) {
+				return in, why
+			}
+			return NoInterface, why
 		}
-		return NoInterface, why
+		if why := w.carries(&d.path, &v, flow.Forward); why != drop.None {
+			return NoInterface, why
+		}
+		leg := &d.path.legs[flow.Forward]
+		switch {
+		case !leg.onward:
+			tr.settle()
+			return leg.out, drop.None
+		case passed == maxChain:
+			return NoInterface, drop.BalancerLoop
+		}
+		sender = leg.out
+		v.TTL -= leg.rewrite.TTL
+		sent := d.path.ends[1]
+		tr.goOn()
+		d.begin(w, now, sender, &v, tr)
+		d.at, d.path.ends = sent, [2]packet.Tuple{sent, sent}
 	}
-	if why := w.carries(&d.path, &v, flow.Forward); why != drop.None {
-		return NoInterface, why
-	}
-	return d.path.legs[flow.Forward].out, drop.None
 }

@@ -17,10 +17,7 @@ func (d *decision) translate(f *nlb.Flow, t *Target, preserve bool) drop.Reason 
 	d.at.Dst, d.at.DstPort = t.Addr, t.Port
 	f.Pair = snat.Pair{Scope: f.Node, Target: t.Addr, TargetPort: t.Port, Proto: d.v.Proto}
 	if preserve {
-		why := drop.None
-		if d.w.prog.Interfaces[f.Target].Kind == OnPremises { // within a Region only
-			why = drop.PreservedAddress
-		}
+		why := d.w.prog.preserves(at, t)
 		d.trace.translated(at, d.at, why)
 		return why
 	}
@@ -72,4 +69,13 @@ func (d *decision) remember(f nlb.Flow, before packet.Tuple) {
 		}
 	}
 	d.path.balanced, _, _ = d.w.flows.InsertPair(there, back, f)
+}
+
+// preserves judges whether a target is one that a client's address can be preserved
+// towards: not on premises (F2.24), nor behind another endpoint or load balancer (F2.28).
+func (p *Program) preserves(node InterfaceID, t *Target) drop.Reason {
+	if to := &p.Interfaces[p.home(node, t)]; to.Kind == OnPremises || to.balances() {
+		return drop.PreservedAddress
+	}
+	return drop.None
 }

@@ -18,17 +18,7 @@ func (n *Interface) rules(way flow.Way) *filter.RuleSet {
 // tracks reports whether an interface tracks what it exchanges with another one
 // whatever its rules say: all that has to do with load balancers and endpoints (F3.11).
 func (p *Program) tracks(at, peer InterfaceID) bool {
-	balances := func(id InterfaceID) bool {
-		if id == NoInterface {
-			return false
-		}
-		switch p.Interfaces[id].Kind {
-		case Endpoint, Node:
-			return true
-		default:
-			return false
-		}
-	}
+	balances := func(id InterfaceID) bool { return id != NoInterface && p.Interfaces[id].balances() }
 	return balances(at) || balances(peer)
 }
 

@@ -142,16 +142,28 @@ func (w *Walk) Process(now clock.Time, in InterfaceID, f *packet.Frame) (out Int
 	if v.Kind != packet.KindIP {
 		return w.resolve(in, v)
 	}
+	out, why, onward := w.pass(now, in, v, false)
+	if onward {
+		return w.chain(now, out, why, f)
+	}
+	return out, why
+}
+
+// pass takes a packet along its path, which is decided if there is none. onward says
+// that the path ends at a node which sends the packet on, as this one may have been.
+func (w *Walk) pass(now clock.Time, in InterfaceID, v *packet.View, sent bool) (out InterfaceID, why drop.Reason, onward bool) {
 	if v.Fragment {
 		if why = w.gather(now, in, v, true); why != drop.None {
-			return w.discard(in, why)
+			out, why = w.discard(in, why)
+			return out, why, false
 		}
 	}
 	key := flow.KeyOf(flow.Scope(in), v)
 	ref, p, dir := w.paths.Lookup(&key)
 	if p == nil || !p.serves(now, w.prog.Epoch, v) {
-		if p, why = w.decide(now, in, v, ref); why != drop.None {
-			return w.discard(in, why)
+		if p, why = w.decide(now, in, v, ref, sent); why != drop.None {
+			out, why = w.discard(in, why)
+			return out, why, false
 		}
 		dir = flow.Forward
 	}
@@ -159,7 +171,10 @@ func (w *Walk) Process(now clock.Time, in InterfaceID, f *packet.Frame) (out Int
 	if p == &w.decision.path {
 		w.report(p) // nothing else will remember it
 	}
-	return out, why
+	if why != drop.None {
+		dir = flow.Reply // what leaves is the answer, if any
+	}
+	return out, why, p.legs[dir].onward && out != NoInterface
 }
 
 // admit judges a frame by its Ethernet addresses.

@@ -228,8 +228,8 @@ func TestApplicationMistakes(t *testing.T) {
 			`target_groups.alb.targets[0].target_id: api is a network load balancer: with target_type alb a target is one of load_balancer_type application`},
 		{"no target type", "protocol: TCP, target_type: alb, targets: [front]", "vpc_id: provider, protocol: TCP, targets: [front]",
 			`target_groups.alb.targets[0].target_id: front is a load balancer, but target_type is instance: set target_type: alb`},
-		{"unknown type", "type: application\n", "type: aplication\n",
-			`load_balancers.front.load_balancer_type: "aplication" is not a load balancer type; did you mean application?`},
+		{"unknown type", "type: application\n", "type: alb\n",
+			`load_balancers.front.load_balancer_type: "alb" is not a load balancer type; choose from application, network`},
 		{"unknown", "targets: [front]", "targets: [fron]",
 			`target_groups.alb.targets[0].target_id: there is no load balancer "fron"; did you mean front?`},
 		{"two", "targets: [front]", "targets: [front, { target_id: front, port: 81 }]",
@@ -299,11 +299,14 @@ func TestApplicationEdits(t *testing.T) {
 			t.Errorf("got:\n%v\nwant:\n%s", err, want)
 		}
 	}
+	if err := l.SetSecurityGroups(&GroupChange{LoadBalancer: "front", SecurityGroups: []string{"web"}}); err != nil || l.find.balancers["front"].nodes[0].groups[0].name != "web" {
+		t.Errorf("other security groups: %v", err)
+	}
 	if err := l.ModifyTargetGroupAttributes("web", &TargetGroupAttributes{DeregistrationDelay: new(int)}); err != nil {
 		t.Error(err)
 	}
 	d, err := l.Describe(&Part{LoadBalancer: "front"})
-	if err != nil || !strings.Contains(d.(balancerDescription).LoadBalancerARN, ":loadbalancer/app/front/") {
+	if b, ok := d.(balancerDescription); err != nil || !ok || b.Type != "application" || !strings.Contains(b.LoadBalancerARN, ":loadbalancer/app/front/") {
 		t.Errorf("%+v, %v", d, err)
 	}
 }

@@ -2,10 +2,6 @@ package topology
 
 import (
 	"fmt"
-	"net/netip"
-	"slices"
-
-	"github.com/plsim/plsim/dataplane"
 )
 
 // How many targets AWS takes (F2.7).
@@ -78,32 +74,6 @@ func (lb *balancer) crowded() string {
 		return fmt.Sprintf("load balancer %s has %d targets that serve all zones: with cross-zone load balancing it takes %d at most", lb.name, crossed, maxCrossedTargets)
 	case all > maxTargets:
 		return fmt.Sprintf("load balancer %s has %d targets: it takes %d at most", lb.name, all, maxTargets)
-	}
-	return ""
-}
-
-// checkChains looks for targets that are themselves endpoints or load balancers.
-func (b *builder) checkChains() {
-	for _, p := range b.pools {
-		for i, t := range p.Targets {
-			if a, err := netip.ParseAddr(t.TargetID); err == nil {
-				if why := b.chained(p, a); why != "" {
-					b.problems.add(at(item(at(p.path, "targets"), i), "target_id"), "%s", why)
-				}
-			}
-		}
-	}
-}
-
-// chained says what is wrong with an address that an endpoint or a load balancer
-// has, as a target: a packet passes one load balancer, and there is no second
-// decision for the next (F2.28). It is "" for any other.
-func (l *Lab) chained(p *pool, a netip.Addr) string {
-	for _, n := range l.NICs {
-		balances := n.Kind == dataplane.Endpoint || n.Kind == dataplane.Node
-		if balances && (n.Network == p.network || l.joined(p.network, n.Network)) && slices.ContainsFunc(n.Addrs, func(own netip.Prefix) bool { return own.Addr() == a }) {
-			return fmt.Sprintf("%s is the address of %s: here a target is no endpoint and no load balancer", a, n.Label)
-		}
 	}
 	return ""
 }

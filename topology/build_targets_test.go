@@ -70,18 +70,3 @@ func TestTargetsOfABalancer(t *testing.T) {
 		}
 	}
 }
-
-// TestChains (F2.28): a target that is an endpoint or a load balancer is a mistake.
-func TestChains(t *testing.T) {
-	_, err := build(t, twoAccounts, "\nload_balancers:\n", "\n  ips: { vpc_id: provider, port: 80, protocol: TCP, target_type: ip, targets: [10.0.1.4, 10.0.1.6] }\nload_balancers:\n")
-	want := "target_groups.ips.targets[1].target_id: 10.0.1.6 is the address of load_balancer.api.us-east-1a: here a target is no endpoint and no load balancer"
-	if fmt.Sprint(err) != want {
-		t.Errorf("got  %v\nwant %s", err, want)
-	}
-	l := mustBuild(t, twoAccounts, "\nload_balancers:\n", "\n  ips: { vpc_id: consumer, port: 80, protocol: TCP, target_type: ip }\nload_balancers:\n")
-	e := l.Endpoints[0].NICs[0]
-	want = fmt.Sprintf("target_id: %s is the address of %s: here a target is no endpoint and no load balancer", e.Addr(), e.Label)
-	if err := l.RegisterTarget("ips", &Target{TargetID: e.Addr().String()}); fmt.Sprint(err) != want {
-		t.Errorf("got  %v\nwant %s", err, want)
-	}
-}

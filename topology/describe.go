@@ -73,6 +73,7 @@ type (
 	balancerDescription struct {
 		LoadBalancerARN       string `json:"LoadBalancerArn"`
 		LoadBalancerName      string
+		Type                  string
 		DNSName               string
 		CanonicalHostedZoneID string `json:"CanonicalHostedZoneId"`
 		VPCID                 string `json:"VpcId"`
@@ -185,7 +186,7 @@ func (l *Lab) describeBalancer(name string) (any, error) {
 		return nil, err
 	}
 	d := balancerDescription{
-		LoadBalancerARN: lb.arn(l.Region), LoadBalancerName: lb.name, DNSName: lb.dnsName, VPCID: lb.network.ID,
+		LoadBalancerARN: lb.arn(l.Region), LoadBalancerName: lb.name, Type: lb.LoadBalancerType, DNSName: lb.dnsName, VPCID: lb.network.ID,
 		CanonicalHostedZoneID: l.ids.hostedZone("elb." + l.Region), State: struct{ Code string }{"active"},
 		SecurityGroups: []string{}, IPAddressType: lb.IPAddressType,
 	}

@@ -100,9 +100,6 @@ func (l *Lab) RegisterTarget(targetGroup string, t *Target) error {
 		if problems := l.zoned(p, &m, t.AvailabilityZone); len(problems) > 0 {
 			return problems.verdict("")
 		}
-		if why := l.chained(p, m.addr); why != "" {
-			return Problems{{Path: "target_id", Msg: why}}
-		}
 		if problems := l.room(p, m); len(problems) > 0 {
 			return problems
 		}

@@ -109,7 +109,7 @@ func (l *Lab) removeNode(lb *balancer, n *NIC) {
 // SetSecurityGroups changes the security groups of a load balancer that was created
 // with some; it keeps one at least (F2.63).
 func (l *Lab) SetSecurityGroups(c *GroupChange) error {
-	lb, err := l.networkBalancer(c.LoadBalancer)
+	lb, err := find("load balancer", l.find.balancers, c.LoadBalancer)
 	if err != nil {
 		return err
 	}

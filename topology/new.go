@@ -49,7 +49,6 @@ func New(name string, spec *Spec) (*Lab, error) {
 	}
 	if len(b.problems) == 0 {
 		b.checkQuotas()
-		b.checkChains()
 	}
 	b.problems.sort()
 	if err := b.problems.err(); err != nil {

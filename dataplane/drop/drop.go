@@ -73,7 +73,8 @@ const (
 	LoadBalancerSecurityGroup // refused by the load balancer's groups (F2.65)
 	TargetUnhealthy           // the flow's target turned unhealthy: answered with RST (F2.55)
 	NoTarget                  // no registered target in reach of this zone (F2.19)
-	PreservedAddress          // a target on premises would see the client's address (F2.24)
+	PreservedAddress          // a target would see the client's address where it cannot (F2.24, F2.28)
+	BalancerLoop              // load balancers that are each other's targets (F2.28)
 	PortAllocation            // no source port left towards this target (F2.30)
 	UnknownFlow               // TCP segment of no known flow: answered with RST (F2.10, F2.45)
 

@@ -63,7 +63,8 @@ var entries = [NumReasons]entry{
 	LoadBalancerSecurityGroup: {"load_balancer_security_group", "No inbound rule of the load balancer's security groups allows the packet."},
 	TargetUnhealthy:           {"target_unhealthy", "The flow's target has turned unhealthy, so the load balancer ends the flow; it answers with RST."},
 	NoTarget:                  {"no_target", "No registered target is within reach of this zone's load balancer node."},
-	PreservedAddress:          {"preserved_address", "The target group preserves the client's address, and its target is on premises, where AWS does not support that."},
+	PreservedAddress:          {"preserved_address", "The target group preserves the client's address, which does not work towards a target that is on premises, or itself an endpoint or a load balancer."},
+	BalancerLoop:              {"balancer_loop", "The packet passed as many load balancers as it can: they are each other's targets."},
 	PortAllocation:            {"port_allocation", "The load balancer node has no source port left towards this target."},
 	UnknownFlow:               {"unknown_flow", "The TCP segment belongs to no known flow; it is answered with RST."},
 

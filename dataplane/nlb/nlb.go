@@ -90,7 +90,14 @@ type Flow struct {
 }
 
 // Answers reports whether the node itself answers the client, for a TLS listener.
-func (f *Flow) Answers() bool { return f.Target == f.Node }
+func (f *Flow) Answers() bool { return f.Target == f.Node && f.Group == NoGroup }
+
+// HandsOver reports whether the target is another load balancer, or an endpoint: the
+// flow ends at the node, and goes on as one that the node began (F2.28).
+func (f *Flow) HandsOver() bool { return f.Target == f.Node && f.Group != NoGroup }
+
+// NoGroup is the target group of a client's flow to a TLS listener, which has none.
+const NoGroup = ^uint16(0)
 
 // Called reports whether the node itself is the client: a TLS listener that calls a
 // target in its client's name.
