@@ -46,8 +46,7 @@ type Lab struct {
 	rules     []dataplane.RuleInfo // every rule that ever was, so that a RuleID never changes its meaning
 	texts     map[string][]string  // public TXT records, by name
 	epoch     uint32
-	locate    func(path string) string // where the author wrote what has a path; nil: the path itself
-	cited     string                   // the path of what is being edited for
+	places    places
 
 	now      clock.Time          // as Advance has it
 	closures []dataplane.Closure // since the last program
@@ -60,6 +59,7 @@ type Lab struct {
 		hosts     scoped[*Host]
 		networks  map[string]*Network // VPCs
 		sites     map[string]*Network // on premises
+		prefixes  map[string]*prefixList
 		peerings  map[string]*peering
 		gateways  map[string]*gateway
 		certs     map[string]*ACMCertificate

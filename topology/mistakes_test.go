@@ -156,7 +156,7 @@ var mistakes = []struct {
 	{"ICMP type", "{ protocol: tcp, from_port: 80, to_port: 80,", "{ protocol: icmp, from_port: 256,", []string{
 		`vpcs.consumer.security_groups.endpoint.ingress[0].from_port: 256 is not an ICMP type: give one from 0 to 255, or -1 for any`}},
 	{"rule without peer", ", security_groups: [app] }", " }", []string{
-		`vpcs.consumer.security_groups.endpoint.ingress[0]: has no peer: give cidr_blocks, ipv6_cidr_blocks, security_groups or self: true`}},
+		`vpcs.consumer.security_groups.endpoint.ingress[0]: has no peer: give cidr_blocks, ipv6_cidr_blocks, prefix_list_ids, security_groups or self: true`}},
 	{"rule with an address", "cidr_blocks: [10.0.0.0/16]", "cidr_blocks: [10.0.0.5]", []string{
 		`vpcs.provider.security_groups.web.ingress[0].cidr_blocks[0]: 10.0.0.5 is an address, not a CIDR block: add its prefix length, such as 10.0.0.5/32`}},
 	{"rule family", "cidr_blocks: [10.0.0.0/16]", `cidr_blocks: ["2001:db8::/32"]`, []string{
@@ -442,7 +442,7 @@ func TestFits(t *testing.T) {
 	}
 }
 
-// TestQuotas (F2.7, F3.9).
+// TestQuotas (F2.7, F3.8, F3.9).
 func TestQuotas(t *testing.T) {
 	var rules, listeners strings.Builder
 	for i := range 61 {

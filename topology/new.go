@@ -29,6 +29,7 @@ func New(name string, spec *Spec) (*Lab, error) {
 		b.addSites()
 		b.addSubnets()
 		b.addACLs()
+		b.addPrefixLists()
 		b.addPeerings()
 		b.addGateways()
 		b.addTables()
@@ -199,8 +200,9 @@ const (
 	maxRules     = 1000 // of all groups of an interface, by the quotas (F3.9)
 	maxAllGroups = 2500 // in a Region (F3.9)
 	maxListeners = 50
-	maxACLs      = 200 // in a VPC (F3.20)
-	maxEntries   = 40  // where raised, of a network ACL, in each direction (F3.20)
-	maxRoutes    = 50  // of a route table
-	maxEndpoints = 50  // in a VPC (F1.7)
+	maxACLs      = 200  // in a VPC (F3.20)
+	maxEntries   = 40   // where raised, of a network ACL, in each direction (F3.20)
+	maxPrefixes  = 1000 // of a prefix list
+	maxRoutes    = 50   // of a route table
+	maxEndpoints = 50   // in a VPC (F1.7)
 )

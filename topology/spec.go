@@ -10,6 +10,7 @@ type Spec struct {
 	Settings *Settings       `yaml:"settings,omitempty" doc:"What AWS does not publish."`
 	VPCs     map[string]*VPC `yaml:"vpcs" doc:"Virtual private clouds, by name. Their CIDR blocks may overlap (F1.42)."`
 
+	PrefixLists        map[string]*ManagedPrefixList    `yaml:"managed_prefix_lists,omitempty" doc:"Prefix lists of customers, by name, for security groups and route tables (F3.2)."`
 	PeeringConnections map[string]*VPCPeeringConnection `yaml:"vpc_peering_connections,omitempty" doc:"VPC peering connections, by name."`
 	OnPremises         map[string]*OnPremises           `yaml:"on_premises,omitempty" doc:"Networks outside AWS, by name, which no VPC has."`
 	VPNGateways        map[string]*VPNGateway           `yaml:"vpn_gateways,omitempty" doc:"Virtual private gateways, by name."`
@@ -64,6 +65,7 @@ type Rule struct {
 	ToPort         *int     `yaml:"to_port,omitempty" doc:"Last port, or ICMP code (-1: any). Default: from_port."`
 	CIDRBlocks     []string `yaml:"cidr_blocks,omitempty" doc:"IPv4 peers."`
 	IPv6CIDRBlocks []string `yaml:"ipv6_cidr_blocks,omitempty" doc:"IPv6 peers."`
+	PrefixLists    []string `yaml:"prefix_list_ids,omitempty" doc:"Peers by prefix list, by name: all its entries. It counts as max_entries rules (F3.8)."`
 	SecurityGroups []string `yaml:"security_groups,omitempty" doc:"Peers by their security group, in the same VPC or a peered one (F3.6)."`
 	Self           bool     `yaml:"self,omitempty" doc:"Peers in this same group."`
 	Description    string   `yaml:"description,omitempty" doc:"Free text."`
