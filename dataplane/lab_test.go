@@ -31,7 +31,7 @@ import (
 //	acl SUBNET in|out NUMBER allow|deny PROTO PORTS CIDR  (- for any; FIRST-LAST; of ICMP the type)
 //	route SUBNET CIDR peering|gateway [VPC,VPC]      (without a VPC it leads nowhere)
 //	balancer NAME [enforce]
-//	listener BALANCER PROTO PORT TARGETS[*WEIGHT],… [idle=350s] [sticky=60s]
+//	listener BALANCER PROTO PORT TARGETS[*WEIGHT],… [ipv6=TARGETS[*WEIGHT],…] [idle=350s] [sticky=60s]
 //	targets NAME [cross_zone] [preserve] [tls] [proxy[=early|wide]] [sticky=client|endpoint] [INTERFACE:PORT[/avoid][/reset][/failopen]…]
 //	former NAME INTERFACE:PORT…                      (targets that have left)
 //	reset_revoked                                    (flows of endpoints that are gone)
@@ -256,17 +256,29 @@ func (l *lab) line(f []string) error {
 	case "listener":
 		lb := l.balancer(word(1))
 		listener := &dataplane.Listener{TLS: word(2) == "tls", IdleTimeout: 350 * time.Second} // F2.44
-		for s := range strings.SplitSeq(word(4), ",") {
-			name, weight, weighted := strings.Cut(s, "*")
-			g := l.targets[name]
-			if lb < 0 || g == nil {
-				return fmt.Errorf("no balancer %s or no targets %s", word(1), name)
+		forward := func(to *dataplane.Listener, text string) error {
+			for s := range strings.SplitSeq(text, ",") {
+				name, weight, weighted := strings.Cut(s, "*")
+				g := l.targets[name]
+				if lb < 0 || g == nil {
+					return fmt.Errorf("no balancer %s or no targets %s", word(1), name)
+				}
+				f := dataplane.Forward{Group: g, Weight: 1}
+				if weighted {
+					f.Weight = number(weight)
+				}
+				to.Forward = append(to.Forward, f)
 			}
-			f := dataplane.Forward{Group: g, Weight: 1}
-			if weighted {
-				f.Weight = number(weight)
+			return nil
+		}
+		if s := option(f, "ipv6"); s != "" {
+			listener.IPv6 = &dataplane.Listener{}
+			if err := forward(listener.IPv6, s); err != nil {
+				return err
 			}
-			listener.Forward = append(listener.Forward, f)
+		}
+		if err := forward(listener, word(4)); err != nil {
+			return err
 		}
 		if word(2) == "udp" {
 			listener.IdleTimeout = 120 * time.Second

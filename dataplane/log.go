@@ -92,8 +92,8 @@ func (w *Walk) enter(p *path, dir flow.Dir, c flowlog.Counter, why drop.Reason) 
 		}
 		e, v := flowlog.Entry{Counter: c}, &all[i]
 		if v.side != int(dir) {
-			e.Bytes += uint64(int64(c.Packets)*growth) + p.legs[dir].added.bytes
-			e.Packets += p.legs[dir].added.packets
+			e.Bytes += uint64(int64(c.Packets)*growth) + uint64(p.legs[dir].added.bytes)
+			e.Packets += uint64(p.legs[dir].added.packets)
 		}
 		e.Hidden = v.hidden
 		e.FlowID, e.Hop = p.id, p.fromClient(i)

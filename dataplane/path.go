@@ -65,7 +65,7 @@ type leg struct {
 
 // added is what a load balancer put before a client's bytes: the translation's far
 // side sees it, and count does not.
-type added struct{ packets, bytes uint64 }
+type added struct{ packets, bytes uint32 }
 
 // hop is an interface that the path passes. Forward packets leave by an even hop
 // and enter by an odd one; a translation stands between the second and the third.

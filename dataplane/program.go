@@ -139,6 +139,9 @@ type Listener struct {
 	// Sticky is for how long after its last new flow a client keeps its target
 	// group (F2.11); 0: not at all.
 	Sticky time.Duration
+	// IPv6 is the listener for clients of IPv6, where a rule tells them from those of
+	// IPv4 (F2.12); nil: it is the same for all.
+	IPv6 *Listener
 }
 
 // Forward is a target group's share of a listener's new flows (F2.11).

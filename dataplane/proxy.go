@@ -67,6 +67,6 @@ func (w *Walk) splice(p *path, dir flow.Dir, v *packet.View) {
 	header := w.proxyHeader(s.Size(), InterfaceID(f.Via), keyTuple(&there))
 	packets, bytes := v.Segments, v.WireLen
 	v.Insert(header, w.prog.Interfaces[p.legs[dir].out].MTU)
-	p.legs[dir].added.packets += uint64(v.Segments - packets)
-	p.legs[dir].added.bytes += uint64(v.WireLen - bytes)
+	p.legs[dir].added.packets += uint32(v.Segments - packets)
+	p.legs[dir].added.bytes += uint32(v.WireLen - bytes)
 }

@@ -60,6 +60,9 @@ func (l *Lab) forward(lb *balancer, listener *Listener, a *Action) (f forwarding
 			if slices.ContainsFunc(f.shares, func(s share) bool { return s.pool == p }) {
 				problems.add(at(path, "arn"), "target group %s is listed twice", p.name)
 			}
+			if len(f.shares) > 0 && f.shares[0].family != p.family { // F2.12
+				problems.add(at(path, "arn"), "target groups %s and %s have different ip_address_types: those of one action have the same", f.shares[0].name, p.name)
+			}
 			f.shares = append(f.shares, share{p, weight})
 		})
 		f.sticky = a.Forward.Stickiness.check(&problems, listener)
@@ -151,9 +154,15 @@ func (l *Lab) ModifyListener(name string, port int, a *Action) error {
 	if err != nil {
 		return err
 	}
+	f.rules = lb.forwards[i].rules
 	before := lb.forwards[i].shares
-	lb.forwards = slices.Clone(lb.forwards)
-	lb.forwards[i] = f
+	grown := *lb
+	grown.forwards = slices.Clone(lb.forwards)
+	grown.forwards[i] = f
+	if why := grown.crowded(); why != "" {
+		return Problems{{Msg: why}}
+	}
+	lb.forwards = grown.forwards
 	for _, s := range f.shares {
 		c := dataplane.Closure{Group: s.number, Balancer: lb.number, Listener: uint16(port)}
 		pending := slices.IndexFunc(lb.endings, func(e ending) bool { return e.closure == c && e.at > l.now })

@@ -156,25 +156,34 @@ func (c *compiler) balancer(lb *balancer) dataplane.LoadBalancer {
 	}
 	groups := map[*pool]*dataplane.TargetGroup{}
 	for i, l := range lb.Listeners {
-		var forward []dataplane.Forward
-		for _, s := range lb.forwards[i].shares {
-			if groups[s.pool] == nil {
-				groups[s.pool] = c.targetGroup(lb, s.pool)
+		listener := func(o dataplane.Listener) *dataplane.Listener {
+			six := o
+			act := func(to *dataplane.Listener, f forwarding) {
+				to.Sticky = f.sticky
+				for _, s := range f.shares {
+					if groups[s.pool] == nil {
+						groups[s.pool] = c.targetGroup(lb, s.pool)
+					}
+					to.Forward = append(to.Forward, dataplane.Forward{Group: groups[s.pool], Weight: s.weight})
+				}
 			}
-			forward = append(forward, dataplane.Forward{Group: groups[s.pool], Weight: s.weight})
+			act(&o, lb.forwards[i].of(ipv4))
+			act(&six, lb.forwards[i].of(ipv6))
+			if len(lb.forwards[i].rules) > 0 {
+				o.IPv6 = &six
+			}
+			return &o
 		}
-		sticky := lb.forwards[i].sticky
 		tcp := dataplane.ListenerKey{Proto: packet.TCP, Port: uint16(l.Port)}
 		udp := dataplane.ListenerKey{Proto: packet.UDP, Port: uint16(l.Port)}
 		if l.Protocol == "TLS" {
-			out.Listeners[tcp] = &dataplane.Listener{TLS: true, IdleTimeout: nlb.TCPIdle, Forward: forward}
+			out.Listeners[tcp] = listener(dataplane.Listener{TLS: true, IdleTimeout: nlb.TCPIdle})
 		}
 		if l.Protocol == "TCP" || l.Protocol == "TCP_UDP" {
-			out.Listeners[tcp] = &dataplane.Listener{
-				IdleTimeout: time.Duration(l.TCPIdleTimeout) * time.Second, Forward: forward, Sticky: sticky}
+			out.Listeners[tcp] = listener(dataplane.Listener{IdleTimeout: time.Duration(l.TCPIdleTimeout) * time.Second})
 		}
 		if l.Protocol == "UDP" || l.Protocol == "TCP_UDP" {
-			out.Listeners[udp] = &dataplane.Listener{IdleTimeout: nlb.UDPIdle, Forward: forward, Sticky: sticky}
+			out.Listeners[udp] = listener(dataplane.Listener{IdleTimeout: nlb.UDPIdle})
 		}
 	}
 	return out

@@ -333,7 +333,7 @@ func (lb *balancer) pools() iter.Seq2[*pool, string] {
 	return func(yield func(*pool, string) bool) {
 		seen := map[*pool]bool{}
 		for i, f := range lb.forwards {
-			for _, s := range f.shares {
+			for _, s := range f.all() {
 				if !seen[s.pool] && !yield(s.pool, strconv.Itoa(lb.Listeners[i].Port)) {
 					return
 				}

@@ -294,6 +294,7 @@ func (m *member) address() netip.Addr {
 type forwarding struct {
 	shares []share
 	sticky time.Duration // how long a client keeps its target group; 0: not at all
+	rules  []rule        // of a listener, by priority
 }
 
 // share is a target group of a listener with its weight (F2.11).

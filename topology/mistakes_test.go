@@ -199,6 +199,8 @@ var mistakes = []struct {
 		`target_groups.web.targets[0].availability_zone: is missing: 10.9.0.4 is outside VPC provider; write all for the nodes in every zone, or name the zone whose nodes use it`,
 		`target_groups.web.targets[1].availability_zone: "us-east-1f" is no zone in which VPC provider has a subnet: write all, or one of those`,
 		`target_groups.web.targets[2].availability_zone: 10.0.1.4 is in VPC provider, where its subnet is in us-east-1a: leave it out`}},
+	{"rules of a listener for one family", "default_action: { target_group_arn: web } }", "default_action: { target_group_arn: web }, rules: [{ priority: 1, condition: { source_ip: { ip_address_type: ipv4 } }, action: { target_group_arn: web } }] }", []string{ // F2.12
+		`load_balancers.api.listeners[0].rules: tell IPv4 clients from IPv6 ones, and load balancer api is not dualstack: set its ip_address_type`}},
 	{"zone of an instance as a target", "targets: [web-1,", "targets: [{ target_id: web-1, availability_zone: us-east-1a },", []string{ // F2.22a
 		`target_groups.web.targets[0].availability_zone: is for addresses: the zone of an instance is its own`}},
 	{"UDP without client addresses", "port: 8080, protocol: TCP,", "preserve_client_ip: false, port: 8080, protocol: TCP_UDP,", []string{ // F2.24

@@ -212,6 +212,25 @@ type Listener struct {
 	SSLPolicy      string  `yaml:"ssl_policy,omitempty" doc:"Versions that a TLS or HTTPS listener speaks, by the name of AWS's policy. Default ELBSecurityPolicy-2016-08."`
 	ALPNPolicy     string  `yaml:"alpn_policy,omitempty" doc:"HTTP1Only, HTTP2Only, HTTP2Optional, HTTP2Preferred or None (default): what a TLS listener picks from the protocols that a client offers."`
 	DefaultAction  *Action `yaml:"default_action" doc:"What to do with new flows."`
+
+	Rules []*ListenerRule `yaml:"rules,omitempty" doc:"Rules of a dualstack load balancer's listener: the first whose condition holds decides instead of default_action (F2.12)."`
+}
+
+// ListenerRule is an aws_lb_listener_rule.
+type ListenerRule struct {
+	Priority  int            `yaml:"priority" doc:"1 to 50000; the lowest is asked first."`
+	Condition *RuleCondition `yaml:"condition" doc:"Which clients it is for."`
+	Action    *Action        `yaml:"action" doc:"What to do with their new flows."`
+}
+
+// RuleCondition is the condition of a rule.
+type RuleCondition struct {
+	SourceIP *SourceIP `yaml:"source_ip" doc:"By the client's address."`
+}
+
+// SourceIP is the source_ip of a condition.
+type SourceIP struct {
+	IPAddressType string `yaml:"ip_address_type" doc:"ipv4 or ipv6: the client's address family."`
 }
 
 // ACMCertificate is an aws_acm_certificate. Without certificate_body it is made
