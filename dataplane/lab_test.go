@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/plsim/plsim/dataplane"
+	"github.com/plsim/plsim/dataplane/conntrack"
 	"github.com/plsim/plsim/dataplane/filter"
 	"github.com/plsim/plsim/dataplane/flow"
 	"github.com/plsim/plsim/dataplane/flowlog"
@@ -23,7 +24,7 @@ import (
 //
 //	vpc NAME CIDR
 //	subnet VPC/NAME ZONE CIDR
-//	instance VPC/NAME SUBNET ADDR [groups=G,G]       (or resolver, premises)
+//	instance VPC/NAME SUBNET ADDR [groups=G,G] [established=350s] [udp=30s] [stream=180s]  (or resolver, premises)
 //	node VPC/NAME SUBNET ADDR[,ADDR] BALANCER [groups=G,G]
 //	endpoint VPC/NAME SUBNET ADDR NODE,NODE [groups=G,G] [pending]
 //	allow GROUP in|out PROTO PORT PEER               (- for any; a peer is a CIDR or a group)
@@ -326,6 +327,7 @@ func (l *lab) nic(f []string, word func(int) string) error {
 	switch f[0] {
 	case "instance":
 		n.Kind = dataplane.Instance
+		n.Tracking = timers(f)
 	case "premises":
 		n.Kind = dataplane.OnPremises
 	case "resolver":
@@ -351,6 +353,20 @@ func (l *lab) nic(f []string, word func(int) string) error {
 	l.id(word(1))
 	l.nics[word(1)] = n
 	return nil
+}
+
+// timers returns the timeouts that an interface has of its own, or nil (F3.14).
+func timers(f []string) *conntrack.Timeouts {
+	t, own := conntrack.DefaultTimeouts(), false
+	for name, to := range map[string]*time.Duration{"established": &t.TCPEstablished, "udp": &t.UDP, "stream": &t.UDPStream} {
+		if d, err := time.ParseDuration(option(f, name)); err == nil {
+			*to, own = d, true
+		}
+	}
+	if !own {
+		return nil
+	}
+	return &t
 }
 
 func (l *lab) balancer(name string) int {

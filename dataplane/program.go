@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/plsim/plsim/dataplane/conntrack"
 	"github.com/plsim/plsim/dataplane/filter"
 	"github.com/plsim/plsim/dataplane/packet"
 )
@@ -67,7 +68,10 @@ type Interface struct {
 	MTU       int           // bytes of IP packet: 9001, or 8500 at an endpoint (F1.31)
 
 	Ingress, Egress *filter.RuleSet // nil: everything allowed (F2.63)
-	Exempt          bool            // never filtered: the resolver (F3.5, F3.22)
+	// Tracking are the timeouts of the groups' memory where they are the interface's
+	// own (F3.14); nil: those of Settings.
+	Tracking *conntrack.Timeouts
+	Exempt   bool // never filtered: the resolver (F3.5, F3.22)
 	// What holds for all of the subnet: its network ACL, where nil allows
 	// everything, and the routes beside the VPC's own, longest prefix first.
 	ACLIngress, ACLEgress *filter.ACL
@@ -224,5 +228,5 @@ type RuleInfo struct {
 	Group string // sg-…
 	Label string // consumer/endpoint
 	Text  string // tcp 80 from 10.0.0.0/16
-	Path  string // where the scenario says it: vpcs.consumer.security_groups.endpoint.ingress[0]
+	Path  string // where the scenario says it: lab.yaml:12
 }

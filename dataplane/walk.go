@@ -55,7 +55,8 @@ type Settings struct {
 	// Seed makes every random choice: hashes, source ports, and the load
 	// balancer that an endpoint's interface is bound to.
 	Seed uint64
-	// Tracking holds the timeouts of security group tracking (F3.14).
+	// Tracking holds the timeouts of security group tracking, where an interface has
+	// none of its own (F3.14).
 	Tracking conntrack.Timeouts
 	// Balancing holds the timeouts of the load balancers' flows beside their
 	// listeners' (F2.44).
@@ -102,7 +103,7 @@ func New(prog *Program, s Settings) *Walk {
 		meter:    metrics.NewMeter(),
 		log:      flowlog.NewBuffer(s.LogBuffer),
 	}
-	w.track = conntrack.NewTable(seed(), s.Tracking, s.TrackedFlows, w.lives)
+	w.track = conntrack.NewTable(seed(), w.timeouts, s.TrackedFlows, w.lives)
 	w.salt = seed()
 	w.affinities = flow.NewTable[affinity](w.salt)
 	w.Load(prog)

@@ -34,12 +34,15 @@ type table struct {
 	*RouteTable
 	name        string
 	routes      []route
+	listed      []route // to entries of prefix lists
+	weight      int     // by how many prefix lists count more than one route
 	propagating []*gateway
 }
 
 // route is a route of a table: over a peering connection, or to a gateway.
 type route struct {
 	to      netip.Prefix
+	list    *prefixList // that has it, if any
 	peering *peering
 	gateway *gateway
 }
@@ -180,13 +183,19 @@ func (b *builder) addTables() {
 
 // addRoutes resolves the routes of a table.
 func (b *builder) addRoutes(path string, n *Network, t *table) {
-	if c := len(t.Routes); c > maxRoutes {
-		b.problems.add(at(path, "route"), "%d routes: a route table takes %d at most", c, maxRoutes)
-	}
+	defer b.checkRoutes(path, t)
 	elements(&b.problems, at(path, "route"), t.Routes, func(path string, spec *Route) {
 		r, ok := b.routeTarget(path, n, spec)
+		if spec.PrefixListID != "" {
+			if spec.CIDRBlock+spec.IPv6CIDRBlock != "" {
+				b.problems.add(at(path, "destination_prefix_list_id"), "a route has one destination: make two routes, one of them with a block")
+			} else if ok {
+				b.addListed(path, n, t, r, spec.PrefixListID)
+			}
+			return
+		}
 		if spec.CIDRBlock == "" && spec.IPv6CIDRBlock == "" {
-			b.problems.add(at(path, "cidr_block"), "is missing: give cidr_block or ipv6_cidr_block")
+			b.problems.add(at(path, "cidr_block"), "is missing: give cidr_block, ipv6_cidr_block or destination_prefix_list_id")
 			return
 		}
 		if spec.CIDRBlock != "" && spec.IPv6CIDRBlock != "" {
@@ -204,11 +213,9 @@ func (b *builder) addRoutes(path string, n *Network, t *table) {
 			return
 		}
 		r.to = netip.MustParsePrefix(*value)
-		for _, own := range n.CIDRs {
-			if own.Bits() <= r.to.Bits() && own.Contains(r.to.Addr()) {
-				b.problems.add(at(path, key), "%s lies in VPC %s (%s), where the local route leads", r.to, n.Name, own)
-				return
-			}
+		if own, in := n.around(r.to); in {
+			b.problems.add(at(path, key), "%s lies in VPC %s (%s), where the local route leads", r.to, n.Name, own)
+			return
 		}
 		for _, other := range t.routes {
 			if other.to == r.to {

@@ -86,6 +86,7 @@ func (c *compiler) nic(n *NIC) dataplane.Interface {
 	if !n.open {
 		i.Ingress, i.Egress = c.rules(ingress, n.groups), c.rules(egress, n.groups)
 	}
+	i.Tracking = n.tracking.timeouts()
 	c.border(n, &i)
 	switch n.Kind {
 	case dataplane.Resolver:
@@ -111,6 +112,13 @@ func (c *compiler) rules(d direction, groups []*group) *filter.RuleSet {
 	for _, g := range groups {
 		for _, p := range g.rules[d] {
 			rule := p.rule
+			if p.list != nil {
+				for _, to := range p.list.entries {
+					rule.Prefix = filter.PrefixFrom(to)
+					rules = append(rules, rule)
+				}
+				continue
+			}
 			if p.peer != nil {
 				if rule.Group = c.members[p.peer]; rule.Group == nil || !c.reaches(g, p.peer) {
 					rule.Group = new(filter.Group)

@@ -50,7 +50,7 @@ func (c *compiler) tables() map[uint16][]dataplane.Route {
 }
 
 func (c *compiler) tableRoutes(n *Network, t *table) (all []dataplane.Route) {
-	for _, r := range t.routes {
+	for _, r := range slices.Concat(t.routes, t.listed) {
 		if r.gateway != nil {
 			all = append(all, c.gatewayRoute(r.to, r.gateway))
 			continue

@@ -46,6 +46,7 @@ type Lab struct {
 	rules     []dataplane.RuleInfo // every rule that ever was, so that a RuleID never changes its meaning
 	texts     map[string][]string  // public TXT records, by name
 	epoch     uint32
+	places    places
 
 	now      clock.Time          // as Advance has it
 	closures []dataplane.Closure // since the last program
@@ -58,6 +59,7 @@ type Lab struct {
 		hosts     scoped[*Host]
 		networks  map[string]*Network // VPCs
 		sites     map[string]*Network // on premises
+		prefixes  map[string]*prefixList
 		peerings  map[string]*peering
 		gateways  map[string]*gateway
 		certs     map[string]*ACMCertificate
@@ -147,7 +149,8 @@ type NIC struct {
 	ready    clock.Time // Kind Endpoint: from when on it carries what its endpoint may
 	subnet   uint16     // number within the lab
 	groups   []*group
-	open     bool // no groups at all: everything allowed (F2.63)
+	tracking *ConnectionTracking // nil: AWS's defaults
+	open     bool                // no groups at all: everything allowed (F2.63)
 	balancer *balancer
 }
 

@@ -226,7 +226,7 @@ func TestNetworkACLQuotas(t *testing.T) {
 		"          - { rule_no: 110, action: deny, protocol: udp, cidr_block: 10.1.0.0/16, from_port: 1, to_port: 9 }\n          - { rule_no: 100, action: allow, protocol: 6, cidr_block: 10.1.0.7/16, from_port: 80 }\n          - { rule_no: 120, action: allow, protocol: icmpv6, ipv6_cidr_block: \"::/0\", icmp_type: 128 }\n", entries.String(),
 		"    network_acls:\n", "    network_acls:\n"+acls.String())
 	want := `vpcs.hub.network_acls: 201 network ACLs: a VPC takes 200 at most
-vpcs.hub.network_acls.strict.ingress[20]: network ACL hub/strict has 20 ingress rules already, which is as many as it takes`
+vpcs.hub.network_acls.strict.ingress[20]: network ACL hub/strict has 20 ingress rules already, which is as many as it takes; settings.rules_per_network_acl raises that`
 	if err == nil || err.Error() != want {
 		t.Errorf("got:\n%v\nwant:\n%s", err, want)
 	}
