@@ -126,6 +126,12 @@ var doors = []struct {
 		why:     "files of flow logs are written and read in one place",
 	},
 	{
+		imports: `github\.com/apache/arrow-go/.*`,
+		in:      `-`,
+		tests:   `sim/flowlogs`,
+		why:     "Arrow is an oracle for tests; Parquet files are written by one library",
+	},
+	{
 		imports: `math/rand`,
 		in:      `-`,
 		tests:   `-`,
