@@ -218,7 +218,7 @@ func (w *Walk) Probe(now clock.Time, in InterfaceID, f *packet.Frame, tr *Trace)
 		case !leg.onward:
 			tr.settle()
 			return leg.out, drop.None
-		case passed == maxChain:
+		case passed == maxChain-1:
 			return NoInterface, drop.BalancerLoop
 		}
 		sender = leg.out

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/plsim/plsim/dataplane"
+	"github.com/plsim/plsim/dataplane/clock"
 )
 
 // fits are the target group protocols that a listener's protocol can forward to (F2.9).
@@ -21,6 +22,25 @@ var fits = map[string][]string{
 
 // maxWeight bounds the weights of target groups (F2.11).
 const maxWeight = 999
+
+// forwarding is what a listener does with new flows.
+type forwarding struct {
+	shares []share
+	sticky time.Duration // how long a client keeps its target group; 0: not at all
+	rules  []rule        // of a listener, by priority
+}
+
+// share is a target group of a listener with its weight (F2.11).
+type share struct {
+	*pool
+	weight int
+}
+
+// ending is when a listener's flows to a target group are closed.
+type ending struct {
+	at      clock.Time
+	closure dataplane.Closure
+}
 
 // forward completes and resolves an action of a listener. The problems' paths are
 // relative to it.

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/plsim/plsim/dataplane"
 	"github.com/plsim/plsim/dataplane/clock"
@@ -288,25 +287,6 @@ func (m *member) address() netip.Addr {
 		return m.node.addr(m.family)
 	}
 	return m.addr
-}
-
-// forwarding is what a listener does with new flows.
-type forwarding struct {
-	shares []share
-	sticky time.Duration // how long a client keeps its target group; 0: not at all
-	rules  []rule        // of a listener, by priority
-}
-
-// share is a target group of a listener with its weight (F2.11).
-type share struct {
-	*pool
-	weight int
-}
-
-// ending is when a listener's flows to a target group are closed.
-type ending struct {
-	at      clock.Time
-	closure dataplane.Closure
 }
 
 // balancer is a load balancer of the lab.
