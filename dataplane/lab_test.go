@@ -246,7 +246,7 @@ func (l *lab) line(f []string) error {
 	case "acl":
 		return l.acl(word(1), word(2), word(3), word(4), word(5), word(6), word(7))
 	case "route":
-		r := dataplane.Route{Prefix: l.prefix(word(2)), Path: paths[word(3)], Text: word(2)}
+		r := dataplane.Route{Prefix: l.prefix(word(2)), Path: paths[word(3)], Internet: word(3) == "internet", Text: word(2)}
 		for vpc := range strings.SplitSeq(word(4), ",") {
 			if at := l.vpc(vpc); at >= 0 {
 				r.To = append(r.To, dataplane.VPCID(at))
@@ -377,7 +377,7 @@ func (l *lab) vpc(name string) int {
 	return slices.IndexFunc(l.prog.VPCs, func(v dataplane.VPC) bool { return v.ID == name })
 }
 
-var paths = map[string]flowlog.Path{"peering": flowlog.Peering, "gateway": flowlog.PrivateGateway}
+var paths = map[string]flowlog.Path{"peering": flowlog.Peering, "gateway": flowlog.PrivateGateway, "internet": flowlog.InternetGatewayNitro}
 
 var ways = map[string]flow.Way{"in": flow.Ingress, "out": flow.Egress}
 

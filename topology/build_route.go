@@ -39,12 +39,14 @@ type table struct {
 	propagating []*gateway
 }
 
-// route is a route of a table: over a peering connection, or to a gateway.
+// route is a route of a table: over a peering connection, to a gateway, or out of
+// the lab.
 type route struct {
 	to      netip.Prefix
 	list    *prefixList // that has it, if any
 	peering *peering
 	gateway *gateway
+	exit    *exit
 }
 
 // addPeerings resolves the VPC peering connections.
@@ -234,11 +236,24 @@ func (b *builder) addRoutes(path string, n *Network, t *table) {
 
 // routeTarget resolves what a route names.
 func (b *builder) routeTarget(path string, n *Network, spec *Route) (r route, ok bool) {
+	const choices = "vpc_peering_connection_id, gateway_id or nat_gateway_id"
+	named := 0
+	for _, name := range []string{spec.PeeringID, spec.GatewayID, spec.NATGatewayID} {
+		if name != "" {
+			named++
+		}
+	}
 	switch {
-	case spec.PeeringID == "" && spec.GatewayID == "":
-		b.problems.add(path, "leads nowhere: give vpc_peering_connection_id or gateway_id")
-	case spec.PeeringID != "" && spec.GatewayID != "":
-		b.problems.add(at(path, "gateway_id"), "a route leads one way: give either vpc_peering_connection_id or gateway_id")
+	case named == 0:
+		b.problems.add(path, "leads nowhere: give "+choices)
+	case named > 1:
+		b.problems.add(path, "a route leads one way: give one of "+choices)
+	case spec.NATGatewayID != "":
+		r.exit = b.exitRef(at(path, "nat_gateway_id"), n, b.find.nat, "NAT gateway", spec.NATGatewayID)
+		return r, r.exit != nil
+	case b.find.internet[spec.GatewayID] != nil:
+		r.exit = b.exitRef(at(path, "gateway_id"), n, b.find.internet, "internet gateway", spec.GatewayID)
+		return r, r.exit != nil
 	case spec.GatewayID != "":
 		r.gateway = b.gatewayRef(at(path, "gateway_id"), n, spec.GatewayID)
 		return r, r.gateway != nil

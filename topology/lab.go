@@ -61,6 +61,8 @@ type Lab struct {
 		prefixes  map[string]*prefixList
 		peerings  map[string]*peering
 		gateways  map[string]*gateway
+		internet  map[string]*exit // gateways
+		nat       map[string]*exit
 		certs     map[string]*ACMCertificate
 		pools     map[string]*pool
 		balancers map[string]*balancer

@@ -32,6 +32,7 @@ func New(name string, spec *Spec) (*Lab, error) {
 		b.addPrefixLists()
 		b.addPeerings()
 		b.addGateways()
+		b.addExits()
 		b.addTables()
 		b.addGroups()
 		b.addHosts()

@@ -14,6 +14,8 @@ type Spec struct {
 	PeeringConnections map[string]*VPCPeeringConnection `yaml:"vpc_peering_connections,omitempty" doc:"VPC peering connections, by name."`
 	OnPremises         map[string]*OnPremises           `yaml:"on_premises,omitempty" doc:"Networks outside AWS, by name, which no VPC has."`
 	VPNGateways        map[string]*VPNGateway           `yaml:"vpn_gateways,omitempty" doc:"Virtual private gateways, by name."`
+	InternetGateways   map[string]*InternetGateway      `yaml:"internet_gateways,omitempty" doc:"Internet gateways, by name, for routes to name them: a lab has no internet."`
+	NATGateways        map[string]*NATGateway           `yaml:"nat_gateways,omitempty" doc:"NAT gateways, by name, likewise."`
 	VPNConnections     map[string]*VPNConnection        `yaml:"vpn_connections,omitempty" doc:"Site-to-Site VPN connections, by name."`
 
 	ACMCertificates  map[string]*ACMCertificate  `yaml:"acm_certificates,omitempty" doc:"Certificates of TLS and HTTPS listeners, by name (aws_acm_certificate)."`

@@ -50,8 +50,9 @@ type Route struct {
 	CIDRBlock     string `yaml:"cidr_block,omitempty" doc:"IPv4 destination. Either this or ipv6_cidr_block."`
 	IPv6CIDRBlock string `yaml:"ipv6_cidr_block,omitempty" doc:"IPv6 destination."`
 	PrefixListID  string `yaml:"destination_prefix_list_id,omitempty" doc:"Destinations by prefix list, by name, in place of a block. A route to a block of the same length comes before one of its entries."`
-	PeeringID     string `yaml:"vpc_peering_connection_id,omitempty" doc:"Leads over this peering connection, by name. Either this or gateway_id."`
-	GatewayID     string `yaml:"gateway_id,omitempty" doc:"Leads to this virtual private gateway, by name."`
+	PeeringID     string `yaml:"vpc_peering_connection_id,omitempty" doc:"Leads over this peering connection, by name. Either this, gateway_id or nat_gateway_id."`
+	GatewayID     string `yaml:"gateway_id,omitempty" doc:"Leads to this virtual private gateway or internet gateway, by name."`
+	NATGatewayID  string `yaml:"nat_gateway_id,omitempty" doc:"Leads to this NAT gateway, by name."`
 }
 
 // VPCPeeringConnection is an aws_vpc_peering_connection, accepted. It leads nowhere
@@ -72,6 +73,18 @@ type OnPremises struct {
 type VPNGateway struct {
 	ID    string `yaml:"id,omitempty" doc:"vgw-…"`
 	VPCID string `yaml:"vpc_id" doc:"VPC that it is attached to, by name; each can have one."`
+}
+
+// InternetGateway is an aws_internet_gateway. Beyond it there is nothing in a lab.
+type InternetGateway struct {
+	ID    string `yaml:"id,omitempty" doc:"igw-…"`
+	VPCID string `yaml:"vpc_id" doc:"VPC that it is attached to, by name; each can have one."`
+}
+
+// NATGateway is an aws_nat_gateway. Beyond it there is nothing in a lab.
+type NATGateway struct {
+	ID       string `yaml:"id,omitempty" doc:"nat-…"`
+	SubnetID string `yaml:"subnet_id" doc:"Subnet that it is in: VPC/NAME, or NAME where it is unique."`
 }
 
 // VPNConnection is an aws_vpn_connection with static routes, which is always up.

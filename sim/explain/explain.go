@@ -150,6 +150,8 @@ func (w *writer) route(s *dataplane.TraceStep) {
 		w.add("%s: the address is outside the VPC, and no route of the subnet leads there", at)
 	case s.Why == drop.Blackhole:
 		w.add("%s: %s is a blackhole", at, by)
+	case s.Why == drop.Internet:
+		w.add("%s: %s leads to the internet, and a lab has none", at, by)
 	case s.Why == drop.NotTransitive:
 		w.add("%s: %s leads to a VPC that the address is not in", at, by)
 	case s.Why == drop.ForeignResolver:
