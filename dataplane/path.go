@@ -159,6 +159,9 @@ func (w *Walk) observe(p *path, dir flow.Dir, v *packet.View) {
 	if v.Flags&(packet.FIN|packet.RST) != 0 {
 		w.turns(p, dir, v)
 	}
+	if dir == flow.Reply && v.Flags&(packet.SYN|packet.RST) != 0 {
+		w.replies(p, was, v)
+	}
 	if p.life != was {
 		w.refresh(p)
 	}

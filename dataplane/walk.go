@@ -28,6 +28,7 @@ type Walk struct {
 	ports      *snat.Pool            // the source ports of the load balancers' nodes
 	bound      map[InterfaceID]InterfaceID
 	affinities *flow.Table[affinity] // of clients to target groups
+	failures   map[Suspect]int       // in a row
 
 	callers uint32             // how many clients TLS listeners have answered
 	calls   map[flow.Key]*call // the connections of TLS listeners to targets, as they leave the node
@@ -61,6 +62,9 @@ type Settings struct {
 	// Balancing holds the timeouts of the load balancers' flows beside their
 	// listeners' (F2.44).
 	Balancing nlb.Timeouts
+	// PassiveChecks is how many connections in a row a target may refuse or leave
+	// unanswered before it is a [Suspect] (F2.53); 0: nobody counts.
+	PassiveChecks int
 	// SourcePorts is how many source ports one node address has towards one
 	// target; 0 stands for AWS's 55,000 (F2.30).
 	SourcePorts int
@@ -98,6 +102,7 @@ func New(prog *Program, s Settings) *Walk {
 		ports:    snat.NewPool(s.SourcePorts),
 		bound:    make(map[InterfaceID]InterfaceID),
 		calls:    make(map[flow.Key]*call),
+		failures: make(map[Suspect]int),
 		rnd:      rnd,
 		chance:   chance,
 		meter:    metrics.NewMeter(),

@@ -20,6 +20,7 @@ type Settings struct {
 	EndpointIdleTimeout int  `yaml:"endpoint_idle_timeout,omitempty" doc:"Seconds after which an endpoint forgets an idle TCP flow, 1 to 6000; the listener's timeout holds where it is shorter (F1.36). Default 350."`
 	HalfClosedTimeout   int  `yaml:"half_closed_timeout,omitempty" doc:"Seconds after which a load balancer forgets an idle TCP flow that one side has closed, 1 to 6000 (F2.49). Default 120."`
 	ClosedTimeout       int  `yaml:"closed_timeout,omitempty" doc:"Seconds for which a load balancer remembers a TCP flow that both sides have closed, or one has reset, 1 to 6000 (F2.49). Default 10."`
+	PassiveChecks       int  `yaml:"passive_checks,omitempty" doc:"After how many connections in a row that a target refuses or leaves unanswered it counts as unhealthy, until active checks pass again (F2.53). Default 0: never."`
 	SourcePortRest      *int `yaml:"source_port_rest,omitempty" doc:"Seconds after a TCP connection's last packet during which its source port is used again only where no other is free (F2.34). Default 60."`
 	SourcePorts         int  `yaml:"source_ports,omitempty" doc:"Source ports that a node's address has towards one target, 1 to 55000: few, to teach what happens then. Default 55000 (F2.30)."`
 
@@ -72,6 +73,7 @@ func (b *builder) setSettings() {
 		{"security_groups_per_network_interface", s.GroupsPerInterface, 1, maxGroups, ""},
 		{"rules_per_security_group", s.RulesPerGroup, 1, maxRules, ""},
 		{"rules_per_network_acl", s.RulesPerACL, 1, maxEntries, ""},
+		{"passive_checks", s.PassiveChecks, 0, 1000, ""},
 		{"source_ports", s.SourcePorts, 1, snat.DefaultLimit, ""},
 	} {
 		if n.value < n.least || n.value > n.max {
@@ -99,6 +101,7 @@ func (l *Lab) Configure(to *dataplane.Settings) {
 	to.TrackedFlows = s.ConntrackAllowance
 	to.Balancing.Endpoint = seconds(s.EndpointIdleTimeout)
 	to.Balancing.Closing, to.Balancing.Closed = seconds(s.HalfClosedTimeout), seconds(s.ClosedTimeout)
+	to.PassiveChecks = s.PassiveChecks
 	to.Balancing.Rest = seconds(*s.SourcePortRest)
 }
 
