@@ -36,7 +36,7 @@ var edges = map[string]string{
 	"sim/flowlogs":        "dataplane/drop dataplane/flowlog topology",
 	"sim/report":          "sim topology/cloudwatch",
 	"sim/scenario":        "dataplane/clock dataplane/drop dataplane/flowlog sim/capture topology",
-	"topology":            "dataplane dataplane/clock dataplane/filter dataplane/flow dataplane/flowlog dataplane/metrics dataplane/nlb dataplane/packet dataplane/ppv2 dataplane/snat topology/cloudwatch",
+	"topology":            "dataplane dataplane/clock dataplane/conntrack dataplane/filter dataplane/flow dataplane/flowlog dataplane/metrics dataplane/nlb dataplane/packet dataplane/ppv2 dataplane/snat topology/cloudwatch",
 	"topology/cloudwatch": "dataplane/clock dataplane/metrics",
 	"topology/netns":      "dataplane/engine dataplane/packet",
 }
@@ -125,6 +125,12 @@ var doors = []struct {
 		in:      `sim/flowlogs`,
 		tests:   `sim/flowlogs`,
 		why:     "files of flow logs are written and read in one place",
+	},
+	{
+		imports: `github\.com/apache/arrow-go/.*`,
+		in:      `-`,
+		tests:   `sim/flowlogs`,
+		why:     "Arrow is an oracle for tests; Parquet files are written by one library",
 	},
 	{
 		imports: `math/rand`,

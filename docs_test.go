@@ -93,6 +93,7 @@ var elsewhere = map[string]string{
 	"make bench":                      ".ci/run runs each benchmark once",
 	"plsim run conformance":           "make conformance, from the binary",
 	"plsim run scenarios/conformance": "make conformance",
+	"plsim flowlogs kept --follow":    "flowlogs.txtar follows another file",
 	"make check":                      "its parts are run one by one",
 }
 

@@ -109,3 +109,22 @@ func evidenceText(t *testing.T, name string) (string, bool) {
 	}
 	return "", false
 }
+
+// TestConformanceIsNumbered wants each scenario of conformance to begin with the number
+// of the fact that it is mainly about, and to be the evidence of it.
+func TestConformanceIsNumbered(t *testing.T) {
+	shows := map[string]string{}
+	for _, c := range claims(t) {
+		shows[c.fact] = c.evidence
+	}
+	for _, f := range repository(t).files {
+		name, ok := strings.CutPrefix(f, "scenarios/conformance/")
+		if !ok {
+			continue
+		}
+		fact, _, _ := strings.Cut(name, "-")
+		if !strings.Contains(shows[fact], "`"+f+"`") {
+			t.Errorf("%s: FIDELITY.md does not name it as evidence of %q", f, fact)
+		}
+	}
+}

@@ -15,14 +15,14 @@ import (
 // it began to be the node's, and the packet takes the walk again from there, as if the
 // node had just sent it; what answers comes back the same way.
 
-// maxChain is how many load balancers a packet passes. More are a loop: on AWS, too,
-// where each takes one from its time to live.
-const maxChain = 8
+// maxChain is how many load balancers a packet passes. More are a loop, which on AWS
+// would end with the packet's time to live.
+const maxChain = 4
 
 // chain takes a packet that a node sends on along its further paths. why is what
 // became of the packet, if this is the answer.
 func (w *Walk) chain(now clock.Time, node InterfaceID, why drop.Reason, f *packet.Frame) (InterfaceID, drop.Reason) {
-	for range maxChain {
+	for range maxChain - 1 {
 		if lost := w.view.Decode(f); lost != drop.None {
 			return w.turnAway(now, node, &w.view, lost)
 		}

@@ -33,15 +33,26 @@ func (d *decision) midway() bool { return !conntrack.Opens(d.v.Proto, d.v.Flags)
 // serves reports whether what an interface sends from an address and port is a
 // target's, or was.
 func (lb *LoadBalancer) serves(at InterfaceID, addr packet.Addr, port uint16) bool {
+	is := func(t Target) bool { return t.is(at, addr, port) }
 	for _, l := range lb.Listeners {
-		is := func(t Target) bool { return t.is(at, addr, port) }
-		for _, f := range l.Forward {
-			if slices.ContainsFunc(f.Group.Targets, is) || slices.ContainsFunc(f.Group.Former, is) {
+		for g := range l.groups {
+			if slices.ContainsFunc(g.Targets, is) || slices.ContainsFunc(g.Former, is) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// groups visits the listener's target groups, whichever clients they are for.
+func (l *Listener) groups(yield func(*TargetGroup) bool) {
+	for ; l != nil; l = l.IPv6 {
+		for _, f := range l.Forward {
+			if !yield(f.Group) {
+				return
+			}
+		}
+	}
 }
 
 // is reports whether t is what an interface serves at an address and port.
@@ -52,6 +63,9 @@ func (t *Target) is(at InterfaceID, addr packet.Addr, port uint16) bool {
 // target chooses a target group for the flow by the listener's weights, and in it
 // a target among those that the node may use.
 func (d *decision) target(l *Listener, node InterfaceID, private bool) (*TargetGroup, *Target, drop.Reason) {
+	if l.IPv6 != nil && !d.at.Src.Is4() {
+		l = l.IPv6
+	}
 	key := tupleKey(node, d.v.Proto, d.at)
 	g, hash := d.group(l, node, nlb.Hash(d.w.salt, &key, d.v.Seq))
 	if g == nil {

@@ -39,7 +39,7 @@ func (p *Program) edge(at, elsewhere InterfaceID, way flow.Way, q *filter.Query,
 	if ok {
 		refused = drop.None
 	}
-	tr.edge(at, way, acl, number, refused)
+	tr.edge(at, way, q, acl, number, refused)
 	return refused
 }
 

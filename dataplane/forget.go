@@ -3,6 +3,7 @@ package dataplane
 import (
 	"slices"
 
+	"github.com/plsim/plsim/dataplane/conntrack"
 	"github.com/plsim/plsim/dataplane/flow"
 	"github.com/plsim/plsim/dataplane/nlb"
 )
@@ -55,6 +56,9 @@ func (w *Walk) forget(ref flow.Ref) {
 	w.reconsider(there)
 	w.reconsider(back)
 	w.ends(f)
+	if f.State() == conntrack.New && !f.Answered() {
+		w.attempted(f, false)
+	}
 	switch {
 	case f.Port == 0: // the client's own
 	case f.Lingers():

@@ -121,7 +121,7 @@ func (d *decision) ask(at InterfaceID, way flow.Way) (filter.RuleID, drop.Reason
 	case !ok:
 		d.path.rejected = true
 		d.blocks(at, way)
-		d.trace.filtered(at, way, NoRule, rule, refused)
+		d.trace.refused(at, way, &q, rules, refused)
 		return rule, refused
 	case rules == nil:
 		d.trace.filtered(at, way, Exempt, rule, drop.None)

@@ -15,14 +15,14 @@ func (w *Walk) terminated(f *nlb.Flow, port uint16) bool {
 	if l == nil {
 		return false
 	}
-	for _, share := range l.Forward {
-		if share.Group.Number != f.Group {
+	for g := range l.groups {
+		if g.Number != f.Group {
 			continue
 		}
 		// A target of all zones is there once for each.
 		reset, zone := false, w.zone(f.Node)
-		for i := range share.Group.Targets {
-			t := &share.Group.Targets[i]
+		for i := range g.Targets {
+			t := &g.Targets[i]
 			if !t.is(t.Interface, f.Pair.Target, f.Pair.TargetPort) {
 				continue
 			}

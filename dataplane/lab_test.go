@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/plsim/plsim/dataplane"
+	"github.com/plsim/plsim/dataplane/conntrack"
 	"github.com/plsim/plsim/dataplane/filter"
 	"github.com/plsim/plsim/dataplane/flow"
 	"github.com/plsim/plsim/dataplane/flowlog"
@@ -23,14 +24,14 @@ import (
 //
 //	vpc NAME CIDR
 //	subnet VPC/NAME ZONE CIDR
-//	instance VPC/NAME SUBNET ADDR [groups=G,G]       (or resolver, premises)
+//	instance VPC/NAME SUBNET ADDR [groups=G,G] [established=350s] [udp=30s] [stream=180s]  (or resolver, premises)
 //	node VPC/NAME SUBNET ADDR[,ADDR] BALANCER [groups=G,G]
 //	endpoint VPC/NAME SUBNET ADDR NODE,NODE [groups=G,G] [pending]
 //	allow GROUP in|out PROTO PORT PEER               (- for any; a peer is a CIDR or a group)
 //	acl SUBNET in|out NUMBER allow|deny PROTO PORTS CIDR  (- for any; FIRST-LAST; of ICMP the type)
 //	route SUBNET CIDR peering|gateway [VPC,VPC]      (without a VPC it leads nowhere)
 //	balancer NAME [enforce]
-//	listener BALANCER PROTO PORT TARGETS[*WEIGHT],… [idle=350s] [sticky=60s]
+//	listener BALANCER PROTO PORT TARGETS[*WEIGHT],… [ipv6=TARGETS[*WEIGHT],…] [idle=350s] [sticky=60s]
 //	targets NAME [cross_zone] [preserve] [tls] [proxy[=early|wide]] [sticky=client|endpoint] [INTERFACE:PORT[/avoid][/reset][/failopen]…]
 //	former NAME INTERFACE:PORT…                      (targets that have left)
 //	reset_revoked                                    (flows of endpoints that are gone)
@@ -245,7 +246,7 @@ func (l *lab) line(f []string) error {
 	case "acl":
 		return l.acl(word(1), word(2), word(3), word(4), word(5), word(6), word(7))
 	case "route":
-		r := dataplane.Route{Prefix: l.prefix(word(2)), Path: paths[word(3)], Text: word(2)}
+		r := dataplane.Route{Prefix: l.prefix(word(2)), Path: paths[word(3)], Internet: word(3) == "internet", Text: word(2)}
 		for vpc := range strings.SplitSeq(word(4), ",") {
 			if at := l.vpc(vpc); at >= 0 {
 				r.To = append(r.To, dataplane.VPCID(at))
@@ -255,17 +256,29 @@ func (l *lab) line(f []string) error {
 	case "listener":
 		lb := l.balancer(word(1))
 		listener := &dataplane.Listener{TLS: word(2) == "tls", IdleTimeout: 350 * time.Second} // F2.44
-		for s := range strings.SplitSeq(word(4), ",") {
-			name, weight, weighted := strings.Cut(s, "*")
-			g := l.targets[name]
-			if lb < 0 || g == nil {
-				return fmt.Errorf("no balancer %s or no targets %s", word(1), name)
+		forward := func(to *dataplane.Listener, text string) error {
+			for s := range strings.SplitSeq(text, ",") {
+				name, weight, weighted := strings.Cut(s, "*")
+				g := l.targets[name]
+				if lb < 0 || g == nil {
+					return fmt.Errorf("no balancer %s or no targets %s", word(1), name)
+				}
+				f := dataplane.Forward{Group: g, Weight: 1}
+				if weighted {
+					f.Weight = number(weight)
+				}
+				to.Forward = append(to.Forward, f)
 			}
-			f := dataplane.Forward{Group: g, Weight: 1}
-			if weighted {
-				f.Weight = number(weight)
+			return nil
+		}
+		if s := option(f, "ipv6"); s != "" {
+			listener.IPv6 = &dataplane.Listener{}
+			if err := forward(listener.IPv6, s); err != nil {
+				return err
 			}
-			listener.Forward = append(listener.Forward, f)
+		}
+		if err := forward(listener, word(4)); err != nil {
+			return err
 		}
 		if word(2) == "udp" {
 			listener.IdleTimeout = 120 * time.Second
@@ -314,6 +327,7 @@ func (l *lab) nic(f []string, word func(int) string) error {
 	switch f[0] {
 	case "instance":
 		n.Kind = dataplane.Instance
+		n.Tracking = timers(f)
 	case "premises":
 		n.Kind = dataplane.OnPremises
 	case "resolver":
@@ -341,6 +355,20 @@ func (l *lab) nic(f []string, word func(int) string) error {
 	return nil
 }
 
+// timers returns the timeouts that an interface has of its own, or nil (F3.14).
+func timers(f []string) *conntrack.Timeouts {
+	t, own := conntrack.DefaultTimeouts(), false
+	for name, to := range map[string]*time.Duration{"established": &t.TCPEstablished, "udp": &t.UDP, "stream": &t.UDPStream} {
+		if d, err := time.ParseDuration(option(f, name)); err == nil {
+			*to, own = d, true
+		}
+	}
+	if !own {
+		return nil
+	}
+	return &t
+}
+
 func (l *lab) balancer(name string) int {
 	return slices.IndexFunc(l.prog.Balancers, func(b dataplane.LoadBalancer) bool { return b.ID == name })
 }
@@ -349,7 +377,7 @@ func (l *lab) vpc(name string) int {
 	return slices.IndexFunc(l.prog.VPCs, func(v dataplane.VPC) bool { return v.ID == name })
 }
 
-var paths = map[string]flowlog.Path{"peering": flowlog.Peering, "gateway": flowlog.PrivateGateway}
+var paths = map[string]flowlog.Path{"peering": flowlog.Peering, "gateway": flowlog.PrivateGateway, "internet": flowlog.InternetGatewayNitro}
 
 var ways = map[string]flow.Way{"in": flow.Ingress, "out": flow.Egress}
 

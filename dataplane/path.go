@@ -155,11 +155,17 @@ func (w *Walk) observe(p *path, dir flow.Dir, v *packet.View) {
 	if p.turned {
 		dir = dir.Flip()
 	}
+	was := p.life
 	p.settled = p.life.Observe(dir, v.Proto, v.Flags) > conntrack.New
 	if v.Flags&(packet.FIN|packet.RST) != 0 {
 		w.turns(p, dir, v)
 	}
-	w.refresh(p)
+	if dir == flow.Reply && v.Flags&(packet.SYN|packet.RST) != 0 {
+		w.replies(p, was, v)
+	}
+	if p.life != was {
+		w.refresh(p)
+	}
 }
 
 // refresh works out how long a path may be idle: until the first of the states
@@ -167,12 +173,26 @@ func (w *Walk) observe(p *path, dir flow.Dir, v *packet.View) {
 func (w *Walk) refresh(p *path) {
 	s := p.life.State()
 	p.idle = w.settings.Tracking.For(s, p.proto)
+	for i, h := range p.hops[:p.hopCount] {
+		idle := w.timeouts(flow.Scope(h.at)).For(s, p.proto)
+		if i == 0 || idle < p.idle {
+			p.idle = idle
+		}
+	}
 	if p.balanced.Valid() {
 		p.idle = min(p.idle, w.settings.Balancing.For(s, p.proto, p.listener))
 		if !p.life.Answered() {
 			p.idle = min(p.idle, w.settings.Balancing.Answer) // F2.48
 		}
 	}
+}
+
+// timeouts are those of what an interface tracks.
+func (w *Walk) timeouts(at flow.Scope) *conntrack.Timeouts {
+	if t := w.prog.Interfaces[at].Tracking; t != nil {
+		return t
+	}
+	return &w.settings.Tracking
 }
 
 // install leaves the path for the packets that follow, unless it serves only

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/plsim/plsim/dataplane/conntrack"
 	"github.com/plsim/plsim/dataplane/filter"
 	"github.com/plsim/plsim/dataplane/packet"
 )
@@ -67,7 +68,10 @@ type Interface struct {
 	MTU       int           // bytes of IP packet: 9001, or 8500 at an endpoint (F1.31)
 
 	Ingress, Egress *filter.RuleSet // nil: everything allowed (F2.63)
-	Exempt          bool            // never filtered: the resolver (F3.5, F3.22)
+	// Tracking are the timeouts of the groups' memory where they are the interface's
+	// own (F3.14); nil: those of Settings.
+	Tracking *conntrack.Timeouts
+	Exempt   bool // never filtered: the resolver (F3.5, F3.22)
 	// What holds for all of the subnet: its network ACL, where nil allows
 	// everything, and the routes beside the VPC's own, longest prefix first.
 	ACLIngress, ACLEgress *filter.ACL
@@ -135,6 +139,9 @@ type Listener struct {
 	// Sticky is for how long after its last new flow a client keeps its target
 	// group (F2.11); 0: not at all.
 	Sticky time.Duration
+	// IPv6 is the listener for clients of IPv6, where a rule tells them from those of
+	// IPv4 (F2.12); nil: it is the same for all.
+	IPv6 *Listener
 }
 
 // Forward is a target group's share of a listener's new flows (F2.11).
@@ -221,5 +228,5 @@ type RuleInfo struct {
 	Group string // sg-…
 	Label string // consumer/endpoint
 	Text  string // tcp 80 from 10.0.0.0/16
-	Path  string // where the scenario says it: vpcs.consumer.security_groups.endpoint.ingress[0]
+	Path  string // where the scenario says it: lab.yaml:12
 }

@@ -119,7 +119,9 @@ func TestRecipe(t *testing.T) {
 			"open":    open,
 			"answer":  answer,
 			"answer2": answer,
-			"pause":   func(rt *rapid.T) { now = now.Add(time.Duration(rapid.IntRange(0, 9).Draw(rt, "ms")) * time.Millisecond) },
+			"pause": func(rt *rapid.T) {
+				now = now.Add(time.Duration(rapid.IntRange(0, 9).Draw(rt, "ms")) * time.Millisecond)
+			},
 			"edit": func(rt *rapid.T) {
 				line := rapid.SampledFrom(recipeEdits).Draw(rt, "line")
 				if err := l.edit("- " + line); err != nil {

@@ -14,8 +14,10 @@ type Route struct {
 	// To are the networks to which it leads: the one at the other end of a peering
 	// connection, or those behind a virtual private gateway. None: what the route
 	// names is gone, or has no way on.
-	To   []VPCID
-	Text string // 10.1.0.0/16 by pcx-…
+	To []VPCID
+	// Internet says that it leads out of the lab, where there is nothing.
+	Internet bool
+	Text     string // 10.1.0.0/16 by pcx-…
 }
 
 // holds reports whether an address lies in the VPC's blocks.
@@ -73,6 +75,9 @@ func (p *Program) follow(r *Route, to packet.Addr) (InterfaceID, drop.Reason) {
 			return NoInterface, drop.ForeignResolver
 		}
 		return id, drop.None
+	}
+	if r.Internet {
+		return NoInterface, drop.Internet
 	}
 	if r.Path == flowlog.Peering && len(r.To) > 0 {
 		return NoInterface, drop.NotTransitive

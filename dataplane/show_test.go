@@ -288,7 +288,7 @@ func (e *env) trace(out *strings.Builder, tr *dataplane.Trace) {
 		switch s.Stage {
 		case dataplane.StageFilter:
 			fmt.Fprintf(out, " %v: %s", s.Way, results[s.Result])
-			if s.Rule != filter.NoRule {
+			if s.Rule != filter.NoRule && s.Result != dataplane.NoRule {
 				r := e.lab.prog.Rules[s.Rule]
 				fmt.Fprintf(out, " by %s %s", r.Group, r.Text)
 			}

@@ -57,14 +57,17 @@ type TraceStep struct {
 	To        InterfaceID
 	Way       flow.Way // StageFilter: into Interface, or out of it
 	Result    FilterResult
-	Rule      filter.RuleID
+	Rule      filter.RuleID // of NoRule: what comes nearest, with Miss
+	Miss      filter.Miss
 	Target    Target
 	Proto     packet.Proto
 	Tuple     packet.Tuple
-	Why       drop.Reason // not None: the packet goes no further
+	Query     filter.Query // what no rule or entry was about
+	Why       drop.Reason  // not None: the packet goes no further
 
 	ACL    *filter.ACL // StageEdge
 	Number int         // StageEdge: of the entry that decided
+	Near   int         // StageEdge: of the entry that comes nearest, with Miss, where none decided
 	Route  *Route      // StageRoute: nil within the VPC
 	// Answer says that this is not about the packet, which was delivered, but about
 	// what would answer it.
@@ -105,8 +108,25 @@ func (t *Trace) settle() {
 	}
 }
 
-func (t *Trace) edge(at InterfaceID, way flow.Way, acl *filter.ACL, number int, why drop.Reason) {
-	t.add(TraceStep{Stage: StageEdge, Interface: at, To: NoInterface, Way: way, ACL: acl, Number: number, Why: why})
+func (t *Trace) edge(at InterfaceID, way flow.Way, q *filter.Query, acl *filter.ACL, number int, why drop.Reason) {
+	if t == nil {
+		return
+	}
+	s := TraceStep{Stage: StageEdge, Interface: at, To: NoInterface, Way: way, ACL: acl, Number: number, Why: why}
+	if number == filter.LastNumber {
+		s.Query = *q
+		s.Near, s.Miss = acl.Nearest(*q)
+	}
+	t.add(s)
+}
+
+// refused notes that no rule allows q.
+func (t *Trace) refused(at InterfaceID, way flow.Way, q *filter.Query, rules *filter.RuleSet, why drop.Reason) {
+	if t == nil {
+		return
+	}
+	rule, miss := rules.Nearest(*q)
+	t.add(TraceStep{Stage: StageFilter, Interface: at, To: NoInterface, Way: way, Result: NoRule, Rule: rule, Miss: miss, Query: *q, Why: why})
 }
 
 func (t *Trace) filtered(at InterfaceID, way flow.Way, r FilterResult, rule filter.RuleID, why drop.Reason) {
@@ -198,7 +218,7 @@ func (w *Walk) Probe(now clock.Time, in InterfaceID, f *packet.Frame, tr *Trace)
 		case !leg.onward:
 			tr.settle()
 			return leg.out, drop.None
-		case passed == maxChain:
+		case passed == maxChain-1:
 			return NoInterface, drop.BalancerLoop
 		}
 		sender = leg.out

@@ -28,6 +28,7 @@ type Walk struct {
 	ports      *snat.Pool            // the source ports of the load balancers' nodes
 	bound      map[InterfaceID]InterfaceID
 	affinities *flow.Table[affinity] // of clients to target groups
+	failures   map[Suspect]int       // in a row
 
 	callers uint32             // how many clients TLS listeners have answered
 	calls   map[flow.Key]*call // the connections of TLS listeners to targets, as they leave the node
@@ -56,11 +57,15 @@ type Settings struct {
 	// Seed makes every random choice: hashes, source ports, and the load
 	// balancer that an endpoint's interface is bound to.
 	Seed uint64
-	// Tracking holds the timeouts of security group tracking (F3.14).
+	// Tracking holds the timeouts of security group tracking, where an interface has
+	// none of its own (F3.14).
 	Tracking conntrack.Timeouts
 	// Balancing holds the timeouts of the load balancers' flows beside their
 	// listeners' (F2.44).
 	Balancing nlb.Timeouts
+	// PassiveChecks is how many connections in a row a target may refuse or leave
+	// unanswered before it is a [Suspect] (F2.53); 0: nobody counts.
+	PassiveChecks int
 	// SourcePorts is how many source ports one node address has towards one
 	// target; 0 stands for AWS's 55,000 (F2.30).
 	SourcePorts int
@@ -98,12 +103,13 @@ func New(prog *Program, s Settings) *Walk {
 		ports:    snat.NewPool(s.SourcePorts),
 		bound:    make(map[InterfaceID]InterfaceID),
 		calls:    make(map[flow.Key]*call),
+		failures: make(map[Suspect]int),
 		rnd:      rnd,
 		chance:   chance,
 		meter:    metrics.NewMeter(),
 		log:      flowlog.NewBuffer(s.LogBuffer),
 	}
-	w.track = conntrack.NewTable(seed(), s.Tracking, s.TrackedFlows, w.lives)
+	w.track = conntrack.NewTable(seed(), w.timeouts, s.TrackedFlows, w.lives)
 	w.salt = seed()
 	w.affinities = flow.NewTable[affinity](w.salt)
 	w.Load(prog)

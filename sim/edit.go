@@ -15,6 +15,7 @@ func (p *player) edit(s *scenario.Step, e *scenario.Expect) (outcome, error) {
 	var state string
 	var refused error
 	err := p.world.Edit(func(lab *topology.Lab) error {
+		lab.Cite(fmt.Sprintf("steps[%d].%s", p.number-1, s.Action()))
 		state, refused = s.Apply(lab)
 		return refused
 	})

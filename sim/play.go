@@ -18,6 +18,8 @@ import (
 type player struct {
 	lab   *topology.Lab
 	world World
+
+	number int // of the step, from 1
 }
 
 // pause is how long a step that may be repeated waits between two attempts.
@@ -26,6 +28,7 @@ const pause = 50 * time.Millisecond
 // step takes one step, again and again while its expectation fails and time is left.
 // The error is a fault of the run; what the step saw is in sr.
 func (p *player) step(ctx context.Context, raw *scenario.Step, sr *StepResult) error {
+	p.number = sr.Number
 	began := time.Now()
 	defer func() { sr.Duration = time.Since(began) }()
 	for {

@@ -36,10 +36,18 @@ func (b *builder) completeAttributes(path string, g *TargetGroup) {
 // the attributes, where they are at fault.
 func (l *Lab) ModifyTargetGroupAttributes(name string, a *TargetGroupAttributes) error {
 	p, g, err := l.modifiedGroup(name, a)
-	if err == nil {
-		p.TargetGroup = g
+	if err != nil {
+		return err
 	}
-	return err
+	before := p.TargetGroup
+	p.TargetGroup = g
+	for _, lb := range l.balancers {
+		if why := lb.crowded(); why != "" {
+			p.TargetGroup = before
+			return Problems{{Path: "load_balancing_cross_zone_enabled", Msg: why}}
+		}
+	}
+	return nil
 }
 
 // CheckTargetGroupAttributes tells whether a target group could get attributes at

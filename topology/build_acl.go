@@ -15,6 +15,7 @@ type acl struct {
 	name    string
 	network *Network
 	path    string
+	most    int               // entries in a direction
 	entries [2][]filter.Entry // by direction, lowest number first
 }
 
@@ -36,7 +37,7 @@ func (b *builder) addACLs() {
 		}
 		owners := map[*subnet]string{}
 		each(&b.problems, path, n.NetworkACLs, func(path, name string, spec *NetworkACL) {
-			a := &acl{NetworkACL: spec, name: name, network: n, path: path}
+			a := &acl{NetworkACL: spec, name: name, network: n, path: path, most: b.spec.Settings.RulesPerACL}
 			b.find.acls.put(n.Name, name, a)
 			b.ids.given(&b.problems, "acl", path, &spec.ID)
 			if name == defaultACL {
@@ -106,6 +107,7 @@ func (b *builder) addEntries(a *acl, d direction, entries []*NetworkACLEntry) {
 	elements(&b.problems, at(a.path, d.String()), entries, func(path string, e *NetworkACLEntry) {
 		entry, problems := e.compile()
 		if len(problems) == 0 {
+			entry.Path = path
 			problems = a.create(d, entry)
 		}
 		b.problems.under(path, problems)
@@ -123,8 +125,8 @@ func (a *acl) create(d direction, e filter.Entry) (problems Problems) {
 	switch {
 	case taken:
 		problems.add("rule_no", "network ACL %s already has an %s rule %d", a, d, e.Number)
-	case len(a.entries[d]) == maxEntries:
-		problems.add("", "network ACL %s has %d %s rules already, which is as many as it takes", a, maxEntries, d)
+	case len(a.entries[d]) >= a.most:
+		problems.add("", "network ACL %s has %d %s rules already, which is as many as it takes%s", a, len(a.entries[d]), d, raise("rules_per_network_acl", a.most, maxEntries))
 	default:
 		a.entries[d] = slices.Insert(slices.Clone(a.entries[d]), i, e)
 	}
@@ -271,6 +273,7 @@ func (l *Lab) entry(name string, e *NetworkACLEntry) (*acl, filter.Entry, error)
 	own := *e // Its canonical form is ours alone.
 	entry, problems := own.compile()
 	problems.sort()
+	entry.Path = l.place("")
 	return a, entry, problems.err()
 }
 

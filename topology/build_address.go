@@ -240,7 +240,7 @@ func (b *builder) frontNames(h *Host) []string {
 			continue
 		}
 		if slices.ContainsFunc(lb.forwards, func(f forwarding) bool {
-			return slices.ContainsFunc(f.shares, func(s share) bool { return s.serves(h) })
+			return slices.ContainsFunc(f.all(), func(s share) bool { return s.serves(h) })
 		}) {
 			names = append(names, lb.offer.PrivateDNSName)
 		}

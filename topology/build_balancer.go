@@ -342,6 +342,7 @@ func (b *builder) addListeners(lb *balancer) {
 		}
 		b.idleTimeout(path, l)
 		b.tlsListener(path, l)
+		rules := b.listenerRules(path, lb, l)
 		path = at(path, "default_action")
 		if l.DefaultAction == nil {
 			b.problems.add(path, "is missing: write { target_group_arn: NAME }")
@@ -349,6 +350,7 @@ func (b *builder) addListeners(lb *balancer) {
 			return
 		}
 		f, problems := b.forward(lb, l, l.DefaultAction)
+		f.rules = rules
 		lb.forwards = append(lb.forwards, f)
 		b.problems.under(path, problems)
 	})

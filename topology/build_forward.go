@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/plsim/plsim/dataplane"
+	"github.com/plsim/plsim/dataplane/clock"
 )
 
 // fits are the target group protocols that a listener's protocol can forward to (F2.9).
@@ -21,6 +22,25 @@ var fits = map[string][]string{
 
 // maxWeight bounds the weights of target groups (F2.11).
 const maxWeight = 999
+
+// forwarding is what a listener does with new flows.
+type forwarding struct {
+	shares []share
+	sticky time.Duration // how long a client keeps its target group; 0: not at all
+	rules  []rule        // of a listener, by priority
+}
+
+// share is a target group of a listener with its weight (F2.11).
+type share struct {
+	*pool
+	weight int
+}
+
+// ending is when a listener's flows to a target group are closed.
+type ending struct {
+	at      clock.Time
+	closure dataplane.Closure
+}
 
 // forward completes and resolves an action of a listener. The problems' paths are
 // relative to it.
@@ -59,6 +79,9 @@ func (l *Lab) forward(lb *balancer, listener *Listener, a *Action) (f forwarding
 			}
 			if slices.ContainsFunc(f.shares, func(s share) bool { return s.pool == p }) {
 				problems.add(at(path, "arn"), "target group %s is listed twice", p.name)
+			}
+			if len(f.shares) > 0 && f.shares[0].family != p.family { // F2.12
+				problems.add(at(path, "arn"), "target groups %s and %s have different ip_address_types: those of one action have the same", f.shares[0].name, p.name)
 			}
 			f.shares = append(f.shares, share{p, weight})
 		})
@@ -151,9 +174,15 @@ func (l *Lab) ModifyListener(name string, port int, a *Action) error {
 	if err != nil {
 		return err
 	}
+	f.rules = lb.forwards[i].rules
 	before := lb.forwards[i].shares
-	lb.forwards = slices.Clone(lb.forwards)
-	lb.forwards[i] = f
+	grown := *lb
+	grown.forwards = slices.Clone(lb.forwards)
+	grown.forwards[i] = f
+	if why := grown.crowded(); why != "" {
+		return Problems{{Msg: why}}
+	}
+	lb.forwards = grown.forwards
 	for _, s := range f.shares {
 		c := dataplane.Closure{Group: s.number, Balancer: lb.number, Listener: uint16(port)}
 		pending := slices.IndexFunc(lb.endings, func(e ending) bool { return e.closure == c && e.at > l.now })

@@ -24,8 +24,9 @@ func (d direction) String() string { return [...]string{"ingress", "egress"}[d] 
 // revokes.
 type permission struct {
 	rule filter.Rule // without members
-	peer *group      // nil where rule.Prefix is the peer
-	text string      // tcp 80 from 10.0.0.0/16: the same for equal permissions
+	peer *group      // or list; nil both where rule.Prefix is the peer
+	list *prefixList
+	text string // tcp 80 from 10.0.0.0/16: the same for equal permissions
 }
 
 // addGroups resolves the security groups, then their rules, which may name any
@@ -46,6 +47,9 @@ func (b *builder) addGroups() {
 			b.ids.given(&b.problems, "sg", path, &spec.ID)
 			g.complete()
 		})
+	}
+	if len(groups) > maxAllGroups {
+		b.problems.add("vpcs", "%d security groups: a Region takes %d at most", len(groups), maxAllGroups)
 	}
 	for _, g := range groups {
 		b.addRules(g, ingress, g.Ingress)
@@ -89,12 +93,10 @@ func (l *Lab) admit(g *group, d direction, permissions []permission, path string
 	for _, f := range []*family{ipv4, ipv6} {
 		n := 0
 		for _, p := range all {
-			if p.peer != nil || p.rule.Prefix.Addr.Is4() == f.is4 {
-				n++
-			}
+			n += p.weight(f)
 		}
-		if n > maxRules {
-			problems.add("", "%d %s rules of %s for %s: a security group takes %d at most", n, d, g.name, f.name, maxRules)
+		if most := l.spec.Settings.RulesPerGroup; n > most {
+			problems.add("", "%d %s rules of %s for %s: a security group takes %d at most%s", n, d, g.name, f.name, most, raise("rules_per_security_group", most, maxRules))
 			break
 		}
 	}
@@ -103,10 +105,21 @@ func (l *Lab) admit(g *group, d direction, permissions []permission, path string
 	}
 	for _, p := range permissions {
 		p.rule.ID = filter.RuleID(len(l.rules))
-		l.rules = append(l.rules, dataplane.RuleInfo{Group: g.ID, Label: g.String(), Text: p.text, Path: path})
+		l.rules = append(l.rules, dataplane.RuleInfo{Group: g.ID, Label: g.String(), Text: p.text, Path: l.place(path)})
 		g.rules[d] = append(g.rules[d], p)
 	}
 	return nil
+}
+
+// weight is how many rules for one family a permission counts as (F3.8).
+func (p *permission) weight(f *family) int {
+	switch {
+	case p.list != nil && p.list.family == f:
+		return p.list.weight
+	case p.list == nil && (p.peer != nil || p.rule.Prefix.Addr.Is4() == f.is4):
+		return 1
+	}
+	return 0
 }
 
 // permissions checks a rule, puts it into canonical form in place and takes it
@@ -141,6 +154,14 @@ func (l *Lab) permissions(g *group, d direction, r *Rule) (out []permission, pro
 			add(permission{rule: filter.Rule{Prefix: filter.PrefixFrom(p)}}, p.String())
 		}
 	}
+	for i, name := range r.PrefixLists {
+		list, err := find("prefix list", l.find.prefixes, name)
+		if err != nil {
+			problems.add(item("prefix_list_ids", i), "%v", err)
+			continue
+		}
+		add(permission{list: list}, list.String())
+	}
 	for i, name := range r.SecurityGroups {
 		peer, msg := l.peer(g, name)
 		if msg != "" {
@@ -152,8 +173,8 @@ func (l *Lab) permissions(g *group, d direction, r *Rule) (out []permission, pro
 	if r.Self {
 		add(permission{peer: g}, g.String())
 	}
-	if len(r.CIDRBlocks)+len(r.IPv6CIDRBlocks)+len(r.SecurityGroups) == 0 && !r.Self {
-		problems.add("", "has no peer: give cidr_blocks, ipv6_cidr_blocks, security_groups or self: true")
+	if len(r.CIDRBlocks)+len(r.IPv6CIDRBlocks)+len(r.PrefixLists)+len(r.SecurityGroups) == 0 && !r.Self {
+		problems.add("", "has no peer: give cidr_blocks, ipv6_cidr_blocks, prefix_list_ids, security_groups or self: true")
 	}
 	if len(problems) > 0 {
 		return nil, problems

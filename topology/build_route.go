@@ -34,14 +34,19 @@ type table struct {
 	*RouteTable
 	name        string
 	routes      []route
+	listed      []route // to entries of prefix lists
+	weight      int     // by how many prefix lists count more than one route
 	propagating []*gateway
 }
 
-// route is a route of a table: over a peering connection, or to a gateway.
+// route is a route of a table: over a peering connection, to a gateway, or out of
+// the lab.
 type route struct {
 	to      netip.Prefix
+	list    *prefixList // that has it, if any
 	peering *peering
 	gateway *gateway
+	exit    *exit
 }
 
 // addPeerings resolves the VPC peering connections.
@@ -180,13 +185,19 @@ func (b *builder) addTables() {
 
 // addRoutes resolves the routes of a table.
 func (b *builder) addRoutes(path string, n *Network, t *table) {
-	if c := len(t.Routes); c > maxRoutes {
-		b.problems.add(at(path, "route"), "%d routes: a route table takes %d at most", c, maxRoutes)
-	}
+	defer b.checkRoutes(path, t)
 	elements(&b.problems, at(path, "route"), t.Routes, func(path string, spec *Route) {
 		r, ok := b.routeTarget(path, n, spec)
+		if spec.PrefixListID != "" {
+			if spec.CIDRBlock+spec.IPv6CIDRBlock != "" {
+				b.problems.add(at(path, "destination_prefix_list_id"), "a route has one destination: make two routes, one of them with a block")
+			} else if ok {
+				b.addListed(path, n, t, r, spec.PrefixListID)
+			}
+			return
+		}
 		if spec.CIDRBlock == "" && spec.IPv6CIDRBlock == "" {
-			b.problems.add(at(path, "cidr_block"), "is missing: give cidr_block or ipv6_cidr_block")
+			b.problems.add(at(path, "cidr_block"), "is missing: give cidr_block, ipv6_cidr_block or destination_prefix_list_id")
 			return
 		}
 		if spec.CIDRBlock != "" && spec.IPv6CIDRBlock != "" {
@@ -204,11 +215,9 @@ func (b *builder) addRoutes(path string, n *Network, t *table) {
 			return
 		}
 		r.to = netip.MustParsePrefix(*value)
-		for _, own := range n.CIDRs {
-			if own.Bits() <= r.to.Bits() && own.Contains(r.to.Addr()) {
-				b.problems.add(at(path, key), "%s lies in VPC %s (%s), where the local route leads", r.to, n.Name, own)
-				return
-			}
+		if own, in := n.around(r.to); in {
+			b.problems.add(at(path, key), "%s lies in VPC %s (%s), where the local route leads", r.to, n.Name, own)
+			return
 		}
 		for _, other := range t.routes {
 			if other.to == r.to {
@@ -227,11 +236,24 @@ func (b *builder) addRoutes(path string, n *Network, t *table) {
 
 // routeTarget resolves what a route names.
 func (b *builder) routeTarget(path string, n *Network, spec *Route) (r route, ok bool) {
+	const choices = "vpc_peering_connection_id, gateway_id or nat_gateway_id"
+	named := 0
+	for _, name := range []string{spec.PeeringID, spec.GatewayID, spec.NATGatewayID} {
+		if name != "" {
+			named++
+		}
+	}
 	switch {
-	case spec.PeeringID == "" && spec.GatewayID == "":
-		b.problems.add(path, "leads nowhere: give vpc_peering_connection_id or gateway_id")
-	case spec.PeeringID != "" && spec.GatewayID != "":
-		b.problems.add(at(path, "gateway_id"), "a route leads one way: give either vpc_peering_connection_id or gateway_id")
+	case named == 0:
+		b.problems.add(path, "leads nowhere: give "+choices)
+	case named > 1:
+		b.problems.add(path, "a route leads one way: give one of "+choices)
+	case spec.NATGatewayID != "":
+		r.exit = b.exitRef(at(path, "nat_gateway_id"), n, b.find.nat, "NAT gateway", spec.NATGatewayID)
+		return r, r.exit != nil
+	case b.find.internet[spec.GatewayID] != nil:
+		r.exit = b.exitRef(at(path, "gateway_id"), n, b.find.internet, "internet gateway", spec.GatewayID)
+		return r, r.exit != nil
 	case spec.GatewayID != "":
 		r.gateway = b.gatewayRef(at(path, "gateway_id"), n, spec.GatewayID)
 		return r, r.gateway != nil

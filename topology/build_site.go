@@ -58,7 +58,7 @@ func (b *builder) addSiteSubnet(n *Network) {
 func (b *builder) addSiteHost(h *Host) {
 	for key, given := range map[string]bool{
 		"id": h.ID != "", "subnet_id": h.SubnetID != "", "ipv6_addresses": len(h.IPv6Addresses) > 0,
-		"vpc_security_group_ids": len(h.SecurityGroups) > 0,
+		"vpc_security_group_ids": len(h.SecurityGroups) > 0, "connection_tracking_specification": h.Tracking != nil,
 	} {
 		if given {
 			b.problems.add(at(h.path, key), "is for instances: %s is on premises, outside AWS", h.Name)

@@ -50,7 +50,14 @@ func TestTargetQuotas(t *testing.T) {
 	}{
 		{l.RegisterTarget("g0", &Target{TargetID: "web-2", Port: 2000}), "load balancer api has 501 targets in us-east-1a: it takes 500 a zone at most"},
 		{l.RegisterTarget("g0", &Target{TargetID: "web-3", Port: 2000}), "<nil>"},
-		{l.ModifyLoadBalancerAttributes("api", &LoadBalancerAttributes{CrossZone: ptr(true)}), "enable_cross_zone_load_balancing: load balancer api has 1000 targets that serve all zones: with cross-zone load balancing it takes 500 at most"},
+		{l.ModifyTargetGroupAttributes("g0", &TargetGroupAttributes{CrossZone: "true"}), "load_balancing_cross_zone_enabled: load balancer api has 997 targets that serve all zones: with cross-zone load balancing it takes 500 at most"},
+		{l.DeregisterTarget("g0", &Target{TargetID: "web-1", Port: 1}), "<nil>"},
+		{l.ModifyListener("api", 80, &Action{TargetGroup: "g0"}), "<nil>"},
+		{l.RegisterTarget("g0", &Target{TargetID: "web-1", Port: 1}), "<nil>"},
+		{l.RegisterTarget("g0", &Target{TargetID: "web-1", Port: 2001}), "<nil>"},
+		{l.RegisterTarget("g0", &Target{TargetID: "web-1", Port: 2002}), "<nil>"},
+		{l.ModifyListener("api", 80, &Action{TargetGroup: "web"}), "load balancer api has 502 targets in us-east-1a: it takes 500 a zone at most"},
+		{l.ModifyLoadBalancerAttributes("api", &LoadBalancerAttributes{CrossZone: ptr(true)}), "enable_cross_zone_load_balancing: load balancer api has 999 targets that serve all zones: with cross-zone load balancing it takes 500 at most"},
 	} {
 		if fmt.Sprint(c.err) != c.want {
 			t.Errorf("got  %v\nwant %s", c.err, c.want)

@@ -115,7 +115,7 @@ func (b *builder) tlsListener(path string, l *Listener) {
 func (l *Lab) behindTLS(p *pool) bool {
 	for _, lb := range l.balancers {
 		for i, of := range lb.Listeners {
-			if of.Protocol == "TLS" && slices.ContainsFunc(lb.forwards[i].shares, func(s share) bool { return s.pool == p }) {
+			if of.Protocol == "TLS" && slices.ContainsFunc(lb.forwards[i].all(), func(s share) bool { return s.pool == p }) {
 				return true
 			}
 		}

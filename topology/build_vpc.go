@@ -254,6 +254,7 @@ func (b *builder) addHosts() {
 				spec.SecurityGroups = []string{defaultGroup}
 			}
 			groups := b.groupRefs(at(path, "vpc_security_group_ids"), n, spec.SecurityGroups)
+			b.tracking(at(path, "connection_tracking_specification"), spec.Tracking)
 			b.programs(path, spec)
 
 			if spec.SubnetID == "" {
@@ -272,7 +273,7 @@ func (b *builder) addHosts() {
 				b.problems.add(at(path, "subnet_id"), "subnet %s is in another VPC than the instance", spec.SubnetID)
 				return
 			}
-			h.NIC = b.addNIC(&NIC{Kind: dataplane.Instance, Label: h.Name, Host: h, groups: groups}, path)
+			h.NIC = b.addNIC(&NIC{Kind: dataplane.Instance, Label: h.Name, Host: h, groups: groups, tracking: clone(spec.Tracking)}, path)
 			b.attach(h.NIC, s)
 		})
 	}

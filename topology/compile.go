@@ -86,6 +86,7 @@ func (c *compiler) nic(n *NIC) dataplane.Interface {
 	if !n.open {
 		i.Ingress, i.Egress = c.rules(ingress, n.groups), c.rules(egress, n.groups)
 	}
+	i.Tracking = n.tracking.timeouts()
 	c.border(n, &i)
 	switch n.Kind {
 	case dataplane.Resolver:
@@ -111,6 +112,13 @@ func (c *compiler) rules(d direction, groups []*group) *filter.RuleSet {
 	for _, g := range groups {
 		for _, p := range g.rules[d] {
 			rule := p.rule
+			if p.list != nil {
+				for _, to := range p.list.entries {
+					rule.Prefix = filter.PrefixFrom(to)
+					rules = append(rules, rule)
+				}
+				continue
+			}
 			if p.peer != nil {
 				if rule.Group = c.members[p.peer]; rule.Group == nil || !c.reaches(g, p.peer) {
 					rule.Group = new(filter.Group)
@@ -148,25 +156,34 @@ func (c *compiler) balancer(lb *balancer) dataplane.LoadBalancer {
 	}
 	groups := map[*pool]*dataplane.TargetGroup{}
 	for i, l := range lb.Listeners {
-		var forward []dataplane.Forward
-		for _, s := range lb.forwards[i].shares {
-			if groups[s.pool] == nil {
-				groups[s.pool] = c.targetGroup(lb, s.pool)
+		listener := func(o dataplane.Listener) *dataplane.Listener {
+			six := o
+			act := func(to *dataplane.Listener, f forwarding) {
+				to.Sticky = f.sticky
+				for _, s := range f.shares {
+					if groups[s.pool] == nil {
+						groups[s.pool] = c.targetGroup(lb, s.pool)
+					}
+					to.Forward = append(to.Forward, dataplane.Forward{Group: groups[s.pool], Weight: s.weight})
+				}
 			}
-			forward = append(forward, dataplane.Forward{Group: groups[s.pool], Weight: s.weight})
+			act(&o, lb.forwards[i].of(ipv4))
+			act(&six, lb.forwards[i].of(ipv6))
+			if len(lb.forwards[i].rules) > 0 {
+				o.IPv6 = &six
+			}
+			return &o
 		}
-		sticky := lb.forwards[i].sticky
 		tcp := dataplane.ListenerKey{Proto: packet.TCP, Port: uint16(l.Port)}
 		udp := dataplane.ListenerKey{Proto: packet.UDP, Port: uint16(l.Port)}
 		if l.Protocol == "TLS" {
-			out.Listeners[tcp] = &dataplane.Listener{TLS: true, IdleTimeout: nlb.TCPIdle, Forward: forward}
+			out.Listeners[tcp] = listener(dataplane.Listener{TLS: true, IdleTimeout: nlb.TCPIdle})
 		}
 		if l.Protocol == "TCP" || l.Protocol == "TCP_UDP" {
-			out.Listeners[tcp] = &dataplane.Listener{
-				IdleTimeout: time.Duration(l.TCPIdleTimeout) * time.Second, Forward: forward, Sticky: sticky}
+			out.Listeners[tcp] = listener(dataplane.Listener{IdleTimeout: time.Duration(l.TCPIdleTimeout) * time.Second})
 		}
 		if l.Protocol == "UDP" || l.Protocol == "TCP_UDP" {
-			out.Listeners[udp] = &dataplane.Listener{IdleTimeout: nlb.UDPIdle, Forward: forward, Sticky: sticky}
+			out.Listeners[udp] = listener(dataplane.Listener{IdleTimeout: nlb.UDPIdle})
 		}
 	}
 	return out

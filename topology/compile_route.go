@@ -50,9 +50,13 @@ func (c *compiler) tables() map[uint16][]dataplane.Route {
 }
 
 func (c *compiler) tableRoutes(n *Network, t *table) (all []dataplane.Route) {
-	for _, r := range t.routes {
+	for _, r := range slices.Concat(t.routes, t.listed) {
 		if r.gateway != nil {
 			all = append(all, c.gatewayRoute(r.to, r.gateway))
+			continue
+		}
+		if r.exit != nil {
+			all = append(all, c.exitRoute(r.to, r.exit))
 			continue
 		}
 		out := newRoute(r.to, flowlog.Peering, "peering connection "+r.peering.name, r.peering.ID)
@@ -79,6 +83,21 @@ func (c *compiler) gatewayRoute(to netip.Prefix, g *gateway) dataplane.Route {
 			out.To = append(out.To, t.site.number)
 		}
 	}
+	return out
+}
+
+// exitRoute leads to the internet. A NAT gateway is a resource of the VPC itself (F4.15).
+func (c *compiler) exitRoute(to netip.Prefix, e *exit) dataplane.Route {
+	path := flowlog.WithinVPC
+	switch {
+	case c.find.internet[e.name] != e:
+	case *c.spec.Settings.Nitro:
+		path = flowlog.InternetGatewayNitro
+	default:
+		path = flowlog.InternetGateway
+	}
+	out := newRoute(to, path, e.kind+" "+e.name, e.id)
+	out.Internet = true
 	return out
 }
 

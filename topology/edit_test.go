@@ -142,7 +142,7 @@ func TestRules(t *testing.T) {
 		{l.AuthorizeIngress("endpoint", rule()), "security group endpoint already has this rule: tcp 443 from 10.0.9.0/24"},
 		{l.AuthorizeIngress("endpoit", rule()), `there is no security group "endpoit"; did you mean endpoint?`},
 		{l.AuthorizeIngress("endpoint", &Rule{Protocol: "tcp", CIDRBlocks: []string{"10.0.0.1"}}), "cidr_blocks[0]: 10.0.0.1 is an address, not a CIDR block: add its prefix length, such as 10.0.0.1/32\nfrom_port: is missing: give the first port, and to_port for a range; 0 and 65535 are all of them"},
-		{l.CheckRule("endpoint", &Rule{Protocol: "-1"}), "has no peer: give cidr_blocks, ipv6_cidr_blocks, security_groups or self: true"},
+		{l.CheckRule("endpoint", &Rule{Protocol: "-1"}), "has no peer: give cidr_blocks, ipv6_cidr_blocks, prefix_list_ids, security_groups or self: true"},
 		{l.RevokeIngress("endpoint", &Rule{Protocol: "-1", Self: true}), "security group consumer/endpoint has no ingress rule all from consumer/endpoint; it has tcp 80 from consumer/app and tcp 443 from 10.0.9.0/24"},
 		{l.RevokeEgress("endpoint", nil), "no egress rule is given for security group endpoint"},
 	} {

@@ -353,3 +353,34 @@ func TestUnhealthyDraining(t *testing.T) {
 		t.Errorf("deregistered, it is %s", h.State)
 	}
 }
+
+// TestSuspected (F2.53): a target that fails passive checks is unhealthy at once, and
+// healthy again after as many active ones as the threshold says. Groups with
+// stickiness have no passive checks.
+func TestSuspected(t *testing.T) {
+	suspect := func(l *Lab, c Check) dataplane.Suspect {
+		return dataplane.Suspect{Node: c.Node.Index, Group: l.find.pools["web"].number, Addr: packet.AddrFrom(c.To.Addr()), Port: c.To.Port()}
+	}
+	l := mustBuild(t, twoAccounts)
+	c := checksOf(t, l, "web-1")[0]
+	if l.Suspected(suspect(l, c)) {
+		t.Error("a target that was never healthy is suspected")
+	}
+	if got := strings.Join(report(t, l, c, "P"), ""); got != "h" {
+		t.Fatal(got)
+	}
+	other := suspect(l, c)
+	other.Port++
+	if l.Suspected(other) || !l.Suspected(suspect(l, c)) || l.Suspected(suspect(l, c)) {
+		t.Error("the target's state does not change once")
+	}
+	if got := strings.Join(report(t, l, c, "PPPPP"), ""); got != "uuuuh" {
+		t.Errorf("active checks then make it %s", got)
+	}
+	l = mustBuild(t, twoAccounts, "targets: [web-1, web-2, web-3]", "stickiness: { enabled: true, type: source_ip }, targets: [web-1, web-2, web-3]")
+	c = checksOf(t, l, "web-1")[0]
+	report(t, l, c, "P")
+	if l.Suspected(suspect(l, c)) {
+		t.Error("a sticky group has passive checks")
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/plsim/plsim/dataplane"
 	"github.com/plsim/plsim/dataplane/clock"
@@ -44,6 +43,7 @@ type Lab struct {
 	rules     []dataplane.RuleInfo // every rule that ever was, so that a RuleID never changes its meaning
 	texts     map[string][]string  // public TXT records, by name
 	epoch     uint32
+	places    places
 
 	now      clock.Time          // as Advance has it
 	closures []dataplane.Closure // since the last program
@@ -56,8 +56,11 @@ type Lab struct {
 		hosts     scoped[*Host]
 		networks  map[string]*Network // VPCs
 		sites     map[string]*Network // on premises
+		prefixes  map[string]*prefixList
 		peerings  map[string]*peering
 		gateways  map[string]*gateway
+		internet  map[string]*exit // gateways
+		nat       map[string]*exit
 		certs     map[string]*ACMCertificate
 		pools     map[string]*pool
 		balancers map[string]*balancer
@@ -145,7 +148,8 @@ type NIC struct {
 	ready    clock.Time // Kind Endpoint: from when on it carries what its endpoint may
 	subnet   uint16     // number within the lab
 	groups   []*group
-	open     bool // no groups at all: everything allowed (F2.63)
+	tracking *ConnectionTracking // nil: AWS's defaults
+	open     bool                // no groups at all: everything allowed (F2.63)
 	balancer *balancer
 }
 
@@ -283,24 +287,6 @@ func (m *member) address() netip.Addr {
 		return m.node.addr(m.family)
 	}
 	return m.addr
-}
-
-// forwarding is what a listener does with new flows.
-type forwarding struct {
-	shares []share
-	sticky time.Duration // how long a client keeps its target group; 0: not at all
-}
-
-// share is a target group of a listener with its weight (F2.11).
-type share struct {
-	*pool
-	weight int
-}
-
-// ending is when a listener's flows to a target group are closed.
-type ending struct {
-	at      clock.Time
-	closure dataplane.Closure
 }
 
 // balancer is a load balancer of the lab.

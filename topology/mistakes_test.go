@@ -47,6 +47,19 @@ var mistakes = []struct {
 		`flow_logs.a.max_aggregation_interval: 61 is not an interval: AWS takes 60 or 600 seconds`,
 		`flow_logs.a.traffic_type: "REJCT" is not a type of traffic; did you mean REJECT?`}},
 
+	// Quotas that are raised (F3.9, F3.20), and timeouts of tracking (F3.14).
+	{"too many rules for an interface", "\nvpcs:\n", "\nsettings: { rules_per_security_group: 63, security_groups_per_network_interface: 16 }\nvpcs:\n", []string{
+		`settings.rules_per_security_group: 63 rules times 16 security groups make 1008 for an interface: AWS takes 1000 at most`}},
+	{"quotas beyond what AWS raises", "\nvpcs:\n", "\nsettings: { rules_per_security_group: 1001, security_groups_per_network_interface: 17, rules_per_network_acl: 41, conntrack_allowance: -1 }\nvpcs:\n", []string{
+		`settings.conntrack_allowance: -1 is out of range: give 0 to 1073741824`,
+		`settings.rules_per_network_acl: 41 is out of range: give 1 to 40`,
+		`settings.rules_per_security_group: 1001 is out of range: give 1 to 1000`,
+		`settings.security_groups_per_network_interface: 17 is out of range: give 1 to 16`}},
+	{"tracking timeouts", "\n      app: { subnet", "\n      slow: { subnet_id: a, connection_tracking_specification: { tcp_established_timeout: 59, udp_stream_timeout: 181, udp_timeout: 61 } }\n      app: { subnet", []string{
+		`vpcs.consumer.instances.slow.connection_tracking_specification.tcp_established_timeout: 59 is out of range: AWS takes 60 to 432000 seconds`,
+		`vpcs.consumer.instances.slow.connection_tracking_specification.udp_stream_timeout: 181 is out of range: AWS takes 60 to 180 seconds`,
+		`vpcs.consumer.instances.slow.connection_tracking_specification.udp_timeout: 61 is out of range: AWS takes 30 to 60 seconds`}},
+
 	// Blocks and addresses.
 	{"CIDR syntax", "provider:\n    cidr_block: 10.0.0.0/16", "provider:\n    cidr_block: 10.0.0/16", []string{
 		`vpcs.provider.cidr_block: "10.0.0/16" is not an IPv4 CIDR block such as 10.0.0.0/16`}},
@@ -95,7 +108,7 @@ var mistakes = []struct {
 	{"group of another VPC", "stranger: { subnet_id: a }", "stranger: { subnet_id: a, vpc_security_group_ids: [web] }", []string{
 		`vpcs.consumer.instances.stranger.vpc_security_group_ids[0]: security group "web" is in VPC provider, not in consumer`}},
 	{"too many groups", "    instances:\n      app: { subnet_id: a, vpc_security_group_ids: [app] }", "      g1: {}\n      g2: {}\n      g3: {}\n      g4: {}\n    instances:\n      app: { subnet_id: a, vpc_security_group_ids: [app, g1, g2, g3, g4, default] }", []string{ // F3.9
-		`vpcs.consumer.instances.app.vpc_security_group_ids: 6 security groups: an interface takes 5 at most`}},
+		`vpcs.consumer.instances.app.vpc_security_group_ids: 6 security groups: an interface takes 5 at most; settings.security_groups_per_network_interface raises that`}},
 	{"service type", "type: http,", "type: htpp,", []string{
 		`vpcs.provider.instances.web-1.services[0].type: "htpp" is not a service; did you mean http?`}},
 	{"service port", "port: 8080 }]", "port: 80800 }]", []string{
@@ -143,7 +156,7 @@ var mistakes = []struct {
 	{"ICMP type", "{ protocol: tcp, from_port: 80, to_port: 80,", "{ protocol: icmp, from_port: 256,", []string{
 		`vpcs.consumer.security_groups.endpoint.ingress[0].from_port: 256 is not an ICMP type: give one from 0 to 255, or -1 for any`}},
 	{"rule without peer", ", security_groups: [app] }", " }", []string{
-		`vpcs.consumer.security_groups.endpoint.ingress[0]: has no peer: give cidr_blocks, ipv6_cidr_blocks, security_groups or self: true`}},
+		`vpcs.consumer.security_groups.endpoint.ingress[0]: has no peer: give cidr_blocks, ipv6_cidr_blocks, prefix_list_ids, security_groups or self: true`}},
 	{"rule with an address", "cidr_blocks: [10.0.0.0/16]", "cidr_blocks: [10.0.0.5]", []string{
 		`vpcs.provider.security_groups.web.ingress[0].cidr_blocks[0]: 10.0.0.5 is an address, not a CIDR block: add its prefix length, such as 10.0.0.5/32`}},
 	{"rule family", "cidr_blocks: [10.0.0.0/16]", `cidr_blocks: ["2001:db8::/32"]`, []string{
@@ -186,6 +199,8 @@ var mistakes = []struct {
 		`target_groups.web.targets[0].availability_zone: is missing: 10.9.0.4 is outside VPC provider; write all for the nodes in every zone, or name the zone whose nodes use it`,
 		`target_groups.web.targets[1].availability_zone: "us-east-1f" is no zone in which VPC provider has a subnet: write all, or one of those`,
 		`target_groups.web.targets[2].availability_zone: 10.0.1.4 is in VPC provider, where its subnet is in us-east-1a: leave it out`}},
+	{"rules of a listener for one family", "default_action: { target_group_arn: web } }", "default_action: { target_group_arn: web }, rules: [{ priority: 1, condition: { source_ip: { ip_address_type: ipv4 } }, action: { target_group_arn: web } }] }", []string{ // F2.12
+		`load_balancers.api.listeners[0].rules: tell IPv4 clients from IPv6 ones, and load balancer api is not dualstack: set its ip_address_type`}},
 	{"zone of an instance as a target", "targets: [web-1,", "targets: [{ target_id: web-1, availability_zone: us-east-1a },", []string{ // F2.22a
 		`target_groups.web.targets[0].availability_zone: is for addresses: the zone of an instance is its own`}},
 	{"UDP without client addresses", "port: 8080, protocol: TCP,", "preserve_client_ip: false, port: 8080, protocol: TCP_UDP,", []string{ // F2.24
@@ -429,7 +444,7 @@ func TestFits(t *testing.T) {
 	}
 }
 
-// TestQuotas (F2.7, F3.9).
+// TestQuotas (F2.7, F3.8, F3.9).
 func TestQuotas(t *testing.T) {
 	var rules, listeners strings.Builder
 	for i := range 61 {
@@ -442,9 +457,13 @@ func TestQuotas(t *testing.T) {
 		"          - { protocol: tcp, from_port: 8080, cidr_blocks: [10.0.0.0/16] }\n", rules.String(),
 		"    listeners:\n", "    listeners:\n"+listeners.String())
 	want := `load_balancers.api.listeners: 51 listeners: a load balancer takes 50 at most
-vpcs.provider.security_groups.web.ingress[60]: 61 ingress rules of web for IPv4: a security group takes 60 at most`
+vpcs.provider.security_groups.web.ingress[60]: 61 ingress rules of web for IPv4: a security group takes 60 at most; settings.rules_per_security_group raises that`
 	if err == nil || err.Error() != want {
 		t.Errorf("got:\n%v\nwant:\n%s", err, want)
+	}
+	if _, err := build(t, twoAccounts, "\nvpcs:\n", "\nsettings: { rules_per_security_group: 61 }\nvpcs:\n",
+		"          - { protocol: tcp, from_port: 8080, cidr_blocks: [10.0.0.0/16] }\n", rules.String()); err != nil {
+		t.Errorf("raised by one: %v", err) // F3.9
 	}
 }
 

@@ -45,6 +45,8 @@ vpcs:
     instances: { client: { vpc_security_group_ids: [client] } }
 on_premises:
   office: { cidr_block: 192.168.0.9/24, hosts: { desk: {}, lamp: { private_ip: 192.168.0.77 } } }
+internet_gateways: { igw: { vpc_id: spoke } }
+nat_gateways: { nat: { subnet_id: b } }
 vpn_gateways: { vgw: { vpc_id: hub } }
 vpn_connections: { office: { vpn_gateway_id: vgw, customer_gateway_id: office } }
 vpc_peering_connections: { both: { vpc_id: hub, peer_vpc_id: spoke } }
@@ -226,7 +228,7 @@ func TestNetworkACLQuotas(t *testing.T) {
 		"          - { rule_no: 110, action: deny, protocol: udp, cidr_block: 10.1.0.0/16, from_port: 1, to_port: 9 }\n          - { rule_no: 100, action: allow, protocol: 6, cidr_block: 10.1.0.7/16, from_port: 80 }\n          - { rule_no: 120, action: allow, protocol: icmpv6, ipv6_cidr_block: \"::/0\", icmp_type: 128 }\n", entries.String(),
 		"    network_acls:\n", "    network_acls:\n"+acls.String())
 	want := `vpcs.hub.network_acls: 201 network ACLs: a VPC takes 200 at most
-vpcs.hub.network_acls.strict.ingress[20]: network ACL hub/strict has 20 ingress rules already, which is as many as it takes`
+vpcs.hub.network_acls.strict.ingress[20]: network ACL hub/strict has 20 ingress rules already, which is as many as it takes; settings.rules_per_network_acl raises that`
 	if err == nil || err.Error() != want {
 		t.Errorf("got:\n%v\nwant:\n%s", err, want)
 	}
@@ -268,13 +270,20 @@ var networkMistakes = []struct {
 		`vpcs.hub.network_acls.strict.subnet_ids[1]: subnet spoke/default is in VPC spoke, not in hub`}},
 
 	{"route without a way", ", vpc_peering_connection_id: both }", " }", []string{
-		`vpcs.hub.route_tables.out.route[0]: leads nowhere: give vpc_peering_connection_id or gateway_id`}},
+		`vpcs.hub.route_tables.out.route[0]: leads nowhere: give vpc_peering_connection_id, gateway_id or nat_gateway_id`}},
 	{"route with two ways", "vpc_peering_connection_id: both }", "vpc_peering_connection_id: both, gateway_id: vgw }", []string{
-		`vpcs.hub.route_tables.out.route[0].gateway_id: a route leads one way: give either vpc_peering_connection_id or gateway_id`}},
+		`vpcs.hub.route_tables.out.route[0]: a route leads one way: give one of vpc_peering_connection_id, gateway_id or nat_gateway_id`}},
 	{"route to an unknown peering", "connection_id: both", "connection_id: bth", []string{
 		`vpcs.hub.route_tables.out.route[0].vpc_peering_connection_id: there is no VPC peering connection "bth"; did you mean both?`}},
-	{"route to an unknown gateway", "gateway_id: vgw }", "gateway_id: igw }", []string{
-		`vpcs.hub.route_tables.out.route[1].gateway_id: there is no VPN gateway "igw"; did you mean vgw?`}},
+	{"route to an unknown gateway", "gateway_id: vgw }", "gateway_id: vgx }", []string{
+		`vpcs.hub.route_tables.out.route[1].gateway_id: there is no VPN gateway "vgx"; did you mean vgw?`}},
+	{"route to another VPC's internet gateway", "gateway_id: vgw }", "gateway_id: igw }\n          - { cidr_block: 9.0.0.0/8, nat_gateway_id: nut }", []string{
+		`vpcs.hub.route_tables.out.route[1].gateway_id: internet gateway igw is in VPC spoke: routes of VPC hub cannot use it`,
+		`vpcs.hub.route_tables.out.route[2].nat_gateway_id: there is no NAT gateway "nut"; did you mean nat?`}},
+	{"two internet gateways of a VPC", "internet_gateways: {", "internet_gateways: { another: { vpc_id: spoke },", []string{
+		`internet_gateways.igw.vpc_id: VPC spoke has internet gateway another already: it can have one`}},
+	{"NAT gateway in no subnet", "nat: { subnet_id: b }", "nat: { subnet_id: z }", []string{
+		`nat_gateways.nat.subnet_id: there is no subnet "z"; choose from a, b, c, default`}},
 	{"route within the VPC", "cidr_block: 10.2.0.0/16, vpc_peer", "cidr_block: 10.1.7.0/24, vpc_peer", []string{
 		`vpcs.hub.route_tables.out.route[0].cidr_block: 10.1.7.0/24 lies in VPC hub (10.1.0.0/16), where the local route leads`}},
 	{"route twice", "cidr_block: 10.0.0.0/8", "cidr_block: 10.2.9.9/16", []string{

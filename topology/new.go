@@ -29,8 +29,10 @@ func New(name string, spec *Spec) (*Lab, error) {
 		b.addSites()
 		b.addSubnets()
 		b.addACLs()
+		b.addPrefixLists()
 		b.addPeerings()
 		b.addGateways()
+		b.addExits()
 		b.addTables()
 		b.addGroups()
 		b.addHosts()
@@ -129,8 +131,8 @@ func (b *builder) groupRefs(path string, n *Network, names []string) []*group {
 		}
 		groups = append(groups, g)
 	}
-	if len(names) > maxGroups {
-		b.problems.add(path, "%d security groups: an interface takes %d at most", len(names), maxGroups)
+	if most := b.spec.Settings.GroupsPerInterface; len(names) > most {
+		b.problems.add(path, "%d security groups: an interface takes %d at most%s", len(names), most, raise("security_groups_per_network_interface", most, maxGroups))
 	}
 	return groups
 }
@@ -194,12 +196,14 @@ var accountForm = regexp.MustCompile(`^[0-9]{12}$`)
 // AWS's quotas that a lab can meet (F1.7, F2.7, F3.9, F3.20), and how many VPCs it can have.
 const (
 	maxVPCs      = 250
-	maxSubnets   = 200 // in a VPC
-	maxGroups    = 5
-	maxRules     = 60
+	maxSubnets   = 200  // in a VPC
+	maxGroups    = 16   // of an interface, where raised (F3.9)
+	maxRules     = 1000 // of all groups of an interface, by the quotas (F3.9)
+	maxAllGroups = 2500 // in a Region (F3.9)
 	maxListeners = 50
-	maxACLs      = 200 // in a VPC (F3.20)
-	maxEntries   = 20  // of a network ACL, in each direction (F3.20)
-	maxRoutes    = 50  // of a route table
-	maxEndpoints = 50  // in a VPC (F1.7)
+	maxACLs      = 200  // in a VPC (F3.20)
+	maxEntries   = 40   // where raised, of a network ACL, in each direction (F3.20)
+	maxPrefixes  = 1000 // of a prefix list
+	maxRoutes    = 50   // of a route table
+	maxEndpoints = 50   // in a VPC (F1.7)
 )

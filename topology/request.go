@@ -50,6 +50,13 @@ type GroupChange struct {
 	SecurityGroups []string `yaml:"security_groups" doc:"All security groups that it is to have."`
 }
 
+// InterfaceChange is a ModifyNetworkInterfaceAttribute.
+type InterfaceChange struct {
+	Interface string              `yaml:"network_interface_id" doc:"eni-… of an instance's interface: ${instance.NAME.network_interface}."`
+	Groups    []string            `yaml:"groups,omitzero" doc:"All security groups that it is to have."`
+	Tracking  *ConnectionTracking `yaml:"connection_tracking_specification,omitempty" doc:"For how long they remember its idle connections."`
+}
+
 // RecordChange is a change of Route 53's ChangeResourceRecordSets.
 type RecordChange struct {
 	Action  string   `yaml:"action" doc:"CREATE, UPSERT or DELETE."`

@@ -10,9 +10,12 @@ type Spec struct {
 	Settings *Settings       `yaml:"settings,omitempty" doc:"What AWS does not publish."`
 	VPCs     map[string]*VPC `yaml:"vpcs" doc:"Virtual private clouds, by name. Their CIDR blocks may overlap (F1.42)."`
 
+	PrefixLists        map[string]*ManagedPrefixList    `yaml:"managed_prefix_lists,omitempty" doc:"Prefix lists of customers, by name, for security groups and route tables (F3.2)."`
 	PeeringConnections map[string]*VPCPeeringConnection `yaml:"vpc_peering_connections,omitempty" doc:"VPC peering connections, by name."`
 	OnPremises         map[string]*OnPremises           `yaml:"on_premises,omitempty" doc:"Networks outside AWS, by name, which no VPC has."`
 	VPNGateways        map[string]*VPNGateway           `yaml:"vpn_gateways,omitempty" doc:"Virtual private gateways, by name."`
+	InternetGateways   map[string]*InternetGateway      `yaml:"internet_gateways,omitempty" doc:"Internet gateways, by name, for routes to name them: a lab has no internet."`
+	NATGateways        map[string]*NATGateway           `yaml:"nat_gateways,omitempty" doc:"NAT gateways, by name, likewise."`
 	VPNConnections     map[string]*VPNConnection        `yaml:"vpn_connections,omitempty" doc:"Site-to-Site VPN connections, by name."`
 
 	ACMCertificates  map[string]*ACMCertificate  `yaml:"acm_certificates,omitempty" doc:"Certificates of TLS and HTTPS listeners, by name (aws_acm_certificate)."`
@@ -64,6 +67,7 @@ type Rule struct {
 	ToPort         *int     `yaml:"to_port,omitempty" doc:"Last port, or ICMP code (-1: any). Default: from_port."`
 	CIDRBlocks     []string `yaml:"cidr_blocks,omitempty" doc:"IPv4 peers."`
 	IPv6CIDRBlocks []string `yaml:"ipv6_cidr_blocks,omitempty" doc:"IPv6 peers."`
+	PrefixLists    []string `yaml:"prefix_list_ids,omitempty" doc:"Peers by prefix list, by name: all its entries. It counts as max_entries rules (F3.8)."`
 	SecurityGroups []string `yaml:"security_groups,omitempty" doc:"Peers by their security group, in the same VPC or a peered one (F3.6)."`
 	Self           bool     `yaml:"self,omitempty" doc:"Peers in this same group."`
 	Description    string   `yaml:"description,omitempty" doc:"Free text."`
@@ -71,16 +75,24 @@ type Rule struct {
 
 // Instance is an aws_instance with what runs on it.
 type Instance struct {
-	ID             string            `yaml:"id,omitempty" doc:"i-…"`
-	SubnetID       string            `yaml:"subnet_id,omitempty" doc:"Subnet, by name. Default: the VPC's only one."`
-	PrivateIP      string            `yaml:"private_ip,omitempty" doc:"Primary IPv4 address. Default: the subnet's next free one."`
-	IPv6Addresses  []string          `yaml:"ipv6_addresses,omitempty" doc:"IPv6 addresses. Default: one where the subnet has IPv6."`
-	SecurityGroups []string          `yaml:"vpc_security_group_ids,omitempty" doc:"Security groups, by name. Default: the VPC's default group."`
-	Services       []*Service        `yaml:"services,omitempty" doc:"Servers built into plsim."`
-	Command        Command           `yaml:"command,omitempty" doc:"A program to start: a shell command line, or a list of words."`
-	Environment    map[string]string `yaml:"environment,omitempty" doc:"Environment of the programs of this instance."`
-	Files          map[string]string `yaml:"files,omitempty" doc:"Files in the instance's home directory: name and content."`
-	WaitForPort    int               `yaml:"wait_for_port,omitempty" doc:"TCP port that must answer on the instance before the first step runs."`
+	ID             string              `yaml:"id,omitempty" doc:"i-…"`
+	SubnetID       string              `yaml:"subnet_id,omitempty" doc:"Subnet, by name. Default: the VPC's only one."`
+	PrivateIP      string              `yaml:"private_ip,omitempty" doc:"Primary IPv4 address. Default: the subnet's next free one."`
+	IPv6Addresses  []string            `yaml:"ipv6_addresses,omitempty" doc:"IPv6 addresses. Default: one where the subnet has IPv6."`
+	SecurityGroups []string            `yaml:"vpc_security_group_ids,omitempty" doc:"Security groups, by name. Default: the VPC's default group."`
+	Tracking       *ConnectionTracking `yaml:"connection_tracking_specification,omitempty" doc:"For how long security groups remember its idle connections (F3.14)."`
+	Services       []*Service          `yaml:"services,omitempty" doc:"Servers built into plsim."`
+	Command        Command             `yaml:"command,omitempty" doc:"A program to start: a shell command line, or a list of words."`
+	Environment    map[string]string   `yaml:"environment,omitempty" doc:"Environment of the programs of this instance."`
+	Files          map[string]string   `yaml:"files,omitempty" doc:"Files in the instance's home directory: name and content."`
+	WaitForPort    int                 `yaml:"wait_for_port,omitempty" doc:"TCP port that must answer on the instance before the first step runs."`
+}
+
+// ConnectionTracking is the ConnectionTrackingSpecification of a network interface.
+type ConnectionTracking struct {
+	TCPEstablished int `yaml:"tcp_established_timeout,omitempty" doc:"Seconds for TCP after its handshake: 60 to 432000 (default); 350 on the newest types of instances."`
+	UDPStream      int `yaml:"udp_stream_timeout,omitempty" doc:"Seconds for UDP with more than one request and response: 60 to 180 (default)."`
+	UDP            int `yaml:"udp_timeout,omitempty" doc:"Seconds for UDP in one direction, or with a single request and response: 30 (default) to 60."`
 }
 
 // Command is a program with its arguments; a scenario may also write it as one
@@ -202,6 +214,25 @@ type Listener struct {
 	SSLPolicy      string  `yaml:"ssl_policy,omitempty" doc:"Versions that a TLS or HTTPS listener speaks, by the name of AWS's policy. Default ELBSecurityPolicy-2016-08."`
 	ALPNPolicy     string  `yaml:"alpn_policy,omitempty" doc:"HTTP1Only, HTTP2Only, HTTP2Optional, HTTP2Preferred or None (default): what a TLS listener picks from the protocols that a client offers."`
 	DefaultAction  *Action `yaml:"default_action" doc:"What to do with new flows."`
+
+	Rules []*ListenerRule `yaml:"rules,omitempty" doc:"Rules of a dualstack load balancer's listener: the first whose condition holds decides instead of default_action (F2.12)."`
+}
+
+// ListenerRule is an aws_lb_listener_rule.
+type ListenerRule struct {
+	Priority  int            `yaml:"priority" doc:"1 to 50000; the lowest is asked first."`
+	Condition *RuleCondition `yaml:"condition" doc:"Which clients it is for."`
+	Action    *Action        `yaml:"action" doc:"What to do with their new flows."`
+}
+
+// RuleCondition is the condition of a rule.
+type RuleCondition struct {
+	SourceIP *SourceIP `yaml:"source_ip" doc:"By the client's address."`
+}
+
+// SourceIP is the source_ip of a condition.
+type SourceIP struct {
+	IPAddressType string `yaml:"ip_address_type" doc:"ipv4 or ipv6: the client's address family."`
 }
 
 // ACMCertificate is an aws_acm_certificate. Without certificate_body it is made

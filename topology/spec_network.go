@@ -31,12 +31,28 @@ type RouteTable struct {
 	PropagatingVGWs []string `yaml:"propagating_vgws,omitempty" doc:"Virtual private gateways that add routes to the networks behind them."`
 }
 
+// ManagedPrefixList is an aws_ec2_managed_prefix_list, of a customer.
+type ManagedPrefixList struct {
+	ID            string             `yaml:"id,omitempty" doc:"pl-…"`
+	AddressFamily string             `yaml:"address_family,omitempty" doc:"IPv4 (default) or IPv6: that of all its entries."`
+	MaxEntries    int                `yaml:"max_entries" doc:"How many entries it may have, 1 to 1000; as so many it counts where it is used (F3.8)."`
+	Entries       []*PrefixListEntry `yaml:"entry,omitempty" doc:"Its entries."`
+}
+
+// PrefixListEntry is an entry of a prefix list.
+type PrefixListEntry struct {
+	CIDR        string `yaml:"cidr" doc:"CIDR block."`
+	Description string `yaml:"description,omitempty" doc:"Free text."`
+}
+
 // Route leads out of a VPC.
 type Route struct {
 	CIDRBlock     string `yaml:"cidr_block,omitempty" doc:"IPv4 destination. Either this or ipv6_cidr_block."`
 	IPv6CIDRBlock string `yaml:"ipv6_cidr_block,omitempty" doc:"IPv6 destination."`
-	PeeringID     string `yaml:"vpc_peering_connection_id,omitempty" doc:"Leads over this peering connection, by name. Either this or gateway_id."`
-	GatewayID     string `yaml:"gateway_id,omitempty" doc:"Leads to this virtual private gateway, by name."`
+	PrefixListID  string `yaml:"destination_prefix_list_id,omitempty" doc:"Destinations by prefix list, by name, in place of a block. A route to a block of the same length comes before one of its entries."`
+	PeeringID     string `yaml:"vpc_peering_connection_id,omitempty" doc:"Leads over this peering connection, by name. Either this, gateway_id or nat_gateway_id."`
+	GatewayID     string `yaml:"gateway_id,omitempty" doc:"Leads to this virtual private gateway or internet gateway, by name."`
+	NATGatewayID  string `yaml:"nat_gateway_id,omitempty" doc:"Leads to this NAT gateway, by name."`
 }
 
 // VPCPeeringConnection is an aws_vpc_peering_connection, accepted. It leads nowhere
@@ -50,13 +66,25 @@ type VPCPeeringConnection struct {
 // OnPremises is a network outside AWS. A VPN connection leads there.
 type OnPremises struct {
 	CIDRBlock string               `yaml:"cidr_block" doc:"IPv4 CIDR block, /16 to /28."`
-	Hosts     map[string]*Instance `yaml:"hosts,omitempty" doc:"Hosts, by name: like instances, without id, subnet_id, ipv6_addresses and vpc_security_group_ids."`
+	Hosts     map[string]*Instance `yaml:"hosts,omitempty" doc:"Hosts, by name: like instances, without id, subnet_id, ipv6_addresses, vpc_security_group_ids and connection_tracking_specification."`
 }
 
 // VPNGateway is an aws_vpn_gateway: a VPC's end of VPN connections.
 type VPNGateway struct {
 	ID    string `yaml:"id,omitempty" doc:"vgw-…"`
 	VPCID string `yaml:"vpc_id" doc:"VPC that it is attached to, by name; each can have one."`
+}
+
+// InternetGateway is an aws_internet_gateway. Beyond it there is nothing in a lab.
+type InternetGateway struct {
+	ID    string `yaml:"id,omitempty" doc:"igw-…"`
+	VPCID string `yaml:"vpc_id" doc:"VPC that it is attached to, by name; each can have one."`
+}
+
+// NATGateway is an aws_nat_gateway. Beyond it there is nothing in a lab.
+type NATGateway struct {
+	ID       string `yaml:"id,omitempty" doc:"nat-…"`
+	SubnetID string `yaml:"subnet_id" doc:"Subnet that it is in: VPC/NAME, or NAME where it is unique."`
 }
 
 // VPNConnection is an aws_vpn_connection with static routes, which is always up.

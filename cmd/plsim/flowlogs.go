@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
+	"os/signal"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -15,6 +18,7 @@ import (
 func flowlogsCommand() *cobra.Command {
 	output := format("text")
 	var filter flowlogs.Filter
+	var follow bool
 	cmd := &cobra.Command{
 		Use:   "flowlogs FILE|DIR...",
 		Short: "Read flow logs and print them as a table",
@@ -25,6 +29,9 @@ no further it says why, and which rule was missing.`,
 		Example: "  plsim flowlogs kept\n  plsim flowlogs kept --action REJECT --peer 10.0.1.0/24 --port 443\n  plsim flowlogs kept/flowlogs-full.txt --interface vpc_endpoint.api -o json",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if follow {
+				return followLogs(cmd, args, output, &filter)
+			}
 			var rows []flowlogs.Row
 			for _, path := range args {
 				err := flowlogs.Read(path, func(r flowlogs.Row) error {
@@ -49,6 +56,7 @@ no further it says why, and which rule was missing.`,
 			return nil
 		},
 	}
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what a run writes to the file, until interrupted")
 	cmd.Flags().VarP(&output, "output", "o", "how to print the records")
 	cmd.Flags().StringVar(&filter.Interface, "interface", "", "only records of interfaces with this in their ID or name")
 	cmd.Flags().Var((*action)(&filter.Action), "action", "only records of this action")
@@ -56,6 +64,30 @@ no further it says why, and which rule was missing.`,
 	cmd.Flags().Var((*port)(&filter.Port), "port", "only records with this port at either end")
 	cmd.Flags().StringVar(&filter.Flow, "flow", "", "only records of the flow with this ID, of a log with every hop")
 	return cmd
+}
+
+// followLogs prints the records of a readable file, and those that come to it, a line
+// each, until it is interrupted.
+func followLogs(cmd *cobra.Command, args []string, output format, filter *flowlogs.Filter) error {
+	if len(args) > 1 {
+		return &codeError{exitUsage, errors.New("plsim flowlogs --follow takes one file, or the directory of one run")}
+	}
+	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	lines := flowlogs.NewLines(cmd.OutOrStdout())
+	err := flowlogs.Follow(ctx, args[0], func(r flowlogs.Row) error {
+		switch {
+		case !filter.Takes(&r):
+			return nil
+		case output == "json":
+			return flowlogs.JSONLine(cmd.OutOrStdout(), &r)
+		}
+		return lines.Print(&r)
+	})
+	if err != nil {
+		return &codeError{exitUsage, err}
+	}
+	return silent(exitInterrupted)
 }
 
 // action is the value of --action.

@@ -13,7 +13,8 @@ import (
 // Entry is a connection that the security groups of an interface remember.
 type Entry struct {
 	Machine
-	Opened   flow.Way // how its first packet crossed the interface
+	At       flow.Scope // the interface
+	Opened   flow.Way   // how its first packet crossed it
 	Proto    packet.Proto
 	Rule     filter.RuleID // what admitted it, perhaps gone since (F3.12)
 	LastSeen clock.Time
@@ -26,7 +27,7 @@ type Entry struct {
 // table has one owner.
 type Table struct {
 	flows    *flow.Table[Entry]
-	timeouts Timeouts
+	timeouts func(flow.Scope) *Timeouts
 	limit    int
 	count    map[flow.Scope]int
 	owned    func(flow.Ref) bool
@@ -35,11 +36,11 @@ type Table struct {
 // reclaim is how many slots a full table looks at before it refuses a connection.
 const reclaim = 256
 
-// NewTable returns an empty table in which each interface may have at most
-// limit connections (F3.16); 0 or less means no limit. While owned reports that
+// NewTable returns an empty table in which each interface has the timeouts that it
+// is asked for whenever they matter (F3.14), and may have at most limit connections (F3.16); 0 or less means no limit. While owned reports that
 // an entry's Owner lives, the entry does not expire: its owner takes in the
 // packets, and writes them back when it ends. owned may be nil.
-func NewTable(seed flow.Seed, timeouts Timeouts, limit int, owned func(flow.Ref) bool) *Table {
+func NewTable(seed flow.Seed, timeouts func(flow.Scope) *Timeouts, limit int, owned func(flow.Ref) bool) *Table {
 	return &Table{
 		owned:    owned,
 		flows:    flow.NewTable[Entry](seed),
@@ -88,7 +89,7 @@ func (t *Table) Insert(now clock.Time, k flow.Key, way flow.Way, rule filter.Rul
 	}
 	t.count[k.Scope]++
 	return t.flows.Insert(k, Entry{
-		Opened: way, Proto: k.Proto, Rule: rule, LastSeen: now,
+		At: k.Scope, Opened: way, Proto: k.Proto, Rule: rule, LastSeen: now,
 	})
 }
 
@@ -124,7 +125,7 @@ func (t *Table) All() iter.Seq2[flow.Ref, *Entry] { return t.flows.All() }
 
 // Timeout returns how long the connection may be idle in its state.
 func (t *Table) Timeout(e *Entry) time.Duration {
-	return t.timeouts.For(e.State(), e.Proto)
+	return t.timeouts(e.At).For(e.State(), e.Proto)
 }
 
 // Full reports whether an interface has as many connections as it may have, after

@@ -16,8 +16,12 @@ var (
 
 func at(d time.Duration) clock.Time { return clock.Time(0).Add(d) }
 
+var aws = DefaultTimeouts()
+
+func defaults(flow.Scope) *Timeouts { return &aws }
+
 func newTable(limit int) *Table {
-	return NewTable(flow.Seed{1, 2}, DefaultTimeouts(), limit, nil)
+	return NewTable(flow.Seed{1, 2}, defaults, limit, nil)
 }
 
 func key(iface flow.Scope, port uint16, proto packet.Proto) flow.Key {
@@ -138,7 +142,7 @@ func TestInsertReplaces(t *testing.T) {
 func TestOwnedEntriesStay(t *testing.T) {
 	owner, _, _ := flow.NewTable[int](flow.Seed{}).Insert(flow.Key{}, 0)
 	alive := true
-	table := NewTable(flow.Seed{1, 2}, DefaultTimeouts(), 1, func(ref flow.Ref) bool {
+	table := NewTable(flow.Seed{1, 2}, defaults, 1, func(ref flow.Ref) bool {
 		return ref == owner && alive
 	})
 	k, late := key(1, 1, packet.UDP), at(time.Hour)

@@ -46,6 +46,7 @@ const (
 	// The network.
 	NoRoute         // destination outside the VPC, and no route leads there
 	Blackhole       // the route leads to what is gone, or has no way to the address
+	Internet        // the route leads to the internet, and a lab has none
 	NotTransitive   // beyond the VPC at the other end of a peering connection
 	NoSuchAddress   // inside the VPC, but no interface has it
 	ForeignResolver // the resolver of another VPC

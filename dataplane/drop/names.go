@@ -38,6 +38,7 @@ var entries = [NumReasons]entry{
 	UncheckedFragment:   {"unchecked_fragment", "The IPv4 fragment is of a datagram without checksum, which cannot become one of IPv6."},
 
 	NoRoute:         {"no_route", "The destination lies outside the VPC, and no route leads there."},
+	Internet:        {"internet", "The route to the destination leads to the internet, and a lab has none."},
 	Blackhole:       {"blackhole", "The route to the destination leads to something that is gone, or to a gateway that has no way there."},
 	NotTransitive:   {"not_transitive", "The destination lies beyond the VPC at the other end of the peering connection, which leads to that VPC alone."},
 	NoSuchAddress:   {"no_such_address", "The destination lies inside the VPC, but no interface has this address."},

@@ -11,6 +11,7 @@ type Entry struct {
 	// Traffic says what the entry is about, with the port of the receiving end in
 	// both directions. Its peer is a prefix; ID does not count.
 	Traffic Rule
+	Path    string // where the scenario says it
 }
 
 // ACL is one direction of a network ACL: stateless, and decided by the first entry

@@ -74,7 +74,8 @@ func drawQuery(t *rapid.T, rules []Rule) Query {
 }
 
 // TestIndexAsPlain compares what finds a rule fast with reading them all: it must
-// be the very same rule, also of those that decide what is tracked (F3.10).
+// be the very same rule, also of those that decide what is tracked (F3.10); order
+// decides which rule is named, and never whether one allows (F3.1).
 func TestIndexAsPlain(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rules := drawRules(t)

@@ -40,10 +40,12 @@ type Path uint8
 
 // The paths, by AWS's numbers.
 const (
-	NoPath         Path = 0 // it does not
-	WithinVPC      Path = 1 // to a resource in the VPC, or an interface that AWS made there
-	PrivateGateway Path = 3 // through a virtual private gateway
-	Peering        Path = 4 // over a VPC peering connection within the Region
+	NoPath               Path = 0 // it does not
+	WithinVPC            Path = 1 // to a resource in the VPC, or an interface that AWS made there
+	InternetGateway      Path = 2 // through an internet gateway, from what is no Nitro instance
+	PrivateGateway       Path = 3 // through a virtual private gateway
+	Peering              Path = 4 // over a VPC peering connection within the Region
+	InternetGatewayNitro Path = 8 // through an internet gateway
 )
 
 // Interface is what records say of an interface beside its traffic. What is

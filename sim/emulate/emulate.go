@@ -123,6 +123,9 @@ func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 	}
 	w.wg.Go(func() { w.keepTime(ctx) })
 	w.wg.Go(func() { w.keepLogs(ctx) })
+	if lab.PassiveChecks() {
+		w.wg.Go(func() { w.keepSuspects(ctx) })
+	}
 	return w, nil
 }
 

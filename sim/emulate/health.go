@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/plsim/plsim/dataplane"
+	"github.com/plsim/plsim/dataplane/clock"
 	"github.com/plsim/plsim/dataplane/ppv2"
 	"github.com/plsim/plsim/dataplane/snat"
 	"github.com/plsim/plsim/topology"
@@ -177,6 +179,31 @@ func (w *World) checked(c topology.Check, passed bool) {
 	elapsed := w.lab.Advance(w.now())
 	if (w.lab.Checked(c, passed) || elapsed) && !w.checks.settling {
 		_ = w.load() // it fails when the run ends, which others tell
+	}
+}
+
+// suspecting is how often the load balancers look at what their targets did to clients.
+const suspecting = 50 * time.Millisecond
+
+// keepSuspects tells the lab which targets fail passive checks, until ctx ends.
+func (w *World) keepSuspects(ctx context.Context) {
+	for w.Pause(ctx, suspecting) == nil {
+		var suspects []dataplane.Suspect
+		if w.engine.Do(func(walk *dataplane.Walk, _ clock.Time) { suspects = walk.Suspects() }) != nil {
+			return // the run ends
+		}
+		if len(suspects) == 0 {
+			continue
+		}
+		w.mu.Lock()
+		changed := w.lab.Advance(w.now())
+		for _, s := range suspects {
+			changed = w.lab.Suspected(s) || changed
+		}
+		if changed {
+			_ = w.load() // as in checked
+		}
+		w.mu.Unlock()
 	}
 }
 

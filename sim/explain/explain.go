@@ -126,11 +126,11 @@ func (w *writer) edge(s *dataplane.TraceStep) {
 	}
 	switch {
 	case s.Number == filter.LastNumber:
-		w.add("%s: %s the subnet, and * of network ACL %s (%s) denies: no rule matched", at, what, s.ACL.Label, s.ACL.ID)
+		w.add("%s: %s the subnet, and * of network ACL %s (%s) denies: no rule matches %s%s", at, what, s.ACL.Label, s.ACL.ID, traffic(s), w.nearest(s))
 	case s.Why != drop.None:
-		w.add("%s: %s the subnet, and rule %d of network ACL %s (%s) denies", at, what, s.Number, s.ACL.Label, s.ACL.ID)
+		w.add("%s: %s the subnet, and rule %d of network ACL %s (%s) denies", at, what, s.Number, s.ACL.Label, s.ACL.Path(s.Number))
 	default:
-		w.add("%s: %s the subnet, which rule %d of network ACL %s (%s) allows", at, what, s.Number, s.ACL.Label, s.ACL.ID)
+		w.add("%s: %s the subnet, which rule %d of network ACL %s (%s) allows", at, what, s.Number, s.ACL.Label, s.ACL.Path(s.Number))
 	}
 }
 
@@ -150,6 +150,8 @@ func (w *writer) route(s *dataplane.TraceStep) {
 		w.add("%s: the address is outside the VPC, and no route of the subnet leads there", at)
 	case s.Why == drop.Blackhole:
 		w.add("%s: %s is a blackhole", at, by)
+	case s.Why == drop.Internet:
+		w.add("%s: %s leads to the internet, and a lab has none", at, by)
 	case s.Why == drop.NotTransitive:
 		w.add("%s: %s leads to a VPC that the address is not in", at, by)
 	case s.Why == drop.ForeignResolver:
@@ -171,7 +173,7 @@ func (w *writer) filter(s *dataplane.TraceStep) {
 	case dataplane.Allowed:
 		w.add("%s: %s allowed by %s", at, way, w.rule(s))
 	case dataplane.NoRule:
-		w.add("%s: %s refused: no security group rule allows it", at, way)
+		w.add("%s: %s refused: no security group rule allows %s%s", at, way, traffic(s), w.nearest(s))
 	case dataplane.Tracked:
 		w.add("%s: %s allowed, the flow is tracked since %s", at, way, w.rule(s))
 	case dataplane.Untracked:
@@ -185,6 +187,50 @@ func (w *writer) filter(s *dataplane.TraceStep) {
 	case dataplane.NotEnforced:
 		w.add("%s: inbound rules are not enforced on PrivateLink traffic", at)
 	}
+}
+
+// nearest says which rule comes nearest to what none is about, and what it lacks.
+func (w *writer) nearest(s *dataplane.TraceStep) string {
+	rule := ""
+	if s.Stage == dataplane.StageEdge {
+		rule = fmt.Sprintf("rule %d (%s)", s.Near, s.ACL.Path(s.Near))
+	} else {
+		rule = w.rule(s)
+	}
+	q := &s.Query
+	switch s.Miss {
+	case filter.OtherGroup:
+		return fmt.Sprintf("; nearest is %s, but rules that name the load balancer's group do not hold for PrivateLink traffic while inbound rules are not enforced on it (F2.67)", rule)
+	case filter.OtherPort:
+		return fmt.Sprintf("; nearest is %s, but that is not for %s", rule, point(q))
+	case filter.OtherPeer:
+		return fmt.Sprintf("; nearest is %s, but %s is none of its peers", rule, q.Peer.IP())
+	case filter.OtherProtocol:
+		return fmt.Sprintf("; nearest is %s, but that is not for %s", rule, protocol(q.Proto))
+	}
+	return ""
+}
+
+// point is the port, or ICMP type and code, that rules are asked about.
+func point(q *filter.Query) string {
+	switch q.Proto {
+	case packet.TCP, packet.UDP:
+		return fmt.Sprintf("port %d", q.Port)
+	}
+	return fmt.Sprintf("type %d code %d", q.Type, q.Code)
+}
+
+// traffic is what rules are asked about.
+func traffic(s *dataplane.TraceStep) string {
+	q, preposition := &s.Query, "from"
+	if s.Way == flow.Egress {
+		preposition = "to"
+	}
+	switch q.Proto {
+	case packet.TCP, packet.UDP, packet.ICMP, packet.ICMPv6:
+		return fmt.Sprintf("%s %s %s %s", protocol(q.Proto), point(q), preposition, q.Peer.IP())
+	}
+	return fmt.Sprintf("%s %s %s", protocol(q.Proto), preposition, q.Peer.IP())
 }
 
 func (w *writer) rule(s *dataplane.TraceStep) string {

@@ -3,6 +3,7 @@ package flowlogs
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"io/fs"
 	"net/netip"
@@ -367,6 +368,52 @@ START     INTERFACE  DIRECTION  ACTION    PROTO  SOURCE           DESTINATION   
 	}
 	if list[0]["bytes"] != 5e9 || list[0]["srcaddr"] != "10.0.1.11" || list[1]["srcaddr"] != nil || !strings.HasPrefix(list[0]["why"].(string), "no inbound rule") {
 		t.Errorf("%v", list)
+	}
+}
+
+func TestFollow(t *testing.T) {
+	name := filepath.Join(t.TempDir(), TextName)
+	f, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	write := func(text string) {
+		t.Helper()
+		if _, err := f.WriteString(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("version srcaddr\n2 10.0.0.1\n2 10.0.")
+	ctx, cancel := context.WithCancel(t.Context())
+	seen, over := make(chan string), make(chan error, 1)
+	go func() {
+		over <- Follow(ctx, filepath.Dir(name), func(r Row) error { seen <- r.Get("srcaddr"); return nil })
+	}()
+	if got := <-seen; got != "10.0.0.1" {
+		t.Errorf("the first row is of %s", got)
+	}
+	write("0.2\n2 10.0.0.3\n")
+	if a, b := <-seen, <-seen; a != "10.0.0.2" || b != "10.0.0.3" {
+		t.Errorf("then come rows of %s and %s", a, b)
+	}
+	cancel()
+	if err := <-over; err != nil {
+		t.Error(err)
+	}
+	write("2 10.0.0.4 more\n")
+	if err := Follow(t.Context(), name, func(Row) error { return nil }); err == nil || !strings.Contains(err.Error(), "line 5: 3 fields") {
+		t.Errorf("a broken line: %v", err)
+	}
+	var b bytes.Buffer
+	lines := NewLines(&b)
+	for range 2 {
+		if err := lines.Print(&Row{[]string{"start", "interface-id", "srcaddr", "srcport", "protocol", "action"}, []string{"1699978800", "eni-1", "10.0.1.11", "40000", "6", "ACCEPT"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := strings.Split(b.String(), "\n"); len(got) != 4 || got[1] != got[2] || strings.Index(got[0], "SOURCE") != strings.Index(got[1], "10.0.1.11:40000") {
+		t.Errorf("printed\n%s", b.String())
 	}
 }
 

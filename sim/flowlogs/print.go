@@ -12,26 +12,29 @@ import (
 	"github.com/plsim/plsim/dataplane/flowlog"
 )
 
-// columns are those of the table; the last ones are left out where no row has them.
-var columns = []struct {
+// column is one of the table.
+type column struct {
 	title    string
 	text     func(*Row) string
-	optional bool
-}{
-	{"START", func(r *Row) string { return timeOf(r.Get("start")) }, false},
-	{"INTERFACE", name, false},
-	{"FLOW", func(r *Row) string { return r.Get("plsim-flow") }, true},
-	{"HOP", func(r *Row) string { return r.Get("plsim-hop") }, true},
-	{"BY AWS", byAWS, true},
-	{"DIRECTION", func(r *Row) string { return r.Get("flow-direction") }, true},
-	{"ACTION", verdict, false},
-	{"PROTO", protocol, false},
-	{"SOURCE", func(r *Row) string { return side(r, "src") }, false},
-	{"DESTINATION", func(r *Row) string { return side(r, "dst") }, false},
-	{"PACKETS", func(r *Row) string { return r.Get("packets") }, false},
-	{"BYTES", func(r *Row) string { return r.Get("bytes") }, false},
-	{"FLAGS", func(r *Row) string { return flags(r.Get("tcp-flags")) }, true},
-	{"WHY", Why, true},
+	optional bool // left out where no row has it
+	width    int  // of lines that are printed one by one; 0: left out there
+}
+
+var columns = []column{
+	{"START", func(r *Row) string { return timeOf(r.Get("start")) }, false, 8},
+	{"INTERFACE", name, false, 28},
+	{"FLOW", func(r *Row) string { return r.Get("plsim-flow") }, true, 0},
+	{"HOP", func(r *Row) string { return r.Get("plsim-hop") }, true, 0},
+	{"BY AWS", byAWS, true, 0},
+	{"DIRECTION", func(r *Row) string { return r.Get("flow-direction") }, true, 9},
+	{"ACTION", verdict, false, 6},
+	{"PROTO", protocol, false, 5},
+	{"SOURCE", func(r *Row) string { return side(r, "src") }, false, 21},
+	{"DESTINATION", func(r *Row) string { return side(r, "dst") }, false, 21},
+	{"PACKETS", func(r *Row) string { return r.Get("packets") }, false, 7},
+	{"BYTES", func(r *Row) string { return r.Get("bytes") }, false, 9},
+	{"FLAGS", func(r *Row) string { return flags(r.Get("tcp-flags")) }, true, 5},
+	{"WHY", Why, true, 1},
 }
 
 // Print prints rows as a table for people.
@@ -139,19 +142,25 @@ func flags(text string) string {
 func JSON(w io.Writer, rows []Row) error {
 	list := make([]map[string]any, 0, len(rows))
 	for i := range rows {
-		r := &rows[i]
-		object := map[string]any{}
-		for j, field := range r.Fields {
-			object[field] = value(field, r.Values[j])
-		}
-		if why := Why(r); why != "" {
-			object["why"] = why
-		}
-		list = append(list, object)
+		list = append(list, object(&rows[i]))
 	}
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	return enc.Encode(list)
+}
+
+// JSONLine prints one row as an object of [JSON], on a line of its own.
+func JSONLine(w io.Writer, r *Row) error { return json.NewEncoder(w).Encode(object(r)) }
+
+func object(r *Row) map[string]any {
+	o := map[string]any{}
+	for j, field := range r.Fields {
+		o[field] = value(field, r.Values[j])
+	}
+	if why := Why(r); why != "" {
+		o["why"] = why
+	}
+	return o
 }
 
 func value(field, text string) any {

@@ -99,13 +99,13 @@ func readFile(name string, each func(Row) error) error {
 		return err
 	}
 	switch magic = magic[:n]; {
-	case bytes.Equal(magic, []byte("PAR1")):
+	case isParquet(magic):
 		info, err := f.Stat()
 		if err != nil {
 			return err
 		}
 		return readParquet(f, info.Size(), each)
-	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
+	case isCompressed(magic):
 		gz, err := gzip.NewReader(f)
 		if err != nil {
 			return err
@@ -116,34 +116,51 @@ func readFile(name string, each func(Row) error) error {
 	}
 }
 
+func isParquet(magic []byte) bool    { return bytes.HasPrefix(magic, []byte("PAR1")) }
+func isCompressed(magic []byte) bool { return bytes.HasPrefix(magic, []byte{0x1f, 0x8b}) }
+
 // maxLine is how long a line of a flow log can be, in bytes.
 const maxLine = 1 << 16
 
-// readText reads lines. The first names the fields, or is a record of the default
-// format.
 func readText(r io.Reader, each func(Row) error) error {
-	lines := bufio.NewScanner(r)
+	lines, parser := bufio.NewScanner(r), textParser{}
 	lines.Buffer(nil, maxLine)
-	var names []string
-	for n := 1; lines.Scan(); n++ {
-		values := strings.Fields(lines.Text())
-		switch {
-		case len(values) == 0:
-			continue
-		case names == nil && isHeader(values):
-			names = values
-			continue
-		case names == nil:
-			names = flowlog.DefaultFormat
+	for lines.Scan() {
+		row, err := parser.parse(lines.Text())
+		if err == nil && row != nil {
+			err = each(*row)
 		}
-		if len(values) != len(names) {
-			return fmt.Errorf("line %d: %d fields, where there must be %d: %s", n, len(values), len(names), strings.Join(names, " "))
-		}
-		if err := each(Row{names, values}); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 	return lines.Err()
+}
+
+// textParser reads the lines of a file. The first names the fields, or is a record of
+// the default format.
+type textParser struct {
+	names []string
+	n     int
+}
+
+// parse reads a line; nil: it is empty, or names the fields.
+func (p *textParser) parse(line string) (*Row, error) {
+	p.n++
+	values := strings.Fields(line)
+	switch {
+	case len(values) == 0:
+		return nil, nil
+	case p.names == nil && isHeader(values):
+		p.names = values
+		return nil, nil
+	case p.names == nil:
+		p.names = flowlog.DefaultFormat
+	}
+	if len(values) != len(p.names) {
+		return nil, fmt.Errorf("line %d: %d fields, where there must be %d: %s", p.n, len(values), len(p.names), strings.Join(p.names, " "))
+	}
+	return &Row{p.names, values}, nil
 }
 
 // isHeader reports whether a line names fields; AWS may have some that are not known

@@ -91,6 +91,9 @@ var edits = map[string]func(s *Step, lab *topology.Lab) (state string, err error
 	"set_security_groups": func(s *Step, lab *topology.Lab) (string, error) {
 		return "", lab.SetSecurityGroups(s.SetSecurityGroups)
 	},
+	"modify_network_interface_attribute": func(s *Step, lab *topology.Lab) (string, error) {
+		return "", lab.ModifyNetworkInterface(s.ModifyInterface)
+	},
 	"change_resource_record_sets": func(s *Step, lab *topology.Lab) (string, error) {
 		return "", lab.ChangeRecord(s.ChangeRecord)
 	},

@@ -67,6 +67,7 @@ func LoadBytes(file string, data []byte) (*Loaded, error) {
 	for _, step := range s.Steps {
 		step.fill()
 	}
+	lab.Locate(src.Place)
 	return &Loaded{Scenario: s, Lab: lab, Source: src}, nil
 }
 

@@ -63,6 +63,7 @@ type Step struct {
 	VerifyPrivateDNS  *string                    `yaml:"start_vpc_endpoint_service_private_dns_verification,omitempty" doc:"AWS looks for the proof of this endpoint service's private name (F1.27)."`
 	SetSubnets        *topology.SubnetChange     `yaml:"set_subnets,omitempty" doc:"Change the subnets of a load balancer; connections of a zone that goes end (F2.61)."`
 	SetSecurityGroups *topology.GroupChange      `yaml:"set_security_groups,omitempty" doc:"Change the security groups of a load balancer that has some (F2.63)."`
+	ModifyInterface   *topology.InterfaceChange  `yaml:"modify_network_interface_attribute,omitempty" doc:"Change the security groups of an instance's interface, or its tracking (F3.14)."`
 	ChangeRecord      *topology.RecordChange     `yaml:"change_resource_record_sets,omitempty" doc:"Change a record of a public hosted zone."`
 
 	Wait *Duration `yaml:"wait,omitempty" doc:"Let this much of the lab's time pass."`

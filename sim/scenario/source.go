@@ -40,6 +40,15 @@ func (s *Source) Position(path string) Position {
 	return Position{1, 1}
 }
 
+// Place returns file:line of the value of path, for people. What the file does not
+// say is AWS's default.
+func (s *Source) Place(path string) string {
+	if !s.Has(path) {
+		return "AWS's default"
+	}
+	return fmt.Sprintf("%s:%d", s.File, s.Position(path).Line)
+}
+
 // nearest returns the path itself or the first parent that is in the file.
 func (s *Source) nearest(path string) string {
 	for path != "" && !s.Has(path) {

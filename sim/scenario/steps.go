@@ -41,6 +41,7 @@ var expectable = map[string][]string{
 	"change_resource_record_sets":                         {"error"},
 	"set_subnets":                                         {"error"},
 	"set_security_groups":                                 {"error"},
+	"modify_network_interface_attribute":                  {"error"},
 
 	"modify_target_group_attributes":  {"error"},
 	"modify_load_balancer_attributes": {"error"},
@@ -147,6 +148,8 @@ func (s *Step) Title() string {
 		return "Load balancer " + s.SetSubnets.LoadBalancer + " gets other subnets"
 	case "set_security_groups":
 		return "Load balancer " + s.SetSecurityGroups.LoadBalancer + " gets other security groups"
+	case "modify_network_interface_attribute":
+		return "Interface " + s.ModifyInterface.Interface + " gets other attributes"
 	case "describe":
 		return "What AWS says of " + cmp.Or(s.Describe.VPCEndpoint, s.Describe.EndpointService, s.Describe.LoadBalancer)
 	case "change_resource_record_sets":
