@@ -134,25 +134,15 @@ func (w *Walk) HangUp(now clock.Time, node InterfaceID, c Call) {
 	}
 }
 
-// Pulse is how alive a client's connection to a TLS listener is.
-type Pulse struct {
-	Left  time.Duration // until the load balancer forgets it (F2.44); 0 if it has
-	Heard clock.Time    // when the last packet passed, of the client's connection or the target's
-}
-
-// Pulse returns how alive a client's connection to a TLS listener is. Every packet
-// of the client and to it restarts its timer, keepalives included (F2.46).
-func (w *Walk) Pulse(now clock.Time, node InterfaceID, from, to netip.AddrPort, c Call) Pulse {
+// Left returns for how long the load balancer will remember a client's connection to a
+// TLS listener if nothing comes (F2.44); 0 if it has forgotten it. Every packet of the
+// client and to it begins that time anew, keepalives included (F2.46).
+func (w *Walk) Left(now clock.Time, node InterfaceID, from, to netip.AddrPort) time.Duration {
 	_, f := w.caller(now, node, from, to)
 	if f == nil {
-		return Pulse{}
+		return 0
 	}
-	p := Pulse{Left: w.settings.Balancing.For(f.State(), packet.TCP, f.Idle) - now.Sub(f.LastSeen), Heard: f.LastSeen}
-	key := tupleKey(node, packet.TCP, tupleOf(c.Source, c.Target))
-	if _, path, _ := w.paths.Lookup(&key); path != nil {
-		p.Heard = max(p.Heard, path.last)
-	}
-	return p
+	return w.settings.Balancing.For(f.State(), packet.TCP, f.Idle) - now.Sub(f.LastSeen)
 }
 
 // caller finds the flow of a client that a node's server knows by the addresses

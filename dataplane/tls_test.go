@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/cockroachdb/datadriven"
 
@@ -40,8 +39,7 @@ func (e *env) call(t *testing.T, d *datadriven.TestData, out *strings.Builder) {
 			e.walk.HangUp(e.now, k.node, e.calls[k])
 			e.probed.HangUp(e.now, k.node, e.calls[k])
 		case "left":
-			p := e.walk.Pulse(e.now, k.node, k.from, k.to, e.calls[k])
-			fmt.Fprintf(out, "left %v, heard %v\n", p.Left, time.Duration(p.Heard))
+			fmt.Fprintf(out, "left %v\n", e.walk.Left(e.now, k.node, k.from, k.to))
 		default:
 			c, why := e.walk.Call(e.now, k.node, k.from, k.to)
 			if again, because := e.probed.Call(e.now, k.node, k.from, k.to); again.Source != c.Source || because != why {

@@ -34,8 +34,6 @@ const (
 	// portTries is how many source ports may be in use by the node's kernel: by a
 	// listener, or in TIME_WAIT.
 	portTries = 16
-	// echoes is how long after the last byte an end may still acknowledge it.
-	echoes = 500 * time.Millisecond
 )
 
 // terminator is the server of a TLS listener at one node: the end of its clients'
@@ -128,11 +126,10 @@ func (t *terminator) serve(ctx context.Context, client stream) {
 		return
 	}
 	p := &pair{client: client, target: target}
-	p.touch(t.world.now())
 	over := make(chan struct{})
 	var watching sync.WaitGroup
-	watching.Go(func() { t.watch(p, call, over) })
-	p.relay(t.world.now)
+	watching.Go(func() { t.watch(p, over) })
+	p.relay()
 	close(over)
 	watching.Wait()
 }
@@ -207,28 +204,28 @@ func (t *terminator) misnegotiated(with metrics.Counter) {
 
 // watch ends a connection that the load balancer has forgotten (F2.44), and sends
 // keepalives once one of the ends does (F2.46).
-func (t *terminator) watch(p *pair, call dataplane.Call, over <-chan struct{}) {
+func (t *terminator) watch(p *pair, over <-chan struct{}) {
 	from, to := addrPort(p.client.raw.RemoteAddr()), addrPort(p.client.raw.LocalAddr())
-	quiet := false
+	alive := false
 	for {
-		var pulse dataplane.Pulse
-		if t.world.engine.Do(func(walk *dataplane.Walk, now clock.Time) { pulse = walk.Pulse(now, t.Node.Index, from, to, call) }) != nil {
+		var left time.Duration
+		if t.world.engine.Do(func(walk *dataplane.Walk, now clock.Time) { left = walk.Left(now, t.Node.Index, from, to) }) != nil {
 			return // the end of the run closes the connections
 		}
-		if pulse.Left <= 0 {
+		if left <= 0 {
 			// Nothing tells the client, whose next segment is reset by the walk (F2.45).
 			p.target.reset()
 			p.client.raw.Close()
 			return
 		}
-		if !quiet && pulse.Heard.Sub(p.moved()) > echoes*t.world.scale {
-			quiet = true
+		if !alive && p.hearsKeepalive() {
+			alive = true
 			p.keepAlive(t.world.wall(keepaliveEvery))
 		}
 		select {
 		case <-over:
 			return
-		case <-time.After(max(t.world.wall(min(pulse.Left, keepaliveEvery)), 10*time.Millisecond)):
+		case <-time.After(max(t.world.wall(min(left, keepaliveEvery)), 10*time.Millisecond)):
 		}
 	}
 }
@@ -236,11 +233,30 @@ func (t *terminator) watch(p *pair, call dataplane.Call, over <-chan struct{}) {
 // pair is a client's connection and that to its target.
 type pair struct {
 	client, target stream
-	last           atomic.Int64 // when a byte was passed on
+
+	moved atomic.Uint64 // how often bytes were passed on
+	seen  uint64        // moved at the last look,
+	quiet [2]uint32     // and how many segments the two sockets had received, if they waited for nothing
 }
 
-func (p *pair) touch(now clock.Time) { p.last.Store(int64(now)) }
-func (p *pair) moved() clock.Time    { return clock.Time(p.last.Load()) }
+// hearsKeepalive reports whether an end has sent segments since it was asked last,
+// although there was nothing to acknowledge: no byte was passed on, nor was one on its way.
+func (p *pair) hearsKeepalive() (hears bool) {
+	moved := p.moved.Load()
+	for i, s := range []stream{p.client, p.target} {
+		received, unacked, err := netns.Segments(s.raw)
+		if err != nil || unacked > 0 {
+			received = 0
+		}
+		if p.seen == moved && p.quiet[i] != 0 && received > p.quiet[i] {
+			hears = true
+		}
+		p.quiet[i] = received
+	}
+	hears = hears && p.moved.Load() == moved
+	p.seen = moved
+	return hears
+}
 
 // keepAlive makes the kernel send keepalives to both ends. It counts whole seconds
 // of the wall.
@@ -252,12 +268,12 @@ func (p *pair) keepAlive(every time.Duration) {
 }
 
 // relay passes on what both ends send until both have finished, or one is gone.
-func (p *pair) relay(now func() clock.Time) {
+func (p *pair) relay() {
 	pass := func(to, from stream) {
 		buf := make([]byte, 32<<10)
 		for {
 			n, err := from.Read(buf)
-			p.touch(now())
+			p.moved.Add(1)
 			if n > 0 {
 				if _, err := to.Write(buf[:n]); err != nil {
 					from.reset()

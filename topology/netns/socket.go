@@ -76,6 +76,24 @@ func share(from netip.AddrPort, c syscall.RawConn) error {
 	return errors.Join(err, failed)
 }
 
+// Segments returns how many segments a TCP socket has received, keepalives included,
+// and how many that it sent are not acknowledged yet.
+func Segments(c *net.TCPConn) (received, unacked uint32, err error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return 0, 0, err
+	}
+	var info *unix.TCPInfo
+	var failed error
+	err = raw.Control(func(fd uintptr) {
+		info, failed = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+	})
+	if err = errors.Join(err, failed); err != nil {
+		return 0, 0, fmt.Errorf("read a connection's state: %w", err)
+	}
+	return info.Segs_in, info.Unacked, nil
+}
+
 // setWindow gives a TCP socket the namespace's receive window, from its SYN on.
 func (n *Namespace) setWindow(network string, c syscall.RawConn) error {
 	if n.cfg.Window == 0 || !strings.HasPrefix(network, "tcp") {
