@@ -14,14 +14,17 @@ import (
 	"github.com/plsim/plsim/dataplane/packet"
 )
 
-// watch makes somebody look at every interface of the walk whose packets are probed.
-func (e *env) watch() *dataplane.Capture {
+// watchAll makes somebody look at every interface.
+func watchAll(w *dataplane.Walk) *dataplane.Capture {
 	c := &dataplane.Capture{Room: 1 << 20}
-	for id := range e.lab.prog.Interfaces {
-		e.probed.Watch(c, dataplane.InterfaceID(id))
+	for id := range w.Program().Interfaces {
+		w.Watch(c, dataplane.InterfaceID(id))
 	}
 	return c
 }
+
+// watch looks at the walk whose packets are probed.
+func (e *env) watch() *dataplane.Capture { return watchAll(e.probed) }
 
 // checkSeen wants a packet to be seen first as it was sent, and last as it was
 // delivered; checksums right at each interface; and where it died, why.

@@ -8,6 +8,7 @@ import (
 	"github.com/plsim/plsim/dataplane"
 	"github.com/plsim/plsim/dataplane/clock"
 	"github.com/plsim/plsim/dataplane/drop"
+	"github.com/plsim/plsim/dataplane/flow"
 	"github.com/plsim/plsim/dataplane/packet"
 )
 
@@ -49,6 +50,7 @@ func FuzzProcess(f *testing.F) {
 		asks := v.Decode(frame) == drop.None && v.Kind != packet.KindIP
 		var tr dataplane.Trace
 		probedTo, probedWhy := w.Probe(1, in, frame, &tr)
+		seen := watchAll(w)
 		to, why := w.Process(1, in, frame)
 		// The packet of a flow that is known goes its way whomever its frame is addressed to.
 		if !asks && probedWhy != drop.DestinationMAC && (to != probedTo || why != probedWhy) {
@@ -64,6 +66,9 @@ func FuzzProcess(f *testing.F) {
 			return
 		}
 		wellFormed(t, l, to, frame)
+		if last := seen.Packets[len(seen.Packets)-1]; why == drop.None && l.prog.Interfaces[to].Kind != dataplane.Node && (last.At != to || last.Way != flow.Ingress) {
+			t.Errorf("it was last seen at %s, %v, and came out at %s", l.name(last.At), last.Way, l.name(to))
+		}
 		crosses(t, l, in, to, frame)
 	})
 }

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"slices"
+
 	"github.com/plsim/plsim/sim/capture"
 	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/topology"
@@ -18,7 +20,9 @@ func (p *player) capture(s *scenario.Capture) (outcome, error) {
 		if err != nil {
 			return outcome{}, err
 		}
-		nics = append(nics, nic)
+		if !slices.Contains(nics, nic) {
+			nics = append(nics, nic)
+		}
 	}
 	return outcome{seen: Count(len(nics), "interface")}, p.world.Capture(s.Name, nics, f)
 }

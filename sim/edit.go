@@ -94,7 +94,7 @@ func (p *player) targetHealth(t *scenario.TargetHealth, e *scenario.Expect) (out
 func (p *player) drops(d *scenario.Drops, e *scenario.Expect) (outcome, error) {
 	nics := p.lab.NICs
 	if d.Interface != "" {
-		nic, err := p.lab.Interface(d.Interface)
+		nic, err := p.lab.NetworkInterface(d.Interface)
 		if err != nil {
 			return outcome{}, err
 		}

@@ -40,7 +40,7 @@ func (p *player) view(f *scenario.FlowLogs) (view, error) {
 		v.format = log.Format
 	}
 	if f.Interface != "" {
-		if nic, err = p.lab.Interface(f.Interface); err != nil {
+		if nic, err = p.lab.NetworkInterface(f.Interface); err != nil {
 			return v, err
 		}
 	}

@@ -279,7 +279,7 @@ func TestSteps(t *testing.T) {
 		}, {
 			name: "a capture",
 			step: `{ capture: { name: c, interfaces: [app, "${instance.app.network_interface}"], filter: tcp port 80 } }`,
-			want: "2 interfaces",
+			want: "1 interface",
 		}, {
 			name:  "metrics",
 			stage: stage{counted: counted},

@@ -30,14 +30,14 @@ func (c *checker) entryEdit(path string, e *EntryEdit) {
 	}
 }
 
-// logged checks the ID of an interface that has a flow log.
+// logged checks the name of an interface that has a flow log.
 func (c *checker) logged(path, text string) {
 	c.networkInterface(path, text)
 	id, known := c.expanded(text)
 	if !known || c.lab == nil {
 		return
 	}
-	if nic, err := c.lab.Interface(id); err == nil && !nic.Logged() {
+	if nic, err := c.lab.NetworkInterface(id); err == nil && !nic.Logged() {
 		c.wrong(path, "%s is on premises, outside AWS, where there are no flow logs", nic.Label)
 	}
 }

@@ -24,13 +24,7 @@ func (c *checker) capture(path string, s *Capture) {
 		c.wrong(join(path, "interfaces"), "there is no interface to look at: name one, such as an instance or vpc_endpoint.NAME.ZONE")
 	}
 	for i, ref := range s.Interfaces {
-		ref, known := c.expanded(ref)
-		if !known || c.lab == nil {
-			continue
-		}
-		if _, err := c.lab.NetworkInterface(ref); err != nil {
-			c.wrong(item(join(path, "interfaces"), i), "%v", err)
-		}
+		c.networkInterface(item(join(path, "interfaces"), i), ref)
 	}
 	text, known := c.expanded(s.Filter)
 	if !known {

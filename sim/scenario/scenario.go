@@ -198,13 +198,13 @@ type LoadBalancerEdit struct {
 
 // FlowLogs reads records.
 type FlowLogs struct {
-	Interface string `yaml:"interface,omitempty" doc:"eni-… of the interface, mostly written as a ${…} reference. Default: every interface of the flow log."`
+	Interface string `yaml:"interface,omitempty" doc:"Network interface: an instance's name, vpc_endpoint.NAME.ZONE, load_balancer.NAME.ZONE, or its eni-…. Default: every interface of the flow log."`
 	FlowLog   string `yaml:"flow_log,omitempty" doc:"Flow log, by name, whose records those are, in its format and with those of silence. Default: what any flow log has of the interface."`
 }
 
 // Drops reads drop counters.
 type Drops struct {
-	Interface string `yaml:"interface,omitempty" doc:"eni-… of the interface at which the packets died. Default: the whole lab."`
+	Interface string `yaml:"interface,omitempty" doc:"Network interface at which the packets died: an instance's name, vpc_endpoint.NAME.ZONE, load_balancer.NAME.ZONE, or its eni-…. Default: the whole lab."`
 }
 
 // Capture captures packets.
