@@ -32,7 +32,8 @@ type decision struct {
 	// no state, or the next one like it may fare better.
 	passing bool
 	// oneWay says that what answers the packet has no way back: it is decided by
-	// itself when it comes.
+	// itself when it comes. So is each packet of such a flow, for a path that sees
+	// one direction only would not know how far the flow has come.
 	oneWay bool
 }
 

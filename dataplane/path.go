@@ -204,12 +204,12 @@ func (w *Walk) install(d *decision) *path {
 	}
 	p.watched = w.watches(p)
 	w.refresh(p)
-	if d.passing {
+	if d.passing || d.oneWay {
 		return p
 	}
 	there := tupleKey(p.hops[0].at, p.proto, p.ends[0])
 	var ref flow.Ref
-	if p.verdict != drop.None || d.oneWay {
+	if p.verdict != drop.None {
 		// What refuses one direction says nothing of the other.
 		ref, p, _ = w.paths.Insert(there, *p)
 	} else {

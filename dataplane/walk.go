@@ -175,8 +175,11 @@ func (w *Walk) pass(now clock.Time, in InterfaceID, v *packet.View, sent bool) (
 		dir = flow.Forward
 	}
 	out, why = w.follow(now, in, p, dir, v)
-	if p == &w.decision.path {
-		w.report(p) // nothing else will remember it
+	if p == &w.decision.path { // nothing else will remember it
+		w.report(p)
+		if w.decision.oneWay {
+			w.writeBack(p)
+		}
 	}
 	if why != drop.None {
 		dir = flow.Reply // what leaves is the answer, if any
