@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/netip"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +17,8 @@ import (
 	"github.com/plsim/plsim/dataplane/packet"
 )
 
-// TestChurn opens and closes connections at random while targets come and go.
+// TestChurn opens and closes connections at random while targets come and go (F2.14,
+// F2.22, F2.30, F2.34): see churn.
 func TestChurn(t *testing.T) {
 	for seed := range uint64(3) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { churn(t, 20_000, seed) })
@@ -97,6 +99,12 @@ func TestHeldConnections(t *testing.T) {
 		_, why := w.Process(clock.Time(i), l.id(client), f)
 		return why
 	}
+	memory := func() (m runtime.MemStats) {
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m
+	}
+	before := memory()
 	stand := map[string]int{}
 	for i := range 30_000 {
 		for client, endpoint := range map[string]string{"red/app": "red/ep", "blue/app": "blue/ep"} {
@@ -109,6 +117,8 @@ func TestHeldConnections(t *testing.T) {
 			}
 		}
 	}
+	after := memory()
+	t.Logf("%d bytes a flow", (after.HeapAlloc-before.HeapAlloc)/55_000)
 	node := l.id("provider/nlb")
 	if got := stand["red/app"] + stand["blue/app"]; got != 55_000 || w.Flows() != got {
 		t.Errorf("%d connections stand, in %d flows", got, w.Flows())
