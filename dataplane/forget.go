@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/plsim/plsim/dataplane/conntrack"
-	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/flow"
 	"github.com/plsim/plsim/dataplane/nlb"
 )
@@ -54,12 +53,8 @@ func (w *Walk) forget(ref flow.Ref) {
 	}
 	w.catchUp(f.Owner)
 	there, back, _ := w.flows.Keys(ref)
-	for _, k := range []flow.Key{there, back} {
-		// The next packet of either side is another matter, whatever was decided for it.
-		if path, p, _ := w.paths.Lookup(&k); p != nil && (p.verdict != drop.None || p.balanced == ref) {
-			w.retire(path)
-		}
-	}
+	w.reconsider(there, ref)
+	w.reconsider(back, ref)
 	w.ends(f)
 	if f.State() == conntrack.New && !f.Answered() {
 		w.attempted(f, false)

@@ -90,7 +90,7 @@ func (d *decision) track(h *hop, peer InterfaceID, way flow.Way, key flow.Key, r
 		if way == flow.Egress {
 			answerer = peer
 		}
-		d.w.reconsider(tupleKey(answerer, d.v.Proto, d.at.Reversed()))
+		d.w.reconsider(tupleKey(answerer, d.v.Proto, d.at.Reversed()), flow.Ref{})
 	}
 	if !ok {
 		d.passing = true // there may be room for the next one

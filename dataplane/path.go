@@ -240,9 +240,10 @@ func (w *Walk) displace(k *flow.Key) {
 }
 
 // reconsider forgets that a packet was refused: what it answers has come meanwhile,
-// or its flow is over.
-func (w *Walk) reconsider(k flow.Key) {
-	if ref, p, _ := w.paths.Lookup(&k); p != nil && p.verdict != drop.None {
+// or its flow is over. Of a load balancer's flow that is over, if one is given, it
+// forgets the way as well.
+func (w *Walk) reconsider(k flow.Key, over flow.Ref) {
+	if ref, p, _ := w.paths.Lookup(&k); p != nil && (p.verdict != drop.None || over.Valid() && p.balanced == over) {
 		w.retire(ref)
 	}
 }
