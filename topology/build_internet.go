@@ -3,9 +3,15 @@ package topology
 // A lab has no internet. Its gateways exist for the routes that name them: what takes
 // such a route is on record as on AWS, and goes no further.
 
+// The kinds of exit.
+const (
+	internetGateway = "internet gateway"
+	natGateway      = "NAT gateway"
+)
+
 // exit is an internet gateway or a NAT gateway of the lab.
 type exit struct {
-	kind    string // internet gateway
+	kind    string
 	name    string
 	id      string
 	network *Network
@@ -17,7 +23,7 @@ func (b *builder) addExits() {
 	attached := map[*Network]string{}
 	each(&b.problems, "internet_gateways", b.spec.InternetGateways, func(path, name string, spec *InternetGateway) {
 		b.ids.given(&b.problems, "igw", path, &spec.ID)
-		e := &exit{"internet gateway", name, spec.ID, b.vpcRef(at(path, "vpc_id"), spec.VPCID)}
+		e := &exit{internetGateway, name, spec.ID, b.vpcRef(at(path, "vpc_id"), spec.VPCID)}
 		if other := attached[e.network]; e.network != nil && other != "" {
 			b.problems.add(at(path, "vpc_id"), "VPC %s has internet gateway %s already: it can have one", spec.VPCID, other)
 		}
@@ -26,7 +32,7 @@ func (b *builder) addExits() {
 	})
 	each(&b.problems, "nat_gateways", b.spec.NATGateways, func(path, name string, spec *NATGateway) {
 		b.ids.given(&b.problems, "nat", path, &spec.ID)
-		e := &exit{kind: "NAT gateway", name: name, id: spec.ID}
+		e := &exit{kind: natGateway, name: name, id: spec.ID}
 		if s, err := b.find.subnets.find("", spec.SubnetID); err != nil {
 			b.problems.add(at(path, "subnet_id"), "%v", err)
 		} else {

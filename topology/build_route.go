@@ -249,10 +249,10 @@ func (b *builder) routeTarget(path string, n *Network, spec *Route) (r route, ok
 	case named > 1:
 		b.problems.add(path, "a route leads one way: give one of "+choices)
 	case spec.NATGatewayID != "":
-		r.exit = b.exitRef(at(path, "nat_gateway_id"), n, b.find.nat, "NAT gateway", spec.NATGatewayID)
+		r.exit = b.exitRef(at(path, "nat_gateway_id"), n, b.find.nat, natGateway, spec.NATGatewayID)
 		return r, r.exit != nil
 	case b.find.internet[spec.GatewayID] != nil:
-		r.exit = b.exitRef(at(path, "gateway_id"), n, b.find.internet, "internet gateway", spec.GatewayID)
+		r.exit = b.exitRef(at(path, "gateway_id"), n, b.find.internet, internetGateway, spec.GatewayID)
 		return r, r.exit != nil
 	case spec.GatewayID != "":
 		r.gateway = b.gatewayRef(at(path, "gateway_id"), n, spec.GatewayID)

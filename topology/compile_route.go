@@ -90,7 +90,7 @@ func (c *compiler) gatewayRoute(to netip.Prefix, g *gateway) dataplane.Route {
 func (c *compiler) exitRoute(to netip.Prefix, e *exit) dataplane.Route {
 	path := flowlog.WithinVPC
 	switch {
-	case c.find.internet[e.name] != e:
+	case e.kind == natGateway:
 	case *c.spec.Settings.Nitro:
 		path = flowlog.InternetGatewayNitro
 	default:
