@@ -136,7 +136,7 @@ func inSandbox(cmd *cobra.Command, args []string, f *runFlags, check func([]sour
 	}
 	// A wrong scenario is said to be wrong also where it could not run. Standard
 	// input can be read only once, so it has to wait until the sandbox stands.
-	if !netns.Inside() && !slices.Contains(args, "-") {
+	if !netns.Nested() && !slices.Contains(args, "-") {
 		if _, err := load(); err != nil {
 			return err
 		}

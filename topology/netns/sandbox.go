@@ -62,6 +62,11 @@ func Inherited() []*os.File { return inherited }
 // Inside reports whether this process is the lab of a sandbox.
 func Inside() bool { return homeNet.IsOpen() }
 
+// Nested reports whether this process is one of the copies of the program that Enter
+// makes, before Enter as well as after it: what the first process did before it called
+// Enter need not be done again.
+func Nested() bool { return Inside() || os.Getenv(stageVar) != "" }
+
 // Enter puts the program into a sandbox, in which it may call New. Call it once,
 // before threads or work that a second copy of the program must not repeat.
 //
