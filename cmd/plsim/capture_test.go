@@ -98,19 +98,7 @@ func TestBothSides(t *testing.T) {
 	t.Parallel()
 	requirePrivilege(t)
 	dir := t.TempDir()
-	file := filepath.Join(dir, "both-sides.yaml")
-	if err := os.WriteFile(file, []byte(bothSides), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("/proc/self/exe", "run", file)
-	cmd.Args[0] = "plsim"
-	if out, err := cmd.CombinedOutput(); err != nil {
-		var exit *exec.ExitError
-		if errors.As(err, &exit) && exit.ExitCode() == exitHost && os.Getenv("PLSIM_PRIVILEGED") != "require" {
-			t.Skipf("%s", out)
-		}
-		t.Fatalf("%v\n%s", err, out)
-	}
+	playStory(t, dir, bothSides)
 	client, server := readCapture(t, filepath.Join(dir, "client.pcap")), readCapture(t, filepath.Join(dir, "server.pcap"))
 	for _, port := range []layers.TCPPort{22, 80} {
 		t.Run(fmt.Sprint(port), func(t *testing.T) { compareSides(t, client, server, port) })
@@ -124,6 +112,39 @@ type segment struct {
 }
 
 func readCapture(t *testing.T, file string) (all []segment) {
+	readPackets(t, file, func(p gopacket.Packet) {
+		ip, ok := p.NetworkLayer().(*layers.IPv4)
+		tcp, ok2 := p.TransportLayer().(*layers.TCP)
+		if !ok || !ok2 {
+			t.Fatalf("%s: no TCP: %v", file, p)
+		}
+		all = append(all, segment{*ip, *tcp})
+	})
+	return all
+}
+
+// playStory runs a story whose programs leave their files in dir, which must go as it
+// expects.
+func playStory(t *testing.T, dir, story string, flags ...string) {
+	t.Helper()
+	file := filepath.Join(dir, "story.yaml")
+	if err := os.WriteFile(file, []byte(story), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("/proc/self/exe", append([]string{"run", file}, flags...)...)
+	cmd.Args[0] = "plsim"
+	if out, err := cmd.CombinedOutput(); err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) && exit.ExitCode() == exitHost && os.Getenv("PLSIM_PRIVILEGED") != "require" {
+			t.Skipf("%s", out)
+		}
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+// readPackets hands over every packet of a capture.
+func readPackets(t *testing.T, file string, each func(gopacket.Packet)) {
+	t.Helper()
 	f, err := os.Open(file)
 	if err != nil {
 		t.Fatal(err)
@@ -134,20 +155,16 @@ func readCapture(t *testing.T, file string) (all []segment) {
 		t.Fatal(err)
 	}
 	for {
-		data, _, err := r.ReadPacketData()
+		data, info, err := r.ReadPacketData()
 		if errors.Is(err, io.EOF) {
-			return all
+			return
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
 		p := gopacket.NewPacket(data, r.LinkType(), gopacket.Default)
-		ip, ok := p.NetworkLayer().(*layers.IPv4)
-		tcp, ok2 := p.TransportLayer().(*layers.TCP)
-		if !ok || !ok2 {
-			t.Fatalf("%s: no TCP: %v", file, p)
-		}
-		all = append(all, segment{*ip, *tcp})
+		p.Metadata().CaptureInfo = info
+		each(p)
 	}
 }
 

@@ -1,12 +1,8 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -15,7 +11,6 @@ import (
 
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
-	"github.com/google/gopacket/pcapgo"
 
 	"github.com/plsim/plsim/sim/flowlogs"
 )
@@ -99,19 +94,8 @@ func TestLogsCountAsCaptured(t *testing.T) {
 	t.Parallel()
 	requirePrivilege(t)
 	dir := t.TempDir()
-	file, out := filepath.Join(dir, "counted.yaml"), filepath.Join(dir, "kept")
-	if err := os.WriteFile(file, []byte(countedStory()), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("/proc/self/exe", "run", file, "--out", out)
-	cmd.Args[0] = "plsim"
-	if printed, err := cmd.CombinedOutput(); err != nil {
-		var exit *exec.ExitError
-		if errors.As(err, &exit) && exit.ExitCode() == exitHost && os.Getenv("PLSIM_PRIVILEGED") != "require" {
-			t.Skipf("%s", printed)
-		}
-		t.Fatalf("%v\n%s", err, printed)
-	}
+	out := filepath.Join(dir, "kept")
+	playStory(t, dir, countedStory(), "--out", out)
 	for _, side := range []struct{ name, label string }{{"client", "consumer/client"}, {"server", "provider/server"}} {
 		captured, longest := countCapture(t, filepath.Join(dir, side.name+".pcap"))
 		logged := countLog(t, out, side.label)
@@ -165,31 +149,14 @@ func countLog(t *testing.T, dir, label string) map[string]sums {
 // countCapture also returns the length of the longest packet: a superframe exceeds
 // the MTU.
 func countCapture(t *testing.T, file string) (all map[string]sums, longest int) {
-	f, err := os.Open(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	r, err := pcapgo.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
 	all = map[string]sums{}
 	mss := map[string]int{} // that either side has announced, by the ports
-	for {
-		data, info, err := r.ReadPacketData()
-		if errors.Is(err, io.EOF) {
-			return all, longest
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		p := gopacket.NewPacket(data, r.LinkType(), gopacket.Default)
+	readPackets(t, file, func(p gopacket.Packet) {
 		ip, ok := p.NetworkLayer().(*layers.IPv4)
 		if !ok {
 			t.Fatalf("no IPv4: %v", p)
 		}
-		length := info.Length - 14
+		length := p.Metadata().Length - 14
 		longest = max(longest, length)
 		one := sums{1, length}
 		src, dst := 0, 0
@@ -201,12 +168,13 @@ func countCapture(t *testing.T, file string) (all map[string]sums, longest int) 
 			one = segments(mss, fmt.Sprint(min(src, dst), max(src, dst)), length, int(ip.IHL)*4, l4)
 		}
 		if !counts(strconv.Itoa(int(ip.Protocol)), src, dst) {
-			continue
+			return
 		}
 		key := fmt.Sprintf("%d %s:%d > %s:%d", ip.Protocol, ip.SrcIP, src, ip.DstIP, dst)
 		s := all[key]
 		all[key] = sums{s.packets + one.packets, s.bytes + one.bytes}
-	}
+	})
+	return all, longest
 }
 
 // segments counts the segments that a captured one stands for: each has as much payload
