@@ -1,7 +1,6 @@
 package emulate
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,110 +8,42 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/miekg/dns"
 
 	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/scenario"
+	"github.com/plsim/plsim/sim/service"
 	"github.com/plsim/plsim/topology/netns"
 )
-
-// dnsTTL is what load balancer names live (F2.3), and here all others too.
-const dnsTTL = 60
-
-// resolver is the DNS server at a VPC's base+2. It answers from the lab's names
-// as they are at the moment of the query.
-type resolver struct {
-	world *World
-	vpc   string
-	turn  atomic.Uint32 // rotates the addresses of a name (F1.25)
-	drawn atomic.Uint32 // counts the queries, of which a policy is for a share (F2.5)
-}
 
 // serveDNS starts a VPC's resolver over UDP and TCP, and returns when it listens.
 func (w *World) serveDNS(vpc string, addr netip.Addr, ns *netns.Namespace) (stop func(), err error) {
 	at := netip.AddrPortFrom(addr, 53).String()
 	pc, err := ns.ListenPacket("udp", at)
 	if err != nil {
-		return nil, fmt.Errorf("resolver of VPC %s: %w", vpc, err)
+		return nil, err
 	}
 	l, err := ns.Listen("tcp", at)
 	if err != nil {
 		pc.Close()
-		return nil, fmt.Errorf("resolver of VPC %s: %w", vpc, err)
+		return nil, err
 	}
-	h := &resolver{world: w, vpc: vpc}
-	servers := []*dns.Server{{PacketConn: pc, Handler: h}, {Listener: l, Handler: h}}
-	for _, s := range servers {
-		w.wg.Go(func() { _ = s.ActivateAndServe() }) // it ends when its socket is closed
-	}
+	w.answerDNS(&service.Resolver{VPC: vpc, Names: w.names.Load}, pc, l)
 	return func() { pc.Close(); l.Close() }, nil
 }
 
-// ServeDNS implements [dns.Handler].
-func (r *resolver) ServeDNS(rw dns.ResponseWriter, q *dns.Msg) {
-	m := new(dns.Msg)
-	m.SetReply(q)
-	m.RecursionAvailable = true
-	if len(q.Question) != 1 || q.Opcode != dns.OpcodeQuery {
-		m.Rcode = dns.RcodeNotImplemented
-	} else {
-		r.answer(m, q.Question[0], addrPort(rw.RemoteAddr()).Addr())
+// answerDNS lets a server answer what comes to a socket for datagrams and to one for
+// streams, until they are closed.
+func (w *World) answerDNS(s service.DNS, pc net.PacketConn, l net.Listener) {
+	answer := dns.HandlerFunc(func(rw dns.ResponseWriter, q *dns.Msg) {
+		udp := rw.LocalAddr().Network() == "udp"
+		_ = rw.WriteMsg(service.Reply(s, q, addrPort(rw.RemoteAddr()).Addr(), udp)) // who asked may be gone
+	})
+	for _, server := range []*dns.Server{{PacketConn: pc, Handler: answer}, {Listener: l, Handler: answer}} {
+		w.wg.Go(func() { _ = server.ActivateAndServe() }) // it ends when its socket is closed
 	}
-	if opt := q.IsEdns0(); opt != nil {
-		m.SetEdns0(opt.UDPSize(), false)
-	}
-	if rw.LocalAddr().Network() == "udp" {
-		size := dns.MinMsgSize
-		if opt := q.IsEdns0(); opt != nil {
-			size = max(size, int(opt.UDPSize()))
-		}
-		m.Truncate(size)
-	}
-	_ = rw.WriteMsg(m) // who asked may be gone
-}
-
-func (r *resolver) answer(m *dns.Msg, q dns.Question, asker netip.Addr) {
-	names := r.world.names.Load()
-	found := names.Lookup(r.vpc, q.Name)
-	if !found.Found {
-		m.Rcode = dns.RcodeNameError
-		return
-	}
-	if q.Qclass != dns.ClassINET && q.Qclass != dns.ClassANY {
-		return
-	}
-	owner := q.Name
-	if found.CNAME != "" {
-		target := dns.Fqdn(found.CNAME)
-		m.Answer = append(m.Answer, &dns.CNAME{Hdr: header(owner, dns.TypeCNAME), Target: target})
-		owner = target
-	}
-	if q.Qtype == dns.TypeTXT || q.Qtype == dns.TypeANY {
-		for _, text := range found.Texts {
-			m.Answer = append(m.Answer, &dns.TXT{Hdr: header(owner, dns.TypeTXT), Txt: []string{text}})
-		}
-	}
-	// 37 has no divisor in common with 100: each hundred queries draw every number.
-	addrs := slices.Clone(found.Near(names.ZoneOf(r.vpc, asker), int(37*r.drawn.Add(1)%100)))
-	if n := len(addrs); n > 1 {
-		k := int(r.turn.Add(1)) % n
-		addrs = slices.Concat(addrs[k:], addrs[:k])
-	}
-	for _, a := range addrs {
-		switch {
-		case a.Is4() && (q.Qtype == dns.TypeA || q.Qtype == dns.TypeANY):
-			m.Answer = append(m.Answer, &dns.A{Hdr: header(owner, dns.TypeA), A: a.AsSlice()})
-		case a.Is6() && (q.Qtype == dns.TypeAAAA || q.Qtype == dns.TypeANY):
-			m.Answer = append(m.Answer, &dns.AAAA{Hdr: header(owner, dns.TypeAAAA), AAAA: a.AsSlice()})
-		}
-	}
-}
-
-func header(name string, t uint16) dns.RR_Header {
-	return dns.RR_Header{Name: name, Rrtype: t, Class: dns.ClassINET, Ttl: dnsTTL}
 }
 
 // nameError is a name that could not be resolved.
@@ -136,7 +67,7 @@ func (h *host) resolve(ctx context.Context, name string) ([]netip.Addr, error) {
 	}
 	var all []netip.Addr
 	for _, t := range types {
-		addrs, err := h.query(ctx, name, t)
+		addrs, err := h.query(ctx, question{name, t, h.resolver(), "udp"})
 		if err != nil {
 			return nil, err
 		}
@@ -148,32 +79,49 @@ func (h *host) resolve(ctx context.Context, name string) ([]netip.Addr, error) {
 	return all, nil
 }
 
-// query asks for one type of record until an answer comes or ctx ends.
-func (h *host) query(ctx context.Context, name string, t uint16) ([]netip.Addr, error) {
+// question is what to ask which DNS server.
+type question struct {
+	name    string
+	kind    uint16
+	server  string // address and port
+	network string // udp, where what is cut short is asked for again by tcp; or tcp
+}
+
+// query asks until an answer comes or ctx ends.
+func (h *host) query(ctx context.Context, q question) ([]netip.Addr, error) {
 	m := new(dns.Msg)
-	m.SetQuestion(dns.Fqdn(name), t)
+	m.SetQuestion(dns.Fqdn(q.name), q.kind)
 	m.SetEdns0(1232, false)
-	at := netip.AddrPortFrom(h.ResolverAddr(), 53).String()
-	network := "udp"
 	for {
-		resp, err := h.ask(ctx, network, at, m)
+		resp, err := h.ask(ctx, q.network, q.server, m)
 		switch {
 		case ctx.Err() != nil:
-			return nil, &nameError{fmt.Sprintf("no answer for %s from the resolver at %s", name, at)}
+			return nil, &nameError{fmt.Sprintf("no answer for %s from the %s", q.name, h.serverName(q))}
 		case err != nil && errors.Is(err, context.DeadlineExceeded), isTimeout(err):
 			continue
 		case err != nil:
-			return nil, &nameError{fmt.Sprintf("ask the resolver at %s for %s: %s", at, name, innermost(err))}
-		case resp.Truncated && network == "udp":
-			network = "tcp"
+			return nil, &nameError{fmt.Sprintf("ask the %s for %s: %s", h.serverName(q), q.name, innermost(err))}
+		case resp.Truncated && q.network == "udp":
+			q.network = "tcp"
 			continue
 		case resp.Rcode == dns.RcodeNameError:
-			return nil, &nameError{fmt.Sprintf("%s does not exist (NXDOMAIN from %s)", name, at)}
+			return nil, &nameError{fmt.Sprintf("%s does not exist (NXDOMAIN from %s)", q.name, q.server)}
 		case resp.Rcode != dns.RcodeSuccess:
-			return nil, &nameError{fmt.Sprintf("%s: %s from %s", name, dns.RcodeToString[resp.Rcode], at)}
+			return nil, &nameError{fmt.Sprintf("%s: %s from %s", q.name, dns.RcodeToString[resp.Rcode], q.server)}
 		}
 		return addresses(resp), nil
 	}
+}
+
+// resolver returns the address and port of the VPC's resolver.
+func (h *host) resolver() string { return netip.AddrPortFrom(h.ResolverAddr(), 53).String() }
+
+// serverName says whom a question goes to.
+func (h *host) serverName(q question) string {
+	if q.server == h.resolver() {
+		return "resolver at " + q.server
+	}
+	return "DNS server at " + q.server
 }
 
 func (h *host) ask(ctx context.Context, network, at string, m *dns.Msg) (*dns.Msg, error) {
@@ -221,16 +169,34 @@ func (w *World) Resolve(ctx context.Context, r *scenario.Resolve) (sim.Answer, e
 	}
 	limit, cancel := context.WithTimeout(ctx, r.Timeout.Duration())
 	defer cancel()
-	addrs, err := h.query(limit, r.Host, dns.StringToType[strings.ToUpper(cmp.Or(r.Type, "A"))])
+	addrs, err := h.consult(limit, r)
 	if err := ctx.Err(); err != nil {
 		return sim.Answer{}, err
 	}
 	if err == nil && len(addrs) == 0 {
-		err = &nameError{fmt.Sprintf("%s exists but has no %s record", r.Host, cmp.Or(r.Type, "A"))}
+		err = &nameError{fmt.Sprintf("%s exists but has no %s record", r.Host, r.Type)}
 	}
 	if err != nil {
 		return sim.Answer{Failure: sim.Failure{Kind: sim.DNS, Detail: err.Error()}}, nil
 	}
 	slices.SortFunc(addrs, netip.Addr.Compare)
 	return sim.Answer{Addresses: addrs}, nil
+}
+
+// consult asks the VPC's resolver, or the server that the step names.
+func (h *host) consult(ctx context.Context, r *scenario.Resolve) ([]netip.Addr, error) {
+	q := question{r.Host, dns.StringToType[strings.ToUpper(r.Type)], h.resolver(), r.Protocol}
+	if r.Server == "" {
+		return h.query(ctx, q)
+	}
+	name, port, err := net.SplitHostPort(r.Server)
+	if err != nil {
+		return nil, err
+	}
+	addrs, err := h.resolve(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	q.server = net.JoinHostPort(addrs[0].String(), port)
+	return h.query(ctx, q)
 }

@@ -38,11 +38,10 @@ func TestProxiedService(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		header []byte
-		want   *introduction // nil: reset
+		want   *ppv2.Header // nil: reset
 	}{
-		{"header", good, &introduction{
-			SourceIP: "10.0.0.4", SourcePort: 40000, DestinationIP: "10.0.0.5", DestinationPort: 80, EndpointID: h.EndpointID}},
-		{"health check (F2.41)", ppv2.Local(), &introduction{Local: true}},
+		{"header", good, &h},
+		{"health check (F2.41)", ppv2.Local(), &ppv2.Header{Local: true}},
 		{"wrong checksum", spoilt, nil},
 		{"no header", nil, nil},
 	} {
@@ -66,7 +65,7 @@ func TestProxiedService(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", tt.name, err)
 		}
-		var got introduction
+		var got ppv2.Header
 		if err := json.NewDecoder(r.Body).Decode(&got); err != nil || got != *tt.want {
 			t.Errorf("%s: %+v, %v; want %+v", tt.name, got, err, *tt.want)
 		}
