@@ -36,6 +36,8 @@ var edges = map[string]string{
 	"sim/flowlogs":        "dataplane/drop dataplane/flowlog topology",
 	"sim/report":          "sim topology/cloudwatch",
 	"sim/scenario":        "dataplane/clock dataplane/drop dataplane/flowlog sim/capture topology",
+	"sim/simulate/event":  "dataplane/clock",
+	"sim/simulate/host":   "dataplane/packet sim/simulate/event",
 	"topology":            "dataplane dataplane/clock dataplane/conntrack dataplane/filter dataplane/flow dataplane/flowlog dataplane/metrics dataplane/nlb dataplane/packet dataplane/ppv2 dataplane/snat topology/cloudwatch",
 	"topology/cloudwatch": "dataplane/clock dataplane/metrics",
 	"topology/netns":      "dataplane/engine dataplane/packet",
