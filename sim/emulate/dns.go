@@ -7,12 +7,12 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/miekg/dns"
 
 	"github.com/plsim/plsim/sim"
+	"github.com/plsim/plsim/sim/live"
 	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/sim/service"
 	"github.com/plsim/plsim/topology/netns"
@@ -23,14 +23,14 @@ func (w *World) serveDNS(vpc string, addr netip.Addr, ns *netns.Namespace) (stop
 	at := netip.AddrPortFrom(addr, 53).String()
 	pc, err := ns.ListenPacket("udp", at)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("resolver of VPC %s: %w", vpc, err)
 	}
 	l, err := ns.Listen("tcp", at)
 	if err != nil {
 		pc.Close()
-		return nil, err
+		return nil, fmt.Errorf("resolver of VPC %s: %w", vpc, err)
 	}
-	w.answerDNS(&service.Resolver{VPC: vpc, Names: w.names.Load}, pc, l)
+	w.answerDNS(w.Resolver(vpc), pc, l)
 	return func() { pc.Close(); l.Close() }, nil
 }
 
@@ -38,18 +38,13 @@ func (w *World) serveDNS(vpc string, addr netip.Addr, ns *netns.Namespace) (stop
 // streams, until they are closed.
 func (w *World) answerDNS(s service.DNS, pc net.PacketConn, l net.Listener) {
 	answer := dns.HandlerFunc(func(rw dns.ResponseWriter, q *dns.Msg) {
-		udp := rw.LocalAddr().Network() == "udp"
-		_ = rw.WriteMsg(service.Reply(s, q, addrPort(rw.RemoteAddr()).Addr(), udp)) // who asked may be gone
+		asker, udp := addrPort(rw.RemoteAddr()).Addr(), rw.LocalAddr().Network() == "udp"
+		_ = rw.WriteMsg(s.Answer(q, asker, udp)) // who asked may be gone
 	})
 	for _, server := range []*dns.Server{{PacketConn: pc, Handler: answer}, {Listener: l, Handler: answer}} {
 		w.wg.Go(func() { _ = server.ActivateAndServe() }) // it ends when its socket is closed
 	}
 }
-
-// nameError is a name that could not be resolved.
-type nameError struct{ msg string }
-
-func (e *nameError) Error() string { return e.msg }
 
 // queryTimeout is how long the built-in client waits for one answer before it
 // asks again.
@@ -58,7 +53,7 @@ const queryTimeout = time.Second
 // resolve looks up a name at the VPC's resolver with real queries, as any program
 // on the instance would. The answer's order is kept.
 func (h *host) resolve(ctx context.Context, name string) ([]netip.Addr, error) {
-	if a, ok := literal(name); ok {
+	if a, ok := live.Literal(name); ok {
 		return []netip.Addr{a}, nil
 	}
 	types := []uint16{dns.TypeA}
@@ -74,7 +69,7 @@ func (h *host) resolve(ctx context.Context, name string) ([]netip.Addr, error) {
 		all = append(all, addrs...)
 	}
 	if len(all) == 0 {
-		return nil, &nameError{fmt.Sprintf("%s has no address", name)}
+		return nil, sim.NoAddress(name)
 	}
 	return all, nil
 }
@@ -96,33 +91,25 @@ func (h *host) query(ctx context.Context, q question) ([]netip.Addr, error) {
 		resp, err := h.ask(ctx, q.network, q.server, m)
 		switch {
 		case ctx.Err() != nil:
-			return nil, &nameError{fmt.Sprintf("no answer for %s from the %s", q.name, h.serverName(q))}
+			return nil, sim.ResolverSilent(q.name, q.server)
 		case err != nil && errors.Is(err, context.DeadlineExceeded), isTimeout(err):
 			continue
 		case err != nil:
-			return nil, &nameError{fmt.Sprintf("ask the %s for %s: %s", h.serverName(q), q.name, innermost(err))}
+			return nil, sim.ResolverError(q.name, q.server, innermost(err))
 		case resp.Truncated && q.network == "udp":
 			q.network = "tcp"
 			continue
 		case resp.Rcode == dns.RcodeNameError:
-			return nil, &nameError{fmt.Sprintf("%s does not exist (NXDOMAIN from %s)", q.name, q.server)}
+			return nil, sim.NoSuchName(q.name, q.server)
 		case resp.Rcode != dns.RcodeSuccess:
-			return nil, &nameError{fmt.Sprintf("%s: %s from %s", q.name, dns.RcodeToString[resp.Rcode], q.server)}
+			return nil, sim.ResolverFailed(q.name, dns.RcodeToString[resp.Rcode], q.server)
 		}
-		return addresses(resp), nil
+		return live.Addresses(resp), nil
 	}
 }
 
 // resolver returns the address and port of the VPC's resolver.
 func (h *host) resolver() string { return netip.AddrPortFrom(h.ResolverAddr(), 53).String() }
-
-// serverName says whom a question goes to.
-func (h *host) serverName(q question) string {
-	if q.server == h.resolver() {
-		return "resolver at " + q.server
-	}
-	return "DNS server at " + q.server
-}
 
 func (h *host) ask(ctx context.Context, network, at string, m *dns.Msg) (*dns.Msg, error) {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
@@ -142,25 +129,6 @@ func isTimeout(err error) bool {
 	return errors.As(err, &ne) && ne.Timeout()
 }
 
-func addresses(m *dns.Msg) []netip.Addr {
-	var list []netip.Addr
-	for _, rr := range m.Answer {
-		var ip net.IP
-		switch rr := rr.(type) {
-		case *dns.A:
-			ip = rr.A
-		case *dns.AAAA:
-			ip = rr.AAAA
-		default:
-			continue
-		}
-		if a, ok := netip.AddrFromSlice(ip); ok {
-			list = append(list, a.Unmap())
-		}
-	}
-	return list
-}
-
 // Resolve implements [sim.World].
 func (w *World) Resolve(ctx context.Context, r *scenario.Resolve) (sim.Answer, error) {
 	h, err := w.host(r.From)
@@ -174,7 +142,7 @@ func (w *World) Resolve(ctx context.Context, r *scenario.Resolve) (sim.Answer, e
 		return sim.Answer{}, err
 	}
 	if err == nil && len(addrs) == 0 {
-		err = &nameError{fmt.Sprintf("%s exists but has no %s record", r.Host, r.Type)}
+		err = sim.NoRecord(r.Host, r.Type)
 	}
 	if err != nil {
 		return sim.Answer{Failure: sim.Failure{Kind: sim.DNS, Detail: err.Error()}}, nil
@@ -185,7 +153,7 @@ func (w *World) Resolve(ctx context.Context, r *scenario.Resolve) (sim.Answer, e
 
 // consult asks the VPC's resolver, or the server that the step names.
 func (h *host) consult(ctx context.Context, r *scenario.Resolve) ([]netip.Addr, error) {
-	q := question{r.Host, dns.StringToType[strings.ToUpper(r.Type)], h.resolver(), r.Protocol}
+	q := question{r.Host, dns.StringToType[r.Type], h.resolver(), r.Protocol}
 	if r.Server == "" {
 		return h.query(ctx, q)
 	}

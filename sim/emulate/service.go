@@ -26,7 +26,7 @@ func (w *World) serve(ctx context.Context) error {
 		for _, at := range n.Resolver.Addrs {
 			stop, err := w.serveDNS(n.Name, at.Addr(), ns)
 			if err != nil {
-				return fmt.Errorf("resolver of VPC %s: %w", n.Name, err)
+				return err
 			}
 			context.AfterFunc(ctx, stop)
 		}

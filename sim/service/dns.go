@@ -3,31 +3,29 @@ package service
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
-	"sync/atomic"
 
 	"github.com/miekg/dns"
 
 	"github.com/plsim/plsim/topology"
 )
 
-// DNS answers questions. It may be asked by several goroutines at once.
+// DNS answers queries. It may be asked by several goroutines at once.
 type DNS interface {
-	// Answer completes the reply to a question that came from an address.
-	Answer(m *dns.Msg, q dns.Question, asker netip.Addr)
+	// Answer answers a query that came from an address, over UDP or TCP.
+	Answer(q *dns.Msg, asker netip.Addr, udp bool) *dns.Msg
 }
 
-// Reply returns a server's reply to a query. What came by UDP gets no more than the
-// asker has room for, and is told to ask again by TCP (RFC 1035, section 4.2.1; RFC
-// 6891, section 6.2.5).
-func Reply(s DNS, query *dns.Msg, asker netip.Addr, udp bool) *dns.Msg {
+// Reply returns a server's reply to a query, which answer completes. What came by UDP
+// gets no more than the asker has room for, and is told to ask again by TCP (RFC 1035,
+// section 4.2.1; RFC 6891, section 6.2.5).
+func Reply(query *dns.Msg, udp bool, answer func(*dns.Msg, dns.Question)) *dns.Msg {
 	m := new(dns.Msg)
 	m.SetReply(query)
 	if len(query.Question) != 1 || query.Opcode != dns.OpcodeQuery {
 		m.Rcode = dns.RcodeNotImplemented
 	} else {
-		s.Answer(m, query.Question[0], asker)
+		answer(m, query.Question[0])
 	}
 	size := dns.MinMsgSize
 	if opt := query.IsEdns0(); opt != nil {
@@ -38,55 +36,6 @@ func Reply(s DNS, query *dns.Msg, asker netip.Addr, udp bool) *dns.Msg {
 		m.Truncate(size)
 	}
 	return m
-}
-
-// ttl is what load balancer names live (F2.3), and here all others of the lab too.
-const ttl = 60
-
-// Resolver is the DNS server at a VPC's base+2. It answers from the lab's names as
-// they are at the moment of the query.
-type Resolver struct {
-	VPC   string
-	Names func() *topology.Names
-
-	turn  atomic.Uint32 // rotates the addresses of a name (F1.25)
-	drawn atomic.Uint32 // counts the queries, of which a policy is for a share (F2.5)
-}
-
-// Answer implements [DNS].
-func (r *Resolver) Answer(m *dns.Msg, q dns.Question, asker netip.Addr) {
-	m.RecursionAvailable = true
-	names := r.Names()
-	found := names.Lookup(r.VPC, q.Name)
-	if !found.Found {
-		m.Rcode = dns.RcodeNameError
-		return
-	}
-	if q.Qclass != dns.ClassINET && q.Qclass != dns.ClassANY {
-		return
-	}
-	owner := q.Name
-	if found.CNAME != "" {
-		target := dns.Fqdn(found.CNAME)
-		m.Answer = append(m.Answer, &dns.CNAME{Hdr: header(owner, dns.TypeCNAME, ttl), Target: target})
-		owner = target
-	}
-	if q.Qtype == dns.TypeTXT || q.Qtype == dns.TypeANY {
-		for _, text := range found.Texts {
-			m.Answer = append(m.Answer, &dns.TXT{Hdr: header(owner, dns.TypeTXT, ttl), Txt: []string{text}})
-		}
-	}
-	// 37 has no divisor in common with 100: each hundred queries draw every number.
-	addrs := slices.Clone(found.Near(names.ZoneOf(r.VPC, asker), int(37*r.drawn.Add(1)%100)))
-	if n := len(addrs); n > 1 {
-		k := int(r.turn.Add(1)) % n
-		addrs = slices.Concat(addrs[k:], addrs[:k])
-	}
-	for _, a := range addrs {
-		if rr := address(owner, ttl, a); asks(q, rr) {
-			m.Answer = append(m.Answer, rr)
-		}
-	}
 }
 
 // Zone is a built-in service of type dns: it knows the records of its file, and no
@@ -119,7 +68,10 @@ func record(owner string, r *topology.DNSRecord, value string) (dns.RR, error) {
 		if err != nil || addr.Is4() != (r.Type == "A") {
 			return nil, fmt.Errorf("%q is no address of type %s", value, r.Type)
 		}
-		return address(owner, ttl, addr), nil
+		if addr.Is4() {
+			return &dns.A{Hdr: header(owner, dns.TypeA, ttl), A: addr.AsSlice()}, nil
+		}
+		return &dns.AAAA{Hdr: header(owner, dns.TypeAAAA, ttl), AAAA: addr.AsSlice()}, nil
 	case "CNAME":
 		if _, ok := dns.IsDomainName(value); !ok || value == "" {
 			return nil, fmt.Errorf("%q is no domain name", value)
@@ -131,9 +83,11 @@ func record(owner string, r *topology.DNSRecord, value string) (dns.RR, error) {
 	return nil, fmt.Errorf("%q is no type of record here", r.Type)
 }
 
-// Answer implements [DNS]. An alias is followed as far as the zone knows (RFC 1034,
-// section 4.3.2).
-func (z *Zone) Answer(m *dns.Msg, q dns.Question, _ netip.Addr) {
+// Answer implements [DNS].
+func (z *Zone) Answer(q *dns.Msg, _ netip.Addr, udp bool) *dns.Msg { return Reply(q, udp, z.answer) }
+
+// answer follows an alias as far as the zone knows (RFC 1034, section 4.3.2).
+func (z *Zone) answer(m *dns.Msg, q dns.Question) {
 	m.Authoritative = true
 	name := dns.CanonicalName(q.Name)
 	if !z.exists(name) {
@@ -174,14 +128,6 @@ func (z *Zone) exists(name string) bool {
 // asks reports whether a record is of the type that a question wants.
 func asks(q dns.Question, rr dns.RR) bool {
 	return q.Qtype == rr.Header().Rrtype || q.Qtype == dns.TypeANY
-}
-
-// address returns an A or AAAA record.
-func address(owner string, ttl uint32, a netip.Addr) dns.RR {
-	if a.Is4() {
-		return &dns.A{Hdr: header(owner, dns.TypeA, ttl), A: a.AsSlice()}
-	}
-	return &dns.AAAA{Hdr: header(owner, dns.TypeAAAA, ttl), AAAA: a.AsSlice()}
 }
 
 func header(name string, t uint16, ttl uint32) dns.RR_Header {
