@@ -1,0 +1,294 @@
+package simulate
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/plsim/plsim/sim"
+	"github.com/plsim/plsim/sim/live"
+	"github.com/plsim/plsim/sim/scenario"
+	"github.com/plsim/plsim/sim/simulate/host"
+	"github.com/plsim/plsim/topology"
+)
+
+const dnsPort = 53
+
+// answering is a DNS server.
+type answering func(q *dns.Msg, asker netip.Addr, udp bool) *dns.Msg
+
+// addResolver makes the resolver of a VPC.
+func (w *World) addResolver(nic *topology.NIC) error {
+	h := w.attach(nic, host.Config{})
+	answer := answering(w.Resolver(nic.Network.Name).Answer)
+	for _, at := range nic.Addrs {
+		if err := listenDNS(h, netip.AddrPortFrom(at.Addr(), dnsPort), answer); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// listenDNS makes a host answer DNS queries over UDP and TCP.
+func listenDNS(h *host.Host, at netip.AddrPort, answer answering) error {
+	_, err := h.ListenUDP(at, host.UDPHandler{Received: func(s *host.UDPSocket, from, to netip.AddrPort, b []byte) {
+		if m := answer.reply(b, from.Addr(), true); m != nil {
+			_ = s.Send(to.Addr(), from, m) // who asked may be gone
+		}
+	}})
+	if err != nil {
+		return err
+	}
+	server := &dnsServer{answer: answer, sessions: map[host.Conn][]byte{}}
+	_, err = h.Listen(at, func(host.Conn) host.Handler { return server })
+	return err
+}
+
+// reply answers a query; what is none gets no answer.
+func (a answering) reply(b []byte, from netip.Addr, udp bool) []byte {
+	q := new(dns.Msg)
+	if q.Unpack(b) != nil || q.Response {
+		return nil
+	}
+	reply, err := a(q, from, udp).Pack()
+	if err != nil {
+		return nil
+	}
+	return reply
+}
+
+// dnsServer answers DNS queries over TCP, each with its length before it (RFC 1035
+// section 4.2.2).
+type dnsServer struct {
+	answer   answering
+	sessions map[host.Conn][]byte // what has come and is no whole query yet
+}
+
+// Connected implements [host.Handler].
+func (s *dnsServer) Connected(host.Conn) {}
+
+// Received implements [host.Handler].
+func (s *dnsServer) Received(c host.Conn, data []byte) {
+	b := append(s.sessions[c], data...)
+	for {
+		message, rest, ok := cutMessage(b)
+		if !ok {
+			break
+		}
+		if reply := s.answer.reply(message, c.Remote().Addr(), false); reply != nil {
+			c.Write(withLength(reply))
+		}
+		b = rest
+	}
+	s.sessions[c] = b
+}
+
+// Finished implements [host.Handler].
+func (s *dnsServer) Finished(c host.Conn) { c.Close() }
+
+// Writable implements [host.Handler].
+func (s *dnsServer) Writable(host.Conn) {}
+
+// Closed implements [host.Handler].
+func (s *dnsServer) Closed(c host.Conn, _ error) { delete(s.sessions, c) }
+
+// cutMessage takes a whole message from the front of a stream, if there is one.
+func cutMessage(b []byte) (message, rest []byte, ok bool) {
+	if len(b) < 2 {
+		return nil, b, false
+	}
+	n := 2 + int(binary.BigEndian.Uint16(b))
+	if len(b) < n {
+		return nil, b, false
+	}
+	return b[2:n], b[n:], true
+}
+
+func withLength(message []byte) []byte {
+	return append(binary.BigEndian.AppendUint16(nil, uint16(len(message))), message...)
+}
+
+// queryTimeout is how long the built-in client waits for one answer before it asks
+// again.
+const queryTimeout = time.Second
+
+// resolve looks up a name at the VPC's resolver, as any program on the instance would,
+// and calls done with the answer; what takes longer than limit is given up.
+func (w *World) resolve(i *instance, name string, limit time.Duration, done func([]netip.Addr, error)) {
+	if a, ok := live.Literal(name); ok {
+		done([]netip.Addr{a}, nil)
+		return
+	}
+	var all []netip.Addr
+	finish := func() {
+		if len(all) == 0 {
+			done(nil, sim.NoAddress(name))
+			return
+		}
+		done(all, nil)
+	}
+	w.query(i, name, dns.TypeA, limit, func(addrs []netip.Addr, err error) {
+		if all = addrs; err != nil {
+			done(nil, err)
+			return
+		}
+		if !slices.ContainsFunc(i.NIC.Addrs, func(p netip.Prefix) bool { return p.Addr().Is6() }) {
+			finish()
+			return
+		}
+		w.query(i, name, dns.TypeAAAA, limit, func(addrs []netip.Addr, err error) {
+			if err != nil {
+				done(nil, err)
+				return
+			}
+			all = append(all, addrs...)
+			finish()
+		})
+	})
+}
+
+// query asks for one type of record until an answer comes, or for as long as limit.
+func (w *World) query(i *instance, name string, kind uint16, limit time.Duration, done func([]netip.Addr, error)) {
+	m := new(dns.Msg)
+	m.SetQuestion(dns.Fqdn(name), kind)
+	m.Id = uint16(w.queue.Rand().Uint32())
+	m.SetEdns0(1232, false)
+	q := &query{world: w, from: i, name: name, message: m, done: done, at: netip.AddrPortFrom(i.ResolverAddr(), dnsPort)}
+	w.queue.CallAt(w.queue.Now().Add(limit), func() { q.finish(nil, sim.ResolverSilent(name, q.at.String())) })
+	q.ask()
+}
+
+// query is one question of the built-in client.
+type query struct {
+	world   *World
+	from    *instance
+	name    string
+	message *dns.Msg
+	at      netip.AddrPort
+	socket  *host.UDPSocket
+	client  *client
+	stream  []byte
+	over    bool
+	done    func([]netip.Addr, error)
+}
+
+// ask sends the question over UDP, from another port each time.
+func (q *query) ask() {
+	if q.over {
+		return
+	}
+	if q.socket != nil {
+		q.socket.Close()
+	}
+	var err error
+	q.socket, err = q.from.host.ListenUDP(netip.AddrPort{}, host.UDPHandler{
+		Received: func(_ *host.UDPSocket, from, _ netip.AddrPort, b []byte) {
+			if from == q.at {
+				q.take(b, true)
+			}
+		},
+		Failed: func(_ *host.UDPSocket, _ netip.AddrPort, err error) { q.fail(err) },
+	})
+	var wire []byte
+	if err == nil {
+		wire, err = q.message.Pack()
+	}
+	if err == nil {
+		err = q.socket.Send(netip.Addr{}, q.at, wire)
+	}
+	if err != nil {
+		q.fail(err)
+		return
+	}
+	q.world.queue.CallAt(q.world.queue.Now().Add(queryTimeout), func() {
+		if q.client == nil {
+			q.ask()
+		}
+	})
+}
+
+// askAgain asks over TCP, since the answer is too long for a datagram.
+func (q *query) askAgain() {
+	wire, err := q.message.Pack()
+	if err != nil {
+		q.fail(err)
+		return
+	}
+	q.client = &client{from: q.from.host, port: q.at.Port(), addrs: []netip.Addr{q.at.Addr()}, ended: q.fail}
+	q.client.connected = func() { q.client.send(withLength(wire)) }
+	q.client.received = func(data []byte) {
+		q.stream = append(q.stream, data...)
+		if message, _, ok := cutMessage(q.stream); ok {
+			q.take(message, false)
+		}
+	}
+	q.client.dial()
+}
+
+// take takes in an answer.
+func (q *query) take(b []byte, udp bool) {
+	m := new(dns.Msg)
+	if q.over || m.Unpack(b) != nil || m.Id != q.message.Id {
+		return
+	}
+	switch {
+	case m.Truncated && udp:
+		q.askAgain()
+	case m.Rcode == dns.RcodeNameError:
+		q.finish(nil, sim.NoSuchName(q.name, q.at.String()))
+	case m.Rcode != dns.RcodeSuccess:
+		q.finish(nil, sim.ResolverFailed(q.name, dns.RcodeToString[m.Rcode], q.at.String()))
+	default:
+		q.finish(live.Addresses(m), nil)
+	}
+}
+
+func (q *query) fail(err error) {
+	q.finish(nil, sim.ResolverError(q.name, q.at.String(), err.Error()))
+}
+
+func (q *query) finish(addrs []netip.Addr, err error) {
+	if q.over {
+		return
+	}
+	q.over = true
+	if q.socket != nil {
+		q.socket.Close()
+	}
+	if q.client != nil {
+		q.client.conn.Close()
+	}
+	q.done(addrs, err)
+}
+
+// Resolve implements [sim.World].
+func (w *World) Resolve(ctx context.Context, r *scenario.Resolve) (sim.Answer, error) {
+	from, err := w.instance(r.From)
+	if err != nil {
+		return sim.Answer{}, err
+	}
+	kind := cmp.Or(r.Type, "A")
+	over := false
+	var answer sim.Answer
+	w.query(from, r.Host, dns.StringToType[strings.ToUpper(kind)], r.Timeout.Duration(), func(addrs []netip.Addr, err error) {
+		over = true
+		if err == nil && len(addrs) == 0 {
+			err = sim.NoRecord(r.Host, kind)
+		}
+		if err != nil {
+			answer = sim.Answer{Failure: failure(err, r.Host, r.Timeout.Duration())}
+			return
+		}
+		slices.SortFunc(addrs, netip.Addr.Compare)
+		answer = sim.Answer{Addresses: addrs}
+	})
+	err = w.run(ctx, endOfTime, func() bool { return over })
+	return answer, err
+}
+
