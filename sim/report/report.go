@@ -45,7 +45,7 @@ func (t *Text) Step(s sim.StepResult) {
 	}
 	line := fmt.Sprintf("%s %2d %s", t.paint(code, mark), s.Number, s.Name)
 	if s.Verdict == sim.Skipped {
-		fmt.Fprintf(t.w, "%s: not played\n", line)
+		fmt.Fprintf(t.w, "%s: not played%s\n", line, prefixed(": ", s.Seen))
 		return
 	}
 	fmt.Fprintf(t.w, "%s [%s]%s\n", line, rounded(s.Duration), prefixed(": ", s.Seen))

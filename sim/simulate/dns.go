@@ -14,19 +14,17 @@ import (
 	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/live"
 	"github.com/plsim/plsim/sim/scenario"
+	"github.com/plsim/plsim/sim/service"
 	"github.com/plsim/plsim/sim/simulate/host"
 	"github.com/plsim/plsim/topology"
 )
 
 const dnsPort = 53
 
-// answering is a DNS server.
-type answering func(q *dns.Msg, asker netip.Addr, udp bool) *dns.Msg
-
 // addResolver makes the resolver of a VPC.
 func (w *World) addResolver(nic *topology.NIC) error {
 	h := w.attach(nic, host.Config{})
-	answer := answering(w.Resolver(nic.Network.Name).Answer)
+	answer := w.Resolver(nic.Network.Name)
 	for _, at := range nic.Addrs {
 		if err := listenDNS(h, netip.AddrPortFrom(at.Addr(), dnsPort), answer); err != nil {
 			return err
@@ -36,9 +34,9 @@ func (w *World) addResolver(nic *topology.NIC) error {
 }
 
 // listenDNS makes a host answer DNS queries over UDP and TCP.
-func listenDNS(h *host.Host, at netip.AddrPort, answer answering) error {
+func listenDNS(h *host.Host, at netip.AddrPort, answer service.DNS) error {
 	_, err := h.ListenUDP(at, host.UDPHandler{Received: func(s *host.UDPSocket, from, to netip.AddrPort, b []byte) {
-		if m := answer.reply(b, from.Addr(), true); m != nil {
+		if m := replyTo(answer, b, from.Addr(), true); m != nil {
 			_ = s.Send(to.Addr(), from, m) // who asked may be gone
 		}
 	}})
@@ -50,13 +48,13 @@ func listenDNS(h *host.Host, at netip.AddrPort, answer answering) error {
 	return err
 }
 
-// reply answers a query; what is none gets no answer.
-func (a answering) reply(b []byte, from netip.Addr, udp bool) []byte {
+// replyTo answers a query; what is none gets no answer.
+func replyTo(s service.DNS, b []byte, from netip.Addr, udp bool) []byte {
 	q := new(dns.Msg)
 	if q.Unpack(b) != nil || q.Response {
 		return nil
 	}
-	reply, err := a(q, from, udp).Pack()
+	reply, err := s.Answer(q, from, udp).Pack()
 	if err != nil {
 		return nil
 	}
@@ -66,7 +64,7 @@ func (a answering) reply(b []byte, from netip.Addr, udp bool) []byte {
 // dnsServer answers DNS queries over TCP, each with its length before it (RFC 1035
 // section 4.2.2).
 type dnsServer struct {
-	answer   answering
+	answer   service.DNS
 	sessions map[host.Conn][]byte // what has come and is no whole query yet
 }
 
@@ -81,7 +79,7 @@ func (s *dnsServer) Received(c host.Conn, data []byte) {
 		if !ok {
 			break
 		}
-		if reply := s.answer.reply(message, c.Remote().Addr(), false); reply != nil {
+		if reply := replyTo(s.answer, message, c.Remote().Addr(), false); reply != nil {
 			c.Write(withLength(reply))
 		}
 		b = rest
@@ -291,4 +289,3 @@ func (w *World) Resolve(ctx context.Context, r *scenario.Resolve) (sim.Answer, e
 	err = w.run(ctx, endOfTime, func() bool { return over })
 	return answer, err
 }
-

@@ -7,7 +7,7 @@ import (
 // outbox holds what a connection has no room for yet.
 type outbox struct {
 	bytes  []byte
-	filler int64 // bytes of no meaning behind them
+	filler int64             // bytes of no meaning behind them
 	then   func(c host.Conn) // what to do when all is sent; may be nil
 }
 

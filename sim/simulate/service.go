@@ -1,9 +1,13 @@
 package simulate
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 
+	"github.com/plsim/plsim/sim"
+	"github.com/plsim/plsim/sim/scenario"
+	"github.com/plsim/plsim/sim/service"
 	"github.com/plsim/plsim/sim/simulate/host"
 	"github.com/plsim/plsim/topology"
 )
@@ -11,21 +15,34 @@ import (
 // serve starts one built-in service.
 func (w *World) serve(i *instance, s *topology.Service) error {
 	at := netip.AddrPortFrom(netip.Addr{}, uint16(s.Port))
+	var err error
 	switch s.Type {
 	case "http":
-		_, err := i.host.Listen(at, w.webServer(i, s).accept)
-		return err
+		_, err = i.host.Listen(at, w.webServer(i, s).accept)
 	case "tcp_echo":
 		echo := &echoes{waiting: map[host.Conn]*outbox{}}
-		_, err := i.host.Listen(at, func(host.Conn) host.Handler { return echo })
-		return err
+		_, err = i.host.Listen(at, func(host.Conn) host.Handler { return echo })
 	case "udp_echo":
-		_, err := i.host.ListenUDP(at, host.UDPHandler{Received: func(s *host.UDPSocket, from, to netip.AddrPort, b []byte) {
+		_, err = i.host.ListenUDP(at, host.UDPHandler{Received: func(s *host.UDPSocket, from, to netip.AddrPort, b []byte) {
 			_ = s.Send(to.Addr(), from, b) // as long as what came
 		}})
-		return err
+	case "tcp_sink":
+		_, err = i.host.Listen(at, i.sink(s).accept)
+	case "udp_sink":
+		k := i.sink(s)
+		_, err = i.host.ListenUDP(at, host.UDPHandler{Received: func(_ *host.UDPSocket, _, _ netip.AddrPort, b []byte) {
+			k.got.Datagrams++
+			k.got.Bytes += int64(len(b))
+		}})
+	case "dns":
+		var zone *service.Zone
+		if zone, err = service.NewZone(s.Records); err == nil {
+			err = listenDNS(i.host, at, zone)
+		}
+	default:
+		err = fmt.Errorf("a simulated instance has no service of type %s", s.Type)
 	}
-	return fmt.Errorf("a simulated instance has no service of type %s", s.Type)
+	return err
 }
 
 // echoes sends back what each connection brings.
@@ -74,3 +91,54 @@ func (e *echoes) Finished(c host.Conn) {
 
 // Closed implements [host.Handler].
 func (e *echoes) Closed(c host.Conn, _ error) { delete(e.waiting, c) }
+
+// sink discards what comes, and counts it.
+type sink struct{ got sim.Receipt }
+
+// sink returns the counter of a new service.
+func (i *instance) sink(s *topology.Service) *sink {
+	if i.sinks == nil {
+		i.sinks = map[*topology.Service]*sink{}
+	}
+	k := new(sink)
+	i.sinks[s] = k
+	return k
+}
+
+func (k *sink) accept(host.Conn) host.Handler {
+	k.got.Connections++
+	return k
+}
+
+// Connected implements [host.Handler].
+func (k *sink) Connected(host.Conn) {}
+
+// Received implements [host.Handler].
+func (k *sink) Received(_ host.Conn, data []byte) { k.got.Bytes += int64(len(data)) }
+
+// Finished implements [host.Handler].
+func (k *sink) Finished(c host.Conn) { c.Close() }
+
+// Writable implements [host.Handler].
+func (k *sink) Writable(host.Conn) {}
+
+// Closed implements [host.Handler].
+func (k *sink) Closed(host.Conn, error) {}
+
+// Received implements [sim.World].
+func (w *World) Received(_ context.Context, r *scenario.Received) (sim.Receipt, error) {
+	i, err := w.instance(r.By)
+	if err != nil {
+		return sim.Receipt{}, err
+	}
+	s, err := r.Sink(i.Host)
+	if err != nil {
+		return sim.Receipt{}, err
+	}
+	for of, k := range i.sinks {
+		if of.Type == s.Type && of.Port == s.Port {
+			return k.got, nil
+		}
+	}
+	return sim.Receipt{}, fmt.Errorf("%s has no %s on port %d", i.Name, s.Type, s.Port)
+}

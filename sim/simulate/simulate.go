@@ -112,14 +112,15 @@ func (w *World) build() error {
 			errs = append(errs, fmt.Errorf("%s: %w", nic.Label, err))
 		}
 	}
-	return errors.Join(append(errs, w.proxy())...)
+	return errors.Join(append(errs, w.proxy()...)...)
 }
 
 // instance is an instance that is simulated.
 type instance struct {
 	*topology.Host
-	spec *topology.Instance // with its references replaced
-	host *host.Host
+	spec  *topology.Instance // with its references replaced
+	host  *host.Host
+	sinks map[*topology.Service]*sink
 }
 
 // attach makes the host behind an interface.
@@ -309,4 +310,3 @@ func (w *World) Explain(from *topology.Host, to sim.Destination) ([]string, erro
 func (w *World) Exec(context.Context, *scenario.Exec) (sim.Exit, error) {
 	return sim.Exit{}, errors.New("a simulated instance runs no programs")
 }
-
