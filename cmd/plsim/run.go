@@ -8,9 +8,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
-	"slices"
 	"strconv"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
