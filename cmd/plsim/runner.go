@@ -42,8 +42,8 @@ func newRunner(f runFlags, stdout, stderr io.Writer) *runner {
 
 // showProgress says where to print what is played.
 func (r *runner) showProgress(to io.Writer) {
-	colour := isTerminal(to) && os.Getenv("NO_COLOR") == ""
-	r.progress, r.text = to, report.NewText(to, colour)
+	terminal := isTerminal(to)
+	r.progress, r.text = to, report.NewText(to, terminal, terminal && os.Getenv("NO_COLOR") == "")
 }
 
 // run builds a scenario's lab and plays its story. The result is there also
@@ -129,7 +129,7 @@ func (r *runner) start(ctx context.Context, s source, scale int, k *archive) (wo
 	seed := uint64(r.flags.seed)
 	if r.flags.mode == simulated {
 		r.text.Begin(s.Scenario.Name, s.file, len(s.Scenario.Steps), seed, 1)
-		opts := simulate.Options{Seed: seed}
+		opts := simulate.Options{Seed: seed, Progress: func(p simulate.Progress) { r.text.Progress(time.Duration(p.Now), time.Duration(p.Until)) }}
 		if k != nil {
 			opts.Logs, opts.CompleteLog, opts.Captures = k.logs, r.flags.out.log == fullLog, k.capture
 		}

@@ -45,8 +45,8 @@ func simulable(t *testing.T) (names []string) {
 	return names
 }
 
-// simulate plays a scenario on virtual time and keeps its files in a directory.
-func simulate(t *testing.T, name, dir string) {
+// playSimulated plays a scenario on virtual time and keeps its files in a directory.
+func playSimulated(t *testing.T, name, dir string) {
 	t.Helper()
 	var stdout, stderr strings.Builder
 	args := []string{"run", "--mode", "simulate", "--seed", "7", "--out", dir, "--flow-log", "full", filepath.Join("../../scenarios", name)}
@@ -61,9 +61,9 @@ func TestSimulated(t *testing.T) {
 	for i, name := range simulable(t) {
 		t.Run(strings.TrimSuffix(name, ".yaml"), func(t *testing.T) {
 			first, second := t.TempDir(), t.TempDir()
-			simulate(t, name, first)
+			playSimulated(t, name, first)
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1 + i%2))
-			simulate(t, name, second)
+			playSimulated(t, name, second)
 			compareTrees(t, first, second)
 		})
 	}
@@ -126,7 +126,7 @@ func TestBothModes(t *testing.T) {
 		t.Run(strings.TrimSuffix(name, ".yaml"), func(t *testing.T) {
 			t.Parallel()
 			real, virtual := t.TempDir(), t.TempDir()
-			simulate(t, name, virtual)
+			playSimulated(t, name, virtual)
 			cmd := exec.Command("/proc/self/exe", "run", filepath.Join("../../scenarios", name), "--seed", "7", "--out", real, "--flow-log", "full")
 			cmd.Args[0] = "plsim"
 			out, err := cmd.CombinedOutput()

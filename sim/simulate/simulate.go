@@ -59,7 +59,7 @@ type Options struct {
 // Progress is how far a simulation has come.
 type Progress struct {
 	Now    clock.Time
-	Until  clock.Time // what goes on ends then at the latest
+	Until  clock.Time // what goes on ends then at the latest; 0: nobody knows
 	Events uint64     // so far
 }
 
@@ -275,7 +275,11 @@ func (w *World) run(ctx context.Context, until clock.Time, done func() bool) err
 	w.queue.Run(until, func() bool {
 		if count++; count%askEvery == 0 {
 			if w.progress != nil {
-				w.progress(Progress{w.queue.Now(), until, w.queue.Done()})
+				p := Progress{w.queue.Now(), until, w.queue.Done()}
+				if until == endOfTime {
+					p.Until = 0
+				}
+				w.progress(p)
 			}
 			if ctx.Err() != nil {
 				return true
