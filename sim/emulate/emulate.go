@@ -100,7 +100,7 @@ func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 	if err != nil {
 		return w, err
 	}
-	w.engine = engine.New(w.walk, poller, w.now)
+	w.engine = engine.New(w.walk, poller, w.now, w.wall)
 	if err := w.build(); err != nil {
 		return w, err
 	}
