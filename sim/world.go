@@ -32,9 +32,12 @@ type World interface {
 	Exec(ctx context.Context, e *scenario.Exec) (Exit, error)
 	// Wait lets the lab's time pass.
 	Wait(ctx context.Context, d time.Duration) error
-	// Pause lets time pass as the wall has it, for what goes on in the lab to
+	// Pause lets time pass as the user has it, for what goes on in the lab to
 	// come to its end.
 	Pause(ctx context.Context, d time.Duration) error
+	// Elapsed returns how long the lab has run as the user has it: by the wall, or in
+	// time of the lab where that is all there is.
+	Elapsed() time.Duration
 
 	// Look reads what changes by itself: the health of targets.
 	Look(f func(*topology.Lab) error) error
@@ -63,25 +66,6 @@ type Destination struct {
 	Host string // a name or an address
 	Port uint16 // 0: ping
 }
-
-// Failure says how an exchange failed: the words of scenario.Expect.Error. They
-// tell apart what a user came to tell apart: silence is no refusal.
-type Failure struct {
-	Kind   string // "" where nothing failed
-	Detail string // for people: "no answer from 10.0.1.9:80 within 500ms"
-}
-
-// The kinds of failure.
-const (
-	Timeout     = "timeout"     // silence
-	Refused     = "refused"     // RST in answer to a SYN
-	Reset       = "reset"       // RST on an open connection
-	Closed      = "closed"      // FIN without an answer, or never opened
-	Unreachable = "unreachable" // ICMP, or no route
-	DNS         = "dns"         // the name does not resolve
-	TLS         = "tls"         // the handshake failed
-	HTTP        = "http"        // the answer is no HTTP
-)
 
 // Response is the answer to a request, or why there is none.
 type Response struct {
