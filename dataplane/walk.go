@@ -28,8 +28,8 @@ type Walk struct {
 	flows      *flow.Table[nlb.Flow] // load balancers: which target, which source port (D5)
 	ports      *snat.Pool            // the source ports of the load balancers' nodes
 	bound      map[InterfaceID]InterfaceID
-	affinities *flow.Table[affinity] // of clients to target groups
-	failures   map[Suspect]int       // in a row
+	affinities *flow.Single[affinity] // of clients to target groups
+	failures   map[Suspect]int        // in a row
 
 	callers uint32             // how many clients TLS listeners have answered
 	calls   map[flow.Key]*call // the connections of TLS listeners to targets, as they leave the node
@@ -112,7 +112,7 @@ func New(prog *Program, s Settings) *Walk {
 	}
 	w.track = conntrack.NewTable(seed(), w.timeouts, s.TrackedFlows, w.lives)
 	w.salt = seed()
-	w.affinities = flow.NewTable[affinity](w.salt)
+	w.affinities = flow.NewSingle[affinity](w.salt)
 	w.Load(prog)
 	return w
 }
@@ -230,7 +230,7 @@ func (w *Walk) follow(now clock.Time, in InterfaceID, p *path, dir flow.Dir, v *
 	if p.watched {
 		w.show(in, p, dir, v, p.verdict)
 	}
-	leg.count.Add(now, uint64(v.Segments), uint64(v.WireLen), v.Flags)
+	p.count(dir, uint64(v.Segments), uint64(v.WireLen), v.Flags)
 	if p.verdict != drop.None {
 		return w.refuse(in, p, v)
 	}
@@ -260,7 +260,7 @@ func (w *Walk) refuse(in InterfaceID, p *path, v *packet.View) (InterfaceID, dro
 	}
 	w.meter.Advance(p.last)
 	w.meter.Add(p.place, metrics.BalancerResets, 1)
-	p.legs[flow.Reply].count.Add(p.last, 1, uint64(v.AnswerReset()), packet.RST)
+	p.count(flow.Reply, 1, uint64(v.AnswerReset()), packet.RST)
 	if p.watched {
 		w.showReset(p, v)
 	}
