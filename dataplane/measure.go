@@ -28,8 +28,10 @@ func (w *Walk) measureDrops() {
 			continue
 		}
 		var sum uint64
-		for _, n := range w.drops[id] {
-			sum += n
+		for why, n := range w.drops[id] {
+			if !onLink(drop.Reason(why)) { // beyond the endpoint
+				sum += n
+			}
 		}
 		w.meter.Add(metrics.Place{Node: metrics.None, Endpoint: flow.Scope(id)}, metrics.Dropped, sum-w.died[id])
 		w.died[id] = sum
@@ -52,8 +54,8 @@ func (w *Walk) measure(p *path) {
 // where the node answers itself. A client and its target are one flow (F2.69).
 func (d *decision) begins(t *Target) {
 	f := d.w.flows.At(d.path.balanced)
-	if f == nil || f.Called() {
-		return // a probe, or counted already
+	if f == nil || f.Called() || f.Masquerades() {
+		return // a probe, or counted already, or none of a load balancer's
 	}
 	f.Active = true
 	count, active := activity(f)
@@ -171,7 +173,12 @@ func bytesOfFlow(f *nlb.Flow, as metrics.Counter) metrics.Counter {
 }
 
 // placeOf returns where a flow is counted.
-func placeOf(f *nlb.Flow) metrics.Place { return metrics.Place{Node: f.Node, Endpoint: f.Via} }
+func placeOf(f *nlb.Flow) metrics.Place {
+	if f.Masquerades() {
+		return metrics.Nowhere
+	}
+	return metrics.Place{Node: f.Node, Endpoint: f.Via}
+}
 
 // bytesOf returns which bytes a packet's are.
 func bytesOf(proto packet.Proto) metrics.Counter {
