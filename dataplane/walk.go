@@ -2,6 +2,7 @@ package dataplane
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/plsim/plsim/dataplane/clock"
@@ -27,8 +28,8 @@ type Walk struct {
 	flows      *flow.Table[nlb.Flow] // load balancers: which target, which source port (D5)
 	ports      *snat.Pool            // the source ports of the load balancers' nodes
 	bound      map[InterfaceID]InterfaceID
-	affinities *flow.Table[affinity] // of clients to target groups
-	failures   map[Suspect]int       // in a row
+	affinities *flow.Single[affinity] // of clients to target groups
+	failures   map[Suspect]int        // in a row
 
 	callers uint32             // how many clients TLS listeners have answered
 	calls   map[flow.Key]*call // the connections of TLS listeners to targets, as they leave the node
@@ -111,7 +112,7 @@ func New(prog *Program, s Settings) *Walk {
 	}
 	w.track = conntrack.NewTable(seed(), w.timeouts, s.TrackedFlows, w.lives)
 	w.salt = seed()
-	w.affinities = flow.NewTable[affinity](w.salt)
+	w.affinities = flow.NewSingle[affinity](w.salt)
 	w.Load(prog)
 	return w
 }
@@ -119,6 +120,11 @@ func New(prog *Program, s Settings) *Walk {
 // Load makes the walk follow another program from the next packet on. Interfaces
 // keep their IDs from program to program, so counters and flows carry on.
 func (w *Walk) Load(prog *Program) {
+	if w.prog != nil && slices.ContainsFunc(w.prog.VPCs, func(v VPC) bool { return v.Transits }) {
+		for _, p := range w.paths.All() {
+			w.report(p) // to the transit gateways' interfaces that it leads over now
+		}
+	}
 	w.prog = prog
 	if n := len(prog.Interfaces) - len(w.drops); n > 0 {
 		w.drops = append(w.drops, make([][drop.NumReasons]uint64, n)...)
@@ -224,7 +230,7 @@ func (w *Walk) follow(now clock.Time, in InterfaceID, p *path, dir flow.Dir, v *
 	if p.watched {
 		w.show(in, p, dir, v, p.verdict)
 	}
-	leg.count.Add(now, uint64(v.Segments), uint64(v.WireLen), v.Flags)
+	p.count(dir, uint64(v.Segments), uint64(v.WireLen), v.Flags)
 	if p.verdict != drop.None {
 		return w.refuse(in, p, v)
 	}
@@ -254,7 +260,7 @@ func (w *Walk) refuse(in InterfaceID, p *path, v *packet.View) (InterfaceID, dro
 	}
 	w.meter.Advance(p.last)
 	w.meter.Add(p.place, metrics.BalancerResets, 1)
-	p.legs[flow.Reply].count.Add(p.last, 1, uint64(v.AnswerReset()), packet.RST)
+	p.count(flow.Reply, 1, uint64(v.AnswerReset()), packet.RST)
 	if p.watched {
 		w.showReset(p, v)
 	}
