@@ -85,6 +85,9 @@ func (c *client) Closed(_ host.Conn, err error) {
 		c.dial()
 		return
 	}
+	if err == nil {
+		err = io.EOF
+	}
 	c.end(err)
 }
 
