@@ -128,8 +128,8 @@ func (r *runner) leftOut(s source) map[int]string {
 func (r *runner) start(ctx context.Context, s source, scale int, k *archive) (world, error) {
 	seed := uint64(r.flags.seed)
 	if r.flags.mode == simulated {
-		r.text.Begin(s.Scenario.Name, s.file, len(s.Scenario.Steps), seed, 1)
-		opts := simulate.Options{Seed: seed, Progress: func(p simulate.Progress) { r.text.Progress(time.Duration(p.Now), time.Duration(p.Until)) }}
+		r.text.Begin(s.Scenario.Name, s.file, len(s.Scenario.Steps), seed, scale)
+		opts := simulate.Options{Seed: seed, TimeScale: scale, Progress: func(p simulate.Progress) { r.text.Progress(time.Duration(p.Now), time.Duration(p.Until)) }}
 		if k != nil {
 			opts.Logs, opts.CompleteLog, opts.Captures = k.logs, r.flags.out.log == fullLog, k.capture
 		}

@@ -1,12 +1,13 @@
 package simulate
 
 import (
-	"cmp"
 	"context"
 	"encoding/binary"
+	"errors"
+	"net"
 	"net/netip"
 	"slices"
-	"strings"
+	"strconv"
 	"time"
 
 	"github.com/miekg/dns"
@@ -15,6 +16,7 @@ import (
 	"github.com/plsim/plsim/sim/live"
 	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/sim/service"
+	"github.com/plsim/plsim/sim/simulate/event"
 	"github.com/plsim/plsim/sim/simulate/host"
 	"github.com/plsim/plsim/topology"
 )
@@ -131,7 +133,8 @@ func (w *World) resolve(i *instance, name string, limit time.Duration, done func
 		}
 		done(all, nil)
 	}
-	w.query(i, name, dns.TypeA, limit, func(addrs []netip.Addr, err error) {
+	q := question{name: name, kind: dns.TypeA, server: i.resolver()}
+	w.query(i, q, limit, func(addrs []netip.Addr, err error) {
 		if all = addrs; err != nil {
 			done(nil, err)
 			return
@@ -140,7 +143,8 @@ func (w *World) resolve(i *instance, name string, limit time.Duration, done func
 			finish()
 			return
 		}
-		w.query(i, name, dns.TypeAAAA, limit, func(addrs []netip.Addr, err error) {
+		q.kind = dns.TypeAAAA
+		w.query(i, q, limit, func(addrs []netip.Addr, err error) {
 			if err != nil {
 				done(nil, err)
 				return
@@ -151,14 +155,29 @@ func (w *World) resolve(i *instance, name string, limit time.Duration, done func
 	})
 }
 
-// query asks for one type of record until an answer comes, or for as long as limit.
-func (w *World) query(i *instance, name string, kind uint16, limit time.Duration, done func([]netip.Addr, error)) {
+// question is what to ask which DNS server.
+type question struct {
+	name   string
+	kind   uint16
+	server netip.AddrPort
+	tcp    bool // at once; else by UDP, and what is cut short is asked for again by TCP
+}
+
+// resolver returns the address and port of the VPC's resolver.
+func (i *instance) resolver() netip.AddrPort { return netip.AddrPortFrom(i.ResolverAddr(), dnsPort) }
+
+// query asks until an answer comes, or for as long as limit.
+func (w *World) query(i *instance, ask question, limit time.Duration, done func([]netip.Addr, error)) {
 	m := new(dns.Msg)
-	m.SetQuestion(dns.Fqdn(name), kind)
+	m.SetQuestion(dns.Fqdn(ask.name), ask.kind)
 	m.Id = uint16(w.queue.Rand().Uint32())
 	m.SetEdns0(1232, false)
-	q := &query{world: w, from: i, name: name, message: m, done: done, at: netip.AddrPortFrom(i.ResolverAddr(), dnsPort)}
-	w.queue.CallAt(w.queue.Now().Add(limit), func() { q.finish(nil, sim.ResolverSilent(name, q.at.String())) })
+	q := &query{world: w, from: i, name: ask.name, message: m, done: done, at: ask.server}
+	q.limit = w.queue.CallAt(w.queue.Now().Add(limit), func() { q.finish(nil, sim.ResolverSilent(q.name, q.at.String())) })
+	if ask.tcp {
+		q.askAgain()
+		return
+	}
 	q.ask()
 }
 
@@ -169,6 +188,8 @@ type query struct {
 	name    string
 	message *dns.Msg
 	at      netip.AddrPort
+	limit   event.Timer
+	again   event.Timer
 	socket  *host.UDPSocket
 	client  *client
 	stream  []byte
@@ -204,14 +225,14 @@ func (q *query) ask() {
 		q.fail(err)
 		return
 	}
-	q.world.queue.CallAt(q.world.queue.Now().Add(queryTimeout), func() {
+	q.again = q.world.queue.CallAt(q.world.queue.Now().Add(queryTimeout), func() {
 		if q.client == nil {
 			q.ask()
 		}
 	})
 }
 
-// askAgain asks over TCP, since the answer is too long for a datagram.
+// askAgain asks over TCP, where the answer is too long for a datagram.
 func (q *query) askAgain() {
 	wire, err := q.message.Pack()
 	if err != nil {
@@ -256,6 +277,8 @@ func (q *query) finish(addrs []netip.Addr, err error) {
 		return
 	}
 	q.over = true
+	q.world.queue.Cancel(q.limit)
+	q.world.queue.Cancel(q.again)
 	if q.socket != nil {
 		q.socket.Close()
 	}
@@ -271,13 +294,13 @@ func (w *World) Resolve(ctx context.Context, r *scenario.Resolve) (sim.Answer, e
 	if err != nil {
 		return sim.Answer{}, err
 	}
-	kind := cmp.Or(r.Type, "A")
 	over := false
 	var answer sim.Answer
-	w.query(from, r.Host, dns.StringToType[strings.ToUpper(kind)], r.Timeout.Duration(), func(addrs []netip.Addr, err error) {
+	limit := w.lasts(r.Timeout.Duration())
+	w.consult(from, r, limit, func(addrs []netip.Addr, err error) {
 		over = true
 		if err == nil && len(addrs) == 0 {
-			err = sim.NoRecord(r.Host, kind)
+			err = sim.NoRecord(r.Host, r.Type)
 		}
 		if err != nil {
 			answer = sim.Answer{Failure: failure(err, r.Host, r.Timeout.Duration())}
@@ -288,4 +311,27 @@ func (w *World) Resolve(ctx context.Context, r *scenario.Resolve) (sim.Answer, e
 	})
 	err = w.run(ctx, endOfTime, func() bool { return over })
 	return answer, err
+}
+
+// consult asks the VPC's resolver, or the server that the step names.
+func (w *World) consult(from *instance, r *scenario.Resolve, limit time.Duration, done func([]netip.Addr, error)) {
+	q := question{name: r.Host, kind: dns.StringToType[r.Type], server: from.resolver(), tcp: r.Protocol == "tcp"}
+	if r.Server == "" {
+		w.query(from, q, limit, done)
+		return
+	}
+	name, service, err := net.SplitHostPort(r.Server)
+	port, bad := strconv.ParseUint(service, 10, 16)
+	if err = errors.Join(err, bad); err != nil {
+		done(nil, err)
+		return
+	}
+	w.resolve(from, name, limit, func(addrs []netip.Addr, err error) {
+		if err != nil {
+			done(nil, err)
+			return
+		}
+		q.server = netip.AddrPortFrom(addrs[0], uint16(port))
+		w.query(from, q, limit, done)
+	})
 }

@@ -33,7 +33,7 @@ type channel interface {
 
 // Exchange implements [sim.World].
 func (w *World) Exchange(ctx context.Context, x *scenario.Exchange) (sim.Reply, error) {
-	limit := x.Timeout.Duration()
+	limit := w.lasts(x.Timeout.Duration())
 	deadline := w.queue.Now().Add(limit)
 	c := w.kept[x.Connection]
 	if x.From != "" {
@@ -71,7 +71,7 @@ func (w *World) Exchange(ctx context.Context, x *scenario.Exchange) (sim.Reply, 
 	case ended != nil:
 		return sim.Reply{Failure: unanswered(ended, c.peer(), x)}, nil
 	}
-	return sim.Reply{Failure: sim.TimedOut(c.peer(), limit)}, nil
+	return sim.Reply{Failure: sim.TimedOut(c.peer(), x.Timeout.Duration())}, nil
 }
 
 // unanswered says how an exchange failed.
@@ -103,7 +103,7 @@ func (w *World) open(ctx context.Context, x *scenario.Exchange, deadline clock.T
 	var failed error
 	over := false
 	peer := x.To
-	w.resolve(from, name, x.Timeout.Duration(), func(addrs []netip.Addr, err error) {
+	w.resolve(from, name, w.lasts(x.Timeout.Duration()), func(addrs []netip.Addr, err error) {
 		switch {
 		case err != nil:
 			failed, over = err, true
@@ -232,13 +232,13 @@ func (w *World) Ping(ctx context.Context, p *scenario.Ping) (sim.Failure, error)
 	limit := p.Timeout.Duration()
 	over := false
 	var f sim.Failure
-	w.resolve(from, p.To, limit, func(addrs []netip.Addr, err error) {
+	w.resolve(from, p.To, w.lasts(limit), func(addrs []netip.Addr, err error) {
 		if err != nil {
 			f, over = failure(err, p.To, limit), true
 			return
 		}
 		to := addrs[0]
-		from.host.Ping(netip.Addr{}, to, echoed, limit, func(_ time.Duration, err error) {
+		from.host.Ping(netip.Addr{}, to, echoed, w.lasts(limit), func(_ time.Duration, err error) {
 			f, over = pingFailure(err, to, from.Name, limit), true
 		})
 	})

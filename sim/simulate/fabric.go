@@ -32,6 +32,8 @@ type fabric struct {
 	self  event.ActorID
 	frame *packet.Frame // in which frames arrive
 
+	packets uint64 // that were sent
+
 	flights []flight
 	free    [maxClass]uint32 // by class: the first free flight, plus 1; 0: none
 }
@@ -81,19 +83,30 @@ func (f *fabric) unplug(at dataplane.InterfaceID) { f.hosts[at] = nil }
 
 // Transmit implements [host.Network].
 func (f *fabric) Transmit(h *host.Host, frame *packet.Frame) {
+	f.packets++
 	out, _ := f.walk.Process(f.queue.Now(), dataplane.InterfaceID(h.ID()), frame)
-	if out != dataplane.NoInterface {
-		f.fly(out, frame, latency)
+	if out == dataplane.NoInterface {
+		return
+	}
+	fate := f.walk.Fate()
+	if fate == nil { // the lab has no links
+		f.fly(out, frame, f.queue.Now())
+		return
+	}
+	at, n := fate.Arrivals()
+	for _, t := range at[:n] {
+		f.fly(out, frame, t)
 	}
 }
 
-// fly sends a frame to where it arrives after some time.
-func (f *fabric) fly(to dataplane.InterfaceID, frame *packet.Frame, takes time.Duration) {
+// fly sends a frame to where it arrives some time after a moment at which it has crossed
+// the lab's links.
+func (f *fabric) fly(to dataplane.InterfaceID, frame *packet.Frame, crossed clock.Time) {
 	b := frame.Ethernet()
 	n := f.take(len(b))
 	fl := &f.flights[n]
 	fl.to, fl.bytes = to, append(fl.bytes[:0], b...)
-	f.queue.After(takes, event.Event{Actor: f.self, Kind: arrives, Arg: uint64(n)})
+	f.queue.At(crossed.Add(latency), event.Event{Actor: f.self, Kind: arrives, Arg: uint64(n)})
 }
 
 // take returns a flight with room for a frame.

@@ -69,7 +69,7 @@ func (w *World) settle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := w.within(ctx, firstChecks, func() bool { return w.checks.first <= 0 }); err != nil {
+	if err := w.within(ctx, w.lasts(firstChecks), func() bool { return w.checks.first <= 0 }); err != nil {
 		return err
 	}
 	return w.Settle()

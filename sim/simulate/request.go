@@ -37,7 +37,7 @@ func (w *World) Request(ctx context.Context, r *scenario.Request) (sim.Response,
 		}
 	}
 	x := w.ask(from, req, r.Timeout.Duration(), nil)
-	err = w.within(ctx, r.Timeout.Duration(), x.finished)
+	err = w.within(ctx, w.lasts(r.Timeout.Duration()), x.finished)
 	x.giveUp()
 	return x.response, err
 }
@@ -56,7 +56,7 @@ func (w *World) ask(from *instance, req *http.Request, limit time.Duration, done
 		return x
 	}
 	x.client = &client{from: from.host, port: uint16(number), connected: x.send, received: x.receive, ended: x.end}
-	w.resolve(from, name, limit, func(addrs []netip.Addr, err error) {
+	w.resolve(from, name, w.lasts(limit), func(addrs []netip.Addr, err error) {
 		if x.over {
 			return
 		}
@@ -196,7 +196,7 @@ func (w *World) Connect(ctx context.Context, c *scenario.Connections) (sim.Sprea
 				begin()
 			})
 		})
-		w.queue.CallAt(w.queue.Now().Add(c.Timeout.Duration()), x.giveUp)
+		w.queue.CallAt(w.queue.Now().Add(w.lasts(c.Timeout.Duration())), x.giveUp)
 	}
 	for range min(c.Concurrency, c.Count) {
 		begin()

@@ -39,6 +39,7 @@ type World struct {
 	checks    checks
 	keeping   event.Timer // when the lab wants to hear what time it is
 	kept      map[string]channel
+	scale     time.Duration
 	progress  func(Progress)
 	fault     error // of the simulation itself
 }
@@ -46,6 +47,9 @@ type World struct {
 // Options are what a run can choose.
 type Options struct {
 	Seed uint64
+	// TimeScale is how many seconds of the lab the story takes for one of its own, as
+	// on the wall of a lab with real hosts; 0 means 1.
+	TimeScale int
 	// Logs takes the records of flow logs away; nil keeps them for the steps only.
 	Logs live.Delivery
 	// Captures takes away what was captured, when the lab has come to its end; may be nil.
@@ -71,7 +75,7 @@ func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 	w := &World{
 		lab:       lab,
 		instances: map[string]*instance{}, nodes: map[*topology.NIC]*node{},
-		kept: map[string]channel{}, progress: opts.Progress,
+		kept: map[string]channel{}, progress: opts.Progress, scale: time.Duration(max(opts.TimeScale, 1)),
 	}
 	w.Lab = live.New(lab, live.Options{
 		Seed: opts.Seed, Now: queue.Now, Began: Epoch,
@@ -295,14 +299,20 @@ func (w *World) within(ctx context.Context, d time.Duration, done func() bool) e
 	return w.run(ctx, w.queue.Now().Add(d), done)
 }
 
+// lasts returns how long a time of the story lasts in the lab, such as a step's timeout:
+// with real hosts it is one of the wall.
+func (w *World) lasts(d time.Duration) time.Duration { return d * w.scale }
+
 // Wait implements [sim.World].
 func (w *World) Wait(ctx context.Context, d time.Duration) error { return w.within(ctx, d, nil) }
 
 // Pause implements [sim.World].
-func (w *World) Pause(ctx context.Context, d time.Duration) error { return w.within(ctx, d, nil) }
+func (w *World) Pause(ctx context.Context, d time.Duration) error {
+	return w.within(ctx, w.lasts(d), nil)
+}
 
-// Elapsed implements [sim.World]: there is no time but the lab's.
-func (w *World) Elapsed() time.Duration { return time.Duration(w.queue.Now()) }
+// Elapsed implements [sim.World]: no wall plays a part.
+func (w *World) Elapsed() time.Duration { return time.Duration(w.queue.Now()) / w.scale }
 
 // Explain implements [sim.World].
 func (w *World) Explain(from *topology.Host, to sim.Destination) ([]string, error) {
