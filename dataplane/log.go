@@ -24,20 +24,21 @@ type visit struct {
 }
 
 // maxVisits is how many interfaces packets can pass, with those that no log of
-// AWS's has: between an endpoint and a load balancer's node.
-const maxVisits = maxHops + 2
+// AWS's has, between an endpoint and a load balancer's node, and those of two transit
+// gateways.
+const maxVisits = maxHops + 2 + 2*2
 
-// visits returns the interfaces that Forward packets pass, in their order. The leg
-// between an endpoint's interface and a node is on no record (F4.18), nor are queries
-// to the resolver (F4.21).
-func (w *Walk) visits(p *path, list *[maxVisits]visit) []visit {
+// visits returns the interfaces that packets of a direction pass, in the order of
+// Forward. The leg between an endpoint's interface and a node is on no record (F4.18),
+// nor are queries to the resolver (F4.21).
+func (w *Walk) visits(p *path, dir flow.Dir, list *[maxVisits]visit) []visit {
 	unseen := w.asksResolver(p)
 	all := list[:0]
 	hops := int(p.hopCount)
 	add := func(at InterfaceID, i int, way flow.Way, hidden bool) {
 		last := !hidden && i == hops-1
-		hidden = hidden || unseen || w.prog.Interfaces[at].Kind == OnPremises
-		all = append(all, visit{at, p.tuple(i), p.protoAt(i), way, i / 2, hidden, last})
+		hidden = hidden || unseen || w.prog.Interfaces[at].outside()
+		all = append(all, visit{at, w.tuple(p, i), p.protoAt(i), way, i / 2, hidden, last})
 	}
 	for i := range hops {
 		at := p.hop(i)
@@ -48,12 +49,39 @@ func (w *Walk) visits(p *path, list *[maxVisits]visit) []visit {
 			continue // a node that answers itself does not leave for itself
 		}
 		add(at, i, wayOf(i), false)
+		if i%2 == 0 {
+			w.between(p, i, dir, func(at InterfaceID, way flow.Way) {
+				all[len(all)-1].last = false
+				add(at, i, way, false)
+			})
+		}
 	}
 	if p.private && hops == 2 && p.end != p.hop(1) && w.prog.Interfaces[p.hop(1)].Kind == Endpoint {
 		w.link(p, p.hop(1), p.end, add) // it died at the node
 	}
 	return all
 }
+
+// between adds the interfaces of a transit gateway that packets of a direction pass
+// after hop i, in the order and the way of Forward: up to the one where they die.
+func (w *Walk) between(p *path, i int, dir flow.Dir, add func(at InterfaceID, way flow.Way)) {
+	c, ok := w.crossed(p, i, dir)
+	died := i == int(p.hopCount)-1
+	switch {
+	case !ok || died && p.end != c.in && p.end != c.out:
+	case dir == flow.Reply:
+		add(c.out, flow.Ingress)
+		add(c.in, flow.Egress)
+	default:
+		add(c.in, flow.Ingress)
+		if !died || p.end == c.out {
+			add(c.out, flow.Egress)
+		}
+	}
+}
+
+// outside reports whether an interface is none of AWS's.
+func (n *Interface) outside() bool { return n.Kind == OnPremises || n.Kind == Internet }
 
 // link adds the leg between an endpoint's interface and a node, on which packets
 // are as the client sees them.
@@ -81,7 +109,7 @@ func (w *Walk) asksResolver(p *path) bool {
 // path. Where they died at one of them the entries end there.
 func (w *Walk) enter(p *path, dir flow.Dir, c flowlog.Counter, why drop.Reason) {
 	var list [maxVisits]visit
-	all := w.visits(p, &list)
+	all := w.visits(p, dir, &list)
 	id := w.identify(p)
 	growth := int64(p.growth()) // each side sees its own family
 	if dir == flow.Reply {
@@ -98,7 +126,7 @@ func (w *Walk) enter(p *path, dir flow.Dir, c flowlog.Counter, why drop.Reason) 
 			e.Packets += uint64(p.added[dir].packets)
 		}
 		e.Hidden = v.hidden
-		e.FlowID, e.Hop = id, p.fromClient(i)
+		e.FlowID, e.Hop = id, p.fromClient(i, all)
 		died := p.verdict == drop.None && why != drop.None && v.at == p.front
 		if died {
 			e.Why = why
@@ -167,18 +195,18 @@ func (w *Walk) lose(now clock.Time, p *path, dir flow.Dir, v *packet.View, why d
 
 // fromClient returns how many interfaces packets of the flow's client have passed
 // before the visit i of the path.
-func (p *path) fromClient(i int) uint8 {
+func (p *path) fromClient(i int, seen []visit) uint8 {
 	if !p.turned {
 		return uint8(i)
 	}
 	all := 2
 	switch {
 	case p.private:
-		all = maxVisits
+		all = maxHops + 2
 	case p.balanced.Valid():
 		all = maxHops
 	}
-	return uint8(all - 1 - i)
+	return uint8(max(all, len(seen)) - 1 - i)
 }
 
 // identify returns the ID of a path's flow, which is that of the flow's packets as its
@@ -220,11 +248,15 @@ func (s *Settings) began(now clock.Time) clock.Time {
 // LogSoFar enters in the log what all paths have counted up to now, and takes away
 // what is in it.
 func (w *Walk) LogSoFar() flowlog.Batch {
+	w.reportAll()
+	return w.log.Take()
+}
+
+func (w *Walk) reportAll() {
 	for _, t := range w.paths.All() {
 		p := w.whole(t)
 		w.report(&p)
 	}
-	return w.log.Take()
 }
 
 // TakeLog takes away what is in the log. Paths that live on keep their counts until

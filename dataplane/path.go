@@ -97,9 +97,6 @@ func (p *path) hop(i int) InterfaceID { return p.sides[i/2].hops[i%2] }
 // lastHop returns the interface that Forward packets pass last.
 func (p *path) lastHop() InterfaceID { return p.hop(int(p.hopCount) - 1) }
 
-// tuple is what Forward packets look like at hop i.
-func (p *path) tuple(i int) packet.Tuple { return p.seen(i / 2) }
-
 // seen is what Forward packets look like on a side of the translation.
 func (p *path) seen(at int) packet.Tuple {
 	s, ports := p.sides[at], &p.ports[at]

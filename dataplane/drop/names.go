@@ -38,12 +38,16 @@ var entries = [NumReasons]entry{
 	UncheckedFragment:   {"unchecked_fragment", "The IPv4 fragment is of a datagram without checksum, which cannot become one of IPv6."},
 
 	NoRoute:         {"no_route", "The destination lies outside the VPC, and no route leads there."},
-	Internet:        {"internet", "The route to the destination leads to the internet, and a lab has none."},
+	Internet:        {"internet", "The route to the destination leads to the internet, where no host has this address."},
+	NoPublicAddress: {"no_public_address", "The route leads to an internet gateway, and the sender's interface has no public address to be seen by."},
 	Blackhole:       {"blackhole", "The route to the destination leads to something that is gone, or to a gateway that has no way there."},
 	NotTransitive:   {"not_transitive", "The destination lies beyond the VPC at the other end of the peering connection, which leads to that VPC alone."},
 	NoSuchAddress:   {"no_such_address", "The destination lies inside the VPC, but no interface has this address."},
 	ForeignResolver: {"foreign_resolver", "A VPC's resolver answers only those in the VPC."},
-	MTU:             {"mtu", "The packet is larger than the interface's MTU."},
+	TransitZone:     {"transit_zone", "The route leads to a transit gateway whose attachment has no subnet in the sender's zone."},
+	TransitRoute:    {"transit_route", "The transit gateway's route table has no route to the destination."},
+	NATInbound:      {"nat_inbound", "The packet comes to a NAT gateway and belongs to no flow that began behind it."},
+	MTU:             {"mtu", "The packet is larger than the MTU of an interface, or of a gateway on its way."},
 	TTL:             {"ttl", "The packet's time to live is used up."},
 
 	SecurityGroupEgress:  {"security_group_egress", "No outbound rule of the sender's security groups allows the packet."},
