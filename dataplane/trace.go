@@ -180,7 +180,7 @@ func (t *Trace) delivered(to InterfaceID, at packet.Tuple) {
 	t.add(TraceStep{Stage: StageDeliver, Interface: to, To: to, Tuple: at})
 }
 
-func (t *Trace) crossed(from, to InterfaceID, l *Link, why drop.Reason) {
+func (t *Trace) spanned(from, to InterfaceID, l *Link, why drop.Reason) {
 	t.add(TraceStep{Stage: StageLink, Interface: from, To: to, Link: l, Why: why})
 }
 
