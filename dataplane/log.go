@@ -36,7 +36,7 @@ func (w *Walk) visits(p *path, list *[maxVisits]visit) []visit {
 	hops := p.hops[:p.hopCount]
 	add := func(h hop, i int, way flow.Way, hidden bool) {
 		last := !hidden && i == len(hops)-1
-		hidden = hidden || unseen || w.prog.Interfaces[h.at].Kind == OnPremises
+		hidden = hidden || unseen || w.prog.Interfaces[h.at].Kind == OnPremises || p.verdict == drop.ZoneLost && h.at == p.end
 		all = append(all, visit{h, p.tuple(i), p.protoAt(i), way, i / 2, hidden, last})
 	}
 	for i, h := range hops {

@@ -83,6 +83,9 @@ func (d *decision) traverse(f *nlb.Flow, dir flow.Dir, way []flow.Scope, quotes 
 		d.at, d.quote = d.path.tuple(i), quotes[i/2]
 		h := d.hop(InterfaceID(id))
 		nic := &d.w.prog.Interfaces[h.at]
+		if why := d.stands(h.at); why != drop.None {
+			return why
+		}
 		if wayOf(i) == flow.Ingress {
 			if why := d.edge(h.at, InterfaceID(way[i-1]), flow.Ingress); why != drop.None {
 				return why

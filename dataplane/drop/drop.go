@@ -50,6 +50,7 @@ const (
 	NotTransitive   // beyond the VPC at the other end of a peering connection
 	NoSuchAddress   // inside the VPC, but no interface has it
 	ForeignResolver // the resolver of another VPC
+	ZoneLost        // an interface on the way is in an Availability Zone that a fault has taken away
 	MTU             // larger than the interface MTU of 9001
 	TTL             // time to live used up
 

@@ -43,6 +43,7 @@ var entries = [NumReasons]entry{
 	NotTransitive:   {"not_transitive", "The destination lies beyond the VPC at the other end of the peering connection, which leads to that VPC alone."},
 	NoSuchAddress:   {"no_such_address", "The destination lies inside the VPC, but no interface has this address."},
 	ForeignResolver: {"foreign_resolver", "A VPC's resolver answers only those in the VPC."},
+	ZoneLost:        {"zone_lost", "The Availability Zone of an interface on the way is lost, and nothing passes to or from it."},
 	MTU:             {"mtu", "The packet is larger than the interface's MTU."},
 	TTL:             {"ttl", "The packet's time to live is used up."},
 
