@@ -29,8 +29,8 @@ const pause = 50 * time.Millisecond
 // The error is a fault of the run; what the step saw is in sr.
 func (p *player) step(ctx context.Context, raw *scenario.Step, sr *StepResult) error {
 	p.number = sr.Number
-	began := time.Now()
-	defer func() { sr.Duration = time.Since(began) }()
+	began := p.world.Elapsed()
+	defer func() { sr.Duration = p.world.Elapsed() - began }()
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -57,7 +57,7 @@ func (p *player) step(ctx context.Context, raw *scenario.Step, sr *StepResult) e
 			sr.Verdict = Pass
 			return nil
 		}
-		if time.Since(began)+pause < raw.Within.Duration() {
+		if p.world.Elapsed()-began+pause < raw.Within.Duration() {
 			if err := p.world.Pause(ctx, pause); err != nil {
 				return err
 			}

@@ -78,6 +78,8 @@ func (s *stage) Wait(ctx context.Context, d time.Duration) error {
 
 func (s *stage) Pause(ctx context.Context, d time.Duration) error { return s.Wait(ctx, d) }
 
+func (s *stage) Elapsed() time.Duration { return s.waited }
+
 func (s *stage) Edit(f func(*topology.Lab) error) error { return f(s.lab) }
 
 func (s *stage) Look(f func(*topology.Lab) error) error { return f(s.lab) }

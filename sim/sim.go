@@ -90,7 +90,7 @@ type StepResult struct {
 // A fault of the world does end it, and so does ctx: both are returned with the
 // result so far.
 func Play(ctx context.Context, sc *scenario.Scenario, lab *topology.Lab, w World, done func(StepResult)) (*Result, error) {
-	began := time.Now()
+	began := w.Elapsed()
 	p := &player{lab: lab, world: w}
 	res := &Result{SchemaVersion: ResultSchemaVersion, Scenario: sc.Name, Verdict: Pass}
 	var fault error
@@ -107,7 +107,7 @@ func Play(ctx context.Context, sc *scenario.Scenario, lab *topology.Lab, w World
 			done(sr)
 		}
 	}
-	res.Duration = time.Since(began)
+	res.Duration = w.Elapsed() - began
 	_ = w.Look(func(lab *topology.Lab) error { // it fails only if the function does
 		res.Events = slices.Clone(lab.Events)
 		return nil

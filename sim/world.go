@@ -32,9 +32,12 @@ type World interface {
 	Exec(ctx context.Context, e *scenario.Exec) (Exit, error)
 	// Wait lets the lab's time pass.
 	Wait(ctx context.Context, d time.Duration) error
-	// Pause lets time pass as the wall has it, for what goes on in the lab to
+	// Pause lets time pass as the user has it, for what goes on in the lab to
 	// come to its end.
 	Pause(ctx context.Context, d time.Duration) error
+	// Elapsed returns how long the lab has run as the user has it: by the wall, or in
+	// time of the lab where that is all there is.
+	Elapsed() time.Duration
 
 	// Look reads what changes by itself: the health of targets.
 	Look(f func(*topology.Lab) error) error

@@ -11,8 +11,8 @@ import (
 
 	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/capture"
-	"github.com/plsim/plsim/sim/emulate"
 	"github.com/plsim/plsim/sim/flowlogs"
+	"github.com/plsim/plsim/sim/live"
 	"github.com/plsim/plsim/sim/report"
 )
 
@@ -144,7 +144,7 @@ func exists(name string) bool {
 }
 
 // capture keeps what a capture has come to, in a file for Wireshark.
-func (k *archive) capture(r emulate.Recording) error {
+func (k *archive) capture(r live.Recording) error {
 	dir := filepath.Join(k.dir, "captures")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err

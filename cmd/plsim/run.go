@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/plsim/plsim/sim/emulate"
+	"github.com/plsim/plsim/sim/live"
 	"github.com/plsim/plsim/sim/report"
 	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/topology/netns"
@@ -196,7 +197,7 @@ func codeOf(err error) int {
 	var coded *codeError
 	var program *netns.ProgramError
 	var start *emulate.StartError
-	var delivery *emulate.DeliveryError
+	var delivery *live.DeliveryError
 	switch {
 	case err == nil:
 		return exitOK

@@ -12,6 +12,7 @@ import (
 
 	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/emulate"
+	"github.com/plsim/plsim/sim/live"
 	"github.com/plsim/plsim/sim/report"
 )
 
@@ -49,12 +50,12 @@ func (r *runner) run(ctx context.Context, s source) (*sim.Result, error) {
 	scale := cmp.Or(int(r.flags.scale), s.Scenario.TimeScale, 1)
 	k, err := r.keep(s)
 	if err != nil {
-		err = &emulate.DeliveryError{Err: err}
+		err = &live.DeliveryError{Err: err}
 		return &sim.Result{SchemaVersion: sim.ResultSchemaVersion, Scenario: s.Scenario.Name, Verdict: sim.Fail, Error: err.Error(), Steps: []sim.StepResult{}}, &codeError{exitHost, err}
 	}
 	res, err := r.judge(ctx, s, scale, k)
 	if kerr := k.close(res); kerr != nil {
-		kerr = &emulate.DeliveryError{Err: kerr}
+		kerr = &live.DeliveryError{Err: kerr}
 		err = errors.Join(err, &codeError{exitHost, kerr})
 	}
 	return res, err

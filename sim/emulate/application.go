@@ -102,7 +102,7 @@ func (p *reverseProxy) dial(ctx context.Context, _, target string) (net.Conn, er
 
 // ServeHTTP forwards a request to the target whose turn it is.
 func (p *reverseProxy) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
-	targets := p.world.backends.Load().Of(p.HTTPListener)
+	targets := p.world.Backends().Of(p.HTTPListener)
 	if len(targets) == 0 {
 		refuse(rw, http.StatusServiceUnavailable)
 		return

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -225,10 +224,4 @@ func innermost(err error) string {
 		}
 		err = next
 	}
-}
-
-// literal returns the address that a host name is, if it is one.
-func literal(name string) (netip.Addr, bool) {
-	a, err := netip.ParseAddr(strings.Trim(name, "[]"))
-	return a, err == nil
 }

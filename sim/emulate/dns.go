@@ -9,27 +9,15 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/miekg/dns"
 
 	"github.com/plsim/plsim/sim"
+	"github.com/plsim/plsim/sim/live"
 	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/topology/netns"
 )
-
-// dnsTTL is what load balancer names live (F2.3), and here all others too.
-const dnsTTL = 60
-
-// resolver is the DNS server at a VPC's base+2. It answers from the lab's names
-// as they are at the moment of the query.
-type resolver struct {
-	world *World
-	vpc   string
-	turn  atomic.Uint32 // rotates the addresses of a name (F1.25)
-	drawn atomic.Uint32 // counts the queries, of which a policy is for a share (F2.5)
-}
 
 // serveDNS starts a VPC's resolver over UDP and TCP, and returns when it listens.
 func (w *World) serveDNS(vpc string, addr netip.Addr, ns *netns.Namespace) (stop func(), err error) {
@@ -43,7 +31,7 @@ func (w *World) serveDNS(vpc string, addr netip.Addr, ns *netns.Namespace) (stop
 		pc.Close()
 		return nil, fmt.Errorf("resolver of VPC %s: %w", vpc, err)
 	}
-	h := &resolver{world: w, vpc: vpc}
+	h := answering{w.Resolver(vpc)}
 	servers := []*dns.Server{{PacketConn: pc, Handler: h}, {Listener: l, Handler: h}}
 	for _, s := range servers {
 		w.wg.Go(func() { _ = s.ActivateAndServe() }) // it ends when its socket is closed
@@ -51,68 +39,13 @@ func (w *World) serveDNS(vpc string, addr netip.Addr, ns *netns.Namespace) (stop
 	return func() { pc.Close(); l.Close() }, nil
 }
 
+// answering answers DNS queries as a VPC's resolver.
+type answering struct{ *live.Resolver }
+
 // ServeDNS implements [dns.Handler].
-func (r *resolver) ServeDNS(rw dns.ResponseWriter, q *dns.Msg) {
-	m := new(dns.Msg)
-	m.SetReply(q)
-	m.RecursionAvailable = true
-	if len(q.Question) != 1 || q.Opcode != dns.OpcodeQuery {
-		m.Rcode = dns.RcodeNotImplemented
-	} else {
-		r.answer(m, q.Question[0], addrPort(rw.RemoteAddr()).Addr())
-	}
-	if opt := q.IsEdns0(); opt != nil {
-		m.SetEdns0(opt.UDPSize(), false)
-	}
-	if rw.LocalAddr().Network() == "udp" {
-		size := dns.MinMsgSize
-		if opt := q.IsEdns0(); opt != nil {
-			size = max(size, int(opt.UDPSize()))
-		}
-		m.Truncate(size)
-	}
-	_ = rw.WriteMsg(m) // who asked may be gone
-}
-
-func (r *resolver) answer(m *dns.Msg, q dns.Question, asker netip.Addr) {
-	names := r.world.names.Load()
-	found := names.Lookup(r.vpc, q.Name)
-	if !found.Found {
-		m.Rcode = dns.RcodeNameError
-		return
-	}
-	if q.Qclass != dns.ClassINET && q.Qclass != dns.ClassANY {
-		return
-	}
-	owner := q.Name
-	if found.CNAME != "" {
-		target := dns.Fqdn(found.CNAME)
-		m.Answer = append(m.Answer, &dns.CNAME{Hdr: header(owner, dns.TypeCNAME), Target: target})
-		owner = target
-	}
-	if q.Qtype == dns.TypeTXT || q.Qtype == dns.TypeANY {
-		for _, text := range found.Texts {
-			m.Answer = append(m.Answer, &dns.TXT{Hdr: header(owner, dns.TypeTXT), Txt: []string{text}})
-		}
-	}
-	// 37 has no divisor in common with 100: each hundred queries draw every number.
-	addrs := slices.Clone(found.Near(names.ZoneOf(r.vpc, asker), int(37*r.drawn.Add(1)%100)))
-	if n := len(addrs); n > 1 {
-		k := int(r.turn.Add(1)) % n
-		addrs = slices.Concat(addrs[k:], addrs[:k])
-	}
-	for _, a := range addrs {
-		switch {
-		case a.Is4() && (q.Qtype == dns.TypeA || q.Qtype == dns.TypeANY):
-			m.Answer = append(m.Answer, &dns.A{Hdr: header(owner, dns.TypeA), A: a.AsSlice()})
-		case a.Is6() && (q.Qtype == dns.TypeAAAA || q.Qtype == dns.TypeANY):
-			m.Answer = append(m.Answer, &dns.AAAA{Hdr: header(owner, dns.TypeAAAA), AAAA: a.AsSlice()})
-		}
-	}
-}
-
-func header(name string, t uint16) dns.RR_Header {
-	return dns.RR_Header{Name: name, Rrtype: t, Class: dns.ClassINET, Ttl: dnsTTL}
+func (a answering) ServeDNS(rw dns.ResponseWriter, q *dns.Msg) {
+	asker, udp := addrPort(rw.RemoteAddr()).Addr(), rw.LocalAddr().Network() == "udp"
+	_ = rw.WriteMsg(a.Answer(q, asker, udp)) // who asked may be gone
 }
 
 // nameError is a name that could not be resolved.
@@ -127,7 +60,7 @@ const queryTimeout = time.Second
 // resolve looks up a name at the VPC's resolver with real queries, as any program
 // on the instance would. The answer's order is kept.
 func (h *host) resolve(ctx context.Context, name string) ([]netip.Addr, error) {
-	if a, ok := literal(name); ok {
+	if a, ok := live.Literal(name); ok {
 		return []netip.Addr{a}, nil
 	}
 	types := []uint16{dns.TypeA}
@@ -172,7 +105,7 @@ func (h *host) query(ctx context.Context, name string, t uint16) ([]netip.Addr, 
 		case resp.Rcode != dns.RcodeSuccess:
 			return nil, &nameError{fmt.Sprintf("%s: %s from %s", name, dns.RcodeToString[resp.Rcode], at)}
 		}
-		return addresses(resp), nil
+		return live.Addresses(resp), nil
 	}
 }
 
@@ -192,25 +125,6 @@ func (h *host) ask(ctx context.Context, network, at string, m *dns.Msg) (*dns.Ms
 func isTimeout(err error) bool {
 	var ne net.Error
 	return errors.As(err, &ne) && ne.Timeout()
-}
-
-func addresses(m *dns.Msg) []netip.Addr {
-	var list []netip.Addr
-	for _, rr := range m.Answer {
-		var ip net.IP
-		switch rr := rr.(type) {
-		case *dns.A:
-			ip = rr.A
-		case *dns.AAAA:
-			ip = rr.AAAA
-		default:
-			continue
-		}
-		if a, ok := netip.AddrFromSlice(ip); ok {
-			list = append(list, a.Unmap())
-		}
-	}
-	return list
 }
 
 // Resolve implements [sim.World].

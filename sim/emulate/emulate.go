@@ -11,43 +11,33 @@ import (
 	"net"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/plsim/plsim/dataplane"
 	"github.com/plsim/plsim/dataplane/clock"
-	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/engine"
-	"github.com/plsim/plsim/dataplane/metrics"
+	"github.com/plsim/plsim/sim/live"
 	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/topology"
-	"github.com/plsim/plsim/topology/cloudwatch"
 	"github.com/plsim/plsim/topology/netns"
 )
 
 // World is a lab that runs in namespaces. One goroutine plays in it.
 type World struct {
-	mu       sync.Mutex    // guards what edits, time and health checks change in lab
-	edited   chan struct{} // tells the keeper of the lab's time that there may be new moments
-	lab      *topology.Lab
-	engine   *engine.Engine
-	began    time.Time
-	scale    time.Duration                     // how many seconds of the lab pass in one of the wall
-	names    atomic.Pointer[topology.Names]    // what the resolvers answer from
-	backends atomic.Pointer[topology.Backends] // to which the Application Load Balancers forward
-	walk     *dataplane.Walk                   // the engine's, until its worker has ended
-	logs     *logs
-	ca       *authority // nil where nobody speaks TLS
+	*live.Lab
+	edited chan struct{} // tells the keeper of the lab's time that there may be new moments
+	lab    *topology.Lab // what does not change
+	engine *engine.Engine
+	began  time.Time
+	scale  time.Duration // how many seconds of the lab pass in one of the wall
+	ca     *authority    // nil where nobody speaks TLS
 
 	hosts     map[string]*host                       // instances, by VPC/NAME
 	resolvers map[string]*netns.Namespace            // by VPC
 	nodes     map[*topology.NIC]*node                // of the load balancers
 	listen    func(at map[*topology.NIC]*node) error // starts the TLS listeners of nodes; nil until all stand
-	checks    *checks
-	kept      map[string]net.Conn // connections that steps go on with
-
-	captures []*watching
-	record   func(Recording) error // may be nil
+	checks    *checks                                // nil until they begin
+	kept      map[string]net.Conn                    // connections that steps go on with
 
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
@@ -63,9 +53,9 @@ type Options struct {
 	// SCENARIO_DIR. "" where there is none.
 	ScenarioDir string
 	// Logs takes the records of flow logs away; nil keeps them for the steps only.
-	Logs Delivery
+	Logs live.Delivery
 	// Captures takes away what was captured, when the lab has come to its end; may be nil.
-	Captures func(Recording) error
+	Captures func(live.Recording) error
 	// CompleteLog also makes records of what AWS has none of.
 	CompleteLog bool
 	// Patience is how long an instance's program may take until it answers on
@@ -85,22 +75,16 @@ func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 		nodes: make(map[*topology.NIC]*node),
 		kept:  make(map[string]net.Conn), edited: make(chan struct{}, 1),
 	}
-	w.names.Store(lab.Names())
-	w.backends.Store(lab.Backends())
-	w.logs = newLogs(lab, w.began, opts.Logs)
-	w.record = opts.Captures
-
-	settings := dataplane.DefaultSettings()
-	settings.Seed = opts.Seed
-	lab.Configure(&settings)
-	settings.LogHidden = opts.CompleteLog
-	w.walk = dataplane.New(lab.Compile(), settings)
+	w.Lab = live.New(lab, live.Options{
+		Seed: opts.Seed, Now: w.now, Began: w.began, Logs: opts.Logs, Captures: opts.Captures, CompleteLog: opts.CompleteLog,
+	})
 
 	poller, err := netns.NewPoller()
 	if err != nil {
 		return w, err
 	}
-	w.engine = engine.New(w.walk, poller, w.now)
+	w.engine = engine.New(w.Walk(), poller, w.now)
+	w.Start(w.engine, w)
 	if err := w.build(); err != nil {
 		return w, err
 	}
@@ -201,58 +185,45 @@ func configOf(nic *topology.NIC) netns.Config {
 	return cfg
 }
 
-// Edit implements [sim.World].
-func (w *World) Edit(f func(*topology.Lab) error) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	changed := w.lab.Advance(w.now())
-	err := f(w.lab)
-	if err != nil && !changed {
-		return err
-	}
-	return errors.Join(err, w.load())
-}
-
-// load makes names, packets and health checks follow the lab as it is now. The
-// caller holds mu.
-func (w *World) load() error {
+// Prepare implements [live.Devices]: nodes, TLS listeners and health checks follow the
+// lab.
+func (w *World) Prepare(lab *topology.Lab) (live.Change, error) {
 	come, gone, err := w.renew()
 	if err != nil {
-		return err
+		return live.Change{}, err
 	}
 	for nic, n := range w.nodes {
 		if err := n.settle(nic); err != nil {
-			return err
+			return live.Change{}, err
 		}
 	}
 	if w.listen != nil {
 		if err := w.listen(come); err != nil {
+			return live.Change{}, err
+		}
+	}
+	w.checks.follow(lab.Checks())
+	return live.Change{
+		Swap: func() (err error) {
+			for nic, n := range come {
+				err = errors.Join(err, w.engine.Attach(nic.Index, n.ns.Port()))
+			}
+			for nic := range gone {
+				w.engine.Detach(nic.Index)
+			}
 			return err
-		}
-	}
-	w.lab.Observe(w.now())
-	w.checks.follow(w.lab.Checks())
-	w.names.Store(w.lab.Names())
-	w.backends.Store(w.lab.Backends())
-	prog := w.lab.Compile()
-	select {
-	case w.edited <- struct{}{}:
-	default: // it has been told
-	}
-	var failed error
-	err = w.engine.Do(func(walk *dataplane.Walk, _ clock.Time) {
-		walk.Load(prog)
-		for nic, n := range come {
-			failed = errors.Join(failed, w.engine.Attach(nic.Index, n.ns.Port()))
-		}
-		for nic := range gone {
-			w.engine.Detach(nic.Index)
-		}
-	})
-	for _, n := range gone {
-		failed = errors.Join(failed, n.ns.Close())
-	}
-	return errors.Join(err, failed)
+		},
+		Done: func() (err error) {
+			for _, n := range gone {
+				err = errors.Join(err, n.ns.Close())
+			}
+			select {
+			case w.edited <- struct{}{}:
+			default: // it has been told
+			}
+			return err
+		},
+	}, nil
 }
 
 // renew makes namespaces for the nodes that load balancers have got, and parts with
@@ -277,29 +248,11 @@ func (w *World) renew() (come, gone map[*topology.NIC]*node, err error) {
 	return come, gone, nil
 }
 
-// Look implements [sim.World].
-func (w *World) Look(f func(*topology.Lab) error) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.lab.Advance(w.now()) {
-		if err := w.load(); err != nil {
-			return err
-		}
-	}
-	return f(w.lab)
-}
-
 // keepTime tells the lab what time it is whenever that changes something, until
 // ctx ends.
 func (w *World) keepTime(ctx context.Context) {
 	for {
-		w.mu.Lock()
-		var err error
-		if w.lab.Advance(w.now()) {
-			err = w.load()
-		}
-		next, ok := w.lab.Next()
-		w.mu.Unlock()
+		next, ok, err := w.Keep()
 		if err != nil {
 			return // the engine has stopped, and says why
 		}
@@ -316,6 +269,34 @@ func (w *World) keepTime(ctx context.Context) {
 	}
 }
 
+// collectEvery is how often the walk's log is emptied, in time of the wall.
+const collectEvery = time.Second
+
+// keepLogs empties the walk's log as long as the lab lives.
+func (w *World) keepLogs(ctx context.Context) {
+	next := w.WindowEnd(0)
+	for {
+		pause := min(collectEvery, max(w.wall(next.Sub(w.now())), time.Millisecond))
+		if w.Pause(ctx, pause) != nil {
+			return
+		}
+		now := w.now()
+		if now < next {
+			if w.Collect() != nil {
+				return // the engine has stopped, and says why
+			}
+			continue
+		}
+		if w.CloseWindows(now) != nil {
+			return
+		}
+		next = w.WindowEnd(now)
+	}
+}
+
+// Elapsed implements [sim.World]: on the wall.
+func (w *World) Elapsed() time.Duration { return time.Since(w.began) }
+
 // Wait implements [sim.World].
 func (w *World) Wait(ctx context.Context, d time.Duration) error { return w.Pause(ctx, w.wall(d)) }
 
@@ -329,36 +310,6 @@ func (w *World) Pause(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// Drops implements [sim.World].
-func (w *World) Drops(nics []*topology.NIC) (sum [drop.NumReasons]uint64, err error) {
-	err = w.engine.Do(func(walk *dataplane.Walk, _ clock.Time) {
-		for _, nic := range nics {
-			for r, n := range walk.Drops(nic.Index) {
-				sum[r] += n
-			}
-		}
-	})
-	return sum, err
-}
-
-// Began returns when the lab's time began: what its moment 0 is called.
-func (w *World) Began() time.Time { return w.began }
-
-// Metrics implements [sim.World]. It may be called from any goroutine.
-func (w *World) Metrics() (all []cloudwatch.Series, err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	var counted []metrics.Series
-	var now clock.Time
-	err = w.engine.Do(func(walk *dataplane.Walk, at clock.Time) {
-		counted, now = walk.Metrics(at), at
-	})
-	if err != nil {
-		return nil, err
-	}
-	return w.lab.Metrics(now, counted), nil
 }
 
 // Close ends everything that Start began, and returns what went wrong in the
@@ -381,5 +332,5 @@ func (w *World) Close() error {
 	for _, n := range w.nodes {
 		n.ns.Close()
 	}
-	return errors.Join(w.fault, w.endLogs(), w.endCaptures())
+	return errors.Join(w.fault, w.End())
 }

@@ -11,8 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/plsim/plsim/dataplane"
-	"github.com/plsim/plsim/dataplane/clock"
 	"github.com/plsim/plsim/dataplane/ppv2"
 	"github.com/plsim/plsim/dataplane/snat"
 	"github.com/plsim/plsim/topology"
@@ -76,9 +74,6 @@ type checks struct {
 	start func(ctx context.Context, c topology.Check, rnd *rand.Rand)
 	rnd   *rand.Rand
 	stop  map[topology.Check]context.CancelFunc
-	// settling holds until the first checks have been made: what they find
-	// shows all at once.
-	settling bool
 }
 
 // follow starts the checks that do not run yet, and stops those that should not
@@ -108,26 +103,32 @@ func (s *checks) follow(now []topology.Check) {
 // Those of targets that stay silent take their whole timeout.
 const firstChecks = time.Second
 
-// check starts the health checks, and returns when each has been made once.
+// check starts the health checks, and returns when each has been made once: what the
+// first ones find shows all at once.
 func (w *World) check(ctx context.Context, seed uint64) error {
-	w.mu.Lock()
-	now := w.lab.Checks()
-	first := make(chan struct{}, len(now))
-	w.checks = &checks{
-		ctx: ctx, rnd: rand.New(rand.NewPCG(seed, 0x6865616c7468)),
-		stop: map[topology.Check]context.CancelFunc{}, settling: true,
+	var now []topology.Check
+	var first chan struct{}
+	start := func(told func()) func(context.Context, topology.Check, *rand.Rand) {
+		return func(ctx context.Context, c topology.Check, rnd *rand.Rand) {
+			n := w.nodes[c.Node]
+			w.wg.Go(func() { w.watch(ctx, n, c, rnd, told) })
+		}
 	}
-	w.checks.start = func(ctx context.Context, c topology.Check, rnd *rand.Rand) {
-		n := w.nodes[c.Node]
-		w.wg.Go(func() { w.watch(ctx, n, c, rnd, func() { first <- struct{}{} }) })
+	err := w.Look(func(lab *topology.Lab) error {
+		now = lab.Checks()
+		first = make(chan struct{}, len(now))
+		w.checks = &checks{
+			ctx: ctx, rnd: rand.New(rand.NewPCG(seed, 0x6865616c7468)),
+			stop: map[topology.Check]context.CancelFunc{},
+		}
+		w.checks.start = start(func() { first <- struct{}{} })
+		w.checks.follow(now)
+		w.checks.start = start(func() {})
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	w.checks.follow(now)
-	w.checks.start = func(ctx context.Context, c topology.Check, rnd *rand.Rand) {
-		n := w.nodes[c.Node]
-		w.wg.Go(func() { w.watch(ctx, n, c, rnd, func() {}) })
-	}
-	w.mu.Unlock()
-
 	limit, cancel := context.WithTimeout(ctx, firstChecks)
 	defer cancel()
 	for range now {
@@ -136,13 +137,10 @@ func (w *World) check(ctx context.Context, seed uint64) error {
 		case <-limit.Done():
 		}
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.checks.settling = false
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return w.load()
+	return w.Settle()
 }
 
 // leastPatience is how long a check waits at least, however fast the lab's time
@@ -161,7 +159,7 @@ func (w *World) watch(ctx context.Context, n *node, c topology.Check, rnd *rand.
 		if ctx.Err() != nil {
 			return
 		}
-		w.checked(c, passed)
+		_ = w.Checked(c, passed) // it fails when the run ends, which others tell
 		first()
 		first = func() {}
 		pause := time.Duration(share*float64(c.Every())) - w.now().Sub(began)
@@ -172,38 +170,15 @@ func (w *World) watch(ctx context.Context, n *node, c topology.Check, rnd *rand.
 	}
 }
 
-// checked tells the lab how a check went, and the fabric what follows.
-func (w *World) checked(c topology.Check, passed bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	elapsed := w.lab.Advance(w.now())
-	if (w.lab.Checked(c, passed) || elapsed) && !w.checks.settling {
-		_ = w.load() // it fails when the run ends, which others tell
-	}
-}
-
 // suspecting is how often the load balancers look at what their targets did to clients.
 const suspecting = 50 * time.Millisecond
 
 // keepSuspects tells the lab which targets fail passive checks, until ctx ends.
 func (w *World) keepSuspects(ctx context.Context) {
 	for w.Pause(ctx, suspecting) == nil {
-		var suspects []dataplane.Suspect
-		if w.engine.Do(func(walk *dataplane.Walk, _ clock.Time) { suspects = walk.Suspects() }) != nil {
+		if w.Suspect() != nil {
 			return // the run ends
 		}
-		if len(suspects) == 0 {
-			continue
-		}
-		w.mu.Lock()
-		changed := w.lab.Advance(w.now())
-		for _, s := range suspects {
-			changed = w.lab.Suspected(s) || changed
-		}
-		if changed {
-			_ = w.load() // as in checked
-		}
-		w.mu.Unlock()
 	}
 }
 

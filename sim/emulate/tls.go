@@ -148,7 +148,7 @@ func (t *terminator) connect(ctx context.Context, client *net.TCPConn) (call dat
 	defer cancel()
 	for range portTries {
 		why := drop.None
-		err = t.world.engine.Do(func(walk *dataplane.Walk, now clock.Time) { call, why = walk.Call(now, t.Node.Index, from, to) })
+		err = t.world.Do(func(walk *dataplane.Walk, now clock.Time) { call, why = walk.Call(now, t.Node.Index, from, to) })
 		if err != nil {
 			return call, target, err
 		}
@@ -169,7 +169,7 @@ func (t *terminator) connect(ctx context.Context, client *net.TCPConn) (call dat
 
 func (t *terminator) hangUp(call dataplane.Call) {
 	// It fails when the engine has stopped, with all its tables.
-	_ = t.world.engine.Do(func(walk *dataplane.Walk, now clock.Time) { walk.HangUp(now, t.Node.Index, call) })
+	_ = t.world.Do(func(walk *dataplane.Walk, now clock.Time) { walk.HangUp(now, t.Node.Index, call) })
 }
 
 // introduce sends what goes before the client's bytes: the PROXY protocol header
@@ -199,7 +199,7 @@ func (t *terminator) introduce(ctx context.Context, target *stream, call datapla
 
 // misnegotiated counts a handshake that failed.
 func (t *terminator) misnegotiated(with metrics.Counter) {
-	_ = t.world.engine.Do(func(walk *dataplane.Walk, now clock.Time) { walk.Misnegotiated(now, t.Node.Index, with) }) // as hangUp
+	_ = t.world.Do(func(walk *dataplane.Walk, now clock.Time) { walk.Misnegotiated(now, t.Node.Index, with) }) // as hangUp
 }
 
 // watch ends a connection that the load balancer has forgotten (F2.44), and sends
@@ -209,7 +209,7 @@ func (t *terminator) watch(p *pair, over <-chan struct{}) {
 	alive := false
 	for {
 		var left time.Duration
-		if t.world.engine.Do(func(walk *dataplane.Walk, now clock.Time) { left = walk.Left(now, t.Node.Index, from, to) }) != nil {
+		if t.world.Do(func(walk *dataplane.Walk, now clock.Time) { left = walk.Left(now, t.Node.Index, from, to) }) != nil {
 			return // the end of the run closes the connections
 		}
 		if left <= 0 {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/plsim/plsim/sim/live"
 	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/topology/netns"
 )
@@ -55,7 +56,7 @@ vpcs:
 				continue
 			}
 			var got string
-			for _, a := range addresses(resp) {
+			for _, a := range live.Addresses(resp) {
 				got += a.String()
 			}
 			if resp.Rcode != tt.rcode || got != tt.want {

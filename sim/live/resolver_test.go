@@ -1,4 +1,4 @@
-package emulate
+package live
 
 import (
 	"net/netip"
@@ -29,23 +29,20 @@ vpc_endpoints: { api: { vpc_id: lab, service_name: api, subnet_ids: [a, b] } }
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &World{}
-	w.names.Store(l.Lab.Names())
+	w := New(l.Lab, Options{})
 	for _, name := range []string{"${vpc_endpoint.api.dns_name}", "${load_balancer.api.dns_name}"} {
 		name, err := scenario.Expand(l.Lab, name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := &resolver{world: w, vpc: "lab"}
+		r := w.Resolver("lab")
 		first := map[string]int{}
 		for range 10 {
-			q := new(dns.Msg).SetQuestion(dns.Fqdn(name), dns.TypeA)
-			m := new(dns.Msg).SetReply(q)
-			r.answer(m, q.Question[0], netip.Addr{})
+			m := r.Answer(new(dns.Msg).SetQuestion(dns.Fqdn(name), dns.TypeA), netip.Addr{}, true)
 			if len(m.Answer) != 2 {
 				t.Fatalf("%s has %d addresses", name, len(m.Answer))
 			}
-			first[addresses(m)[0].String()]++
+			first[Addresses(m)[0].String()]++
 			for _, rr := range m.Answer {
 				if ttl := rr.Header().Ttl; ttl != 60 {
 					t.Errorf("%s lives %d s", name, ttl)
@@ -79,14 +76,10 @@ route53_records: { proof: { name: _abc.Example.com., type: TXT, records: ["vpce:
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &World{}
-	w.names.Store(l.Lab.Names())
-	r := &resolver{world: w, vpc: "lab"}
+	w := New(l.Lab, Options{})
+	r := w.Resolver("lab")
 	ask := func(name string, kind uint16, from string) *dns.Msg {
-		q := new(dns.Msg).SetQuestion(dns.Fqdn(name), kind)
-		m := new(dns.Msg).SetReply(q)
-		r.answer(m, q.Question[0], netip.MustParseAddr(from))
-		return m
+		return r.Answer(new(dns.Msg).SetQuestion(dns.Fqdn(name), kind), netip.MustParseAddr(from), true)
 	}
 	name, err := scenario.Expand(l.Lab, "${load_balancer.api.dns_name}")
 	if err != nil {
@@ -95,7 +88,7 @@ route53_records: { proof: { name: _abc.Example.com., type: TXT, records: ["vpce:
 	for from, want := range map[string]int{"10.0.2.9": 85, "10.0.2.200": 0} {
 		near := 0
 		for range 100 {
-			if a := addresses(ask(name, dns.TypeA, from)); len(a) == 1 && strings.HasPrefix(a[0].String(), "10.0.2.") {
+			if a := Addresses(ask(name, dns.TypeA, from)); len(a) == 1 && strings.HasPrefix(a[0].String(), "10.0.2.") {
 				near++
 			}
 		}

@@ -1,4 +1,4 @@
-package emulate
+package live
 
 import (
 	"errors"
@@ -32,25 +32,25 @@ type watching struct {
 	*dataplane.Capture
 }
 
-// Capture implements [sim.World].
-func (w *World) Capture(name string, nics []*topology.NIC, f *capture.Filter) error {
+// Capture implements part of sim.World.
+func (l *Lab) Capture(name string, nics []*topology.NIC, f *capture.Filter) error {
 	c := &watching{name, nics, &dataplane.Capture{Keep: f.Match, Room: captureRoom}}
-	w.captures = append(w.captures, c)
-	return w.engine.Do(func(walk *dataplane.Walk, _ clock.Time) {
+	l.captures = append(l.captures, c)
+	return l.Do(func(walk *dataplane.Walk, _ clock.Time) {
 		for _, nic := range nics {
 			walk.Watch(c.Capture, nic.Index)
 		}
 	})
 }
 
-// Captured implements [sim.World].
-func (w *World) Captured(name string) (packets []capture.Packet, missed uint64, err error) {
-	for _, c := range w.captures {
+// Captured implements part of sim.World.
+func (l *Lab) Captured(name string) (packets []capture.Packet, missed uint64, err error) {
+	for _, c := range l.captures {
 		if c.name != name {
 			continue
 		}
 		var seen []dataplane.Seen
-		err = w.engine.Do(func(*dataplane.Walk, clock.Time) { seen, missed = c.Packets, c.Missed })
+		err = l.Do(func(*dataplane.Walk, clock.Time) { seen, missed = c.Packets, c.Missed })
 		return c.packets(seen), missed, err
 	}
 	return nil, 0, fmt.Errorf("there is no capture %q", name)
@@ -74,20 +74,20 @@ func (c *watching) packets(seen []dataplane.Seen) []capture.Packet {
 }
 
 // endCaptures hands over what was captured. The walk has come to rest.
-func (w *World) endCaptures() error {
-	if w.record == nil {
+func (l *Lab) endCaptures() error {
+	if l.record == nil {
 		return nil
 	}
 	var errs []error
-	for _, c := range w.captures {
-		r := Recording{Name: c.name, Began: w.began, Packets: c.packets(c.Packets), Missed: c.Missed}
+	for _, c := range l.captures {
+		r := Recording{Name: c.name, Began: l.began, Packets: c.packets(c.Packets), Missed: c.Missed}
 		for _, nic := range c.nics {
 			r.Interfaces = append(r.Interfaces, nic.Label)
 		}
-		if err := w.record(r); err != nil {
+		if err := l.record(r); err != nil {
 			errs = append(errs, &DeliveryError{err})
 		}
 	}
-	w.captures = nil
+	l.captures = nil
 	return errors.Join(errs...)
 }

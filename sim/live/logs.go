@@ -1,7 +1,6 @@
-package emulate
+package live
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"sync"
@@ -28,8 +27,8 @@ func (e *DeliveryError) Error() string { return "keep the files: " + e.Err.Error
 
 func (e *DeliveryError) Unwrap() error { return e.Err }
 
-// logs are the lab's flow logs. What the walk has counted is taken away from it every
-// second, between two packets, and summed up here.
+// logs are the lab's flow logs. What the walk has counted is taken away from it now and
+// then, between two packets, and summed up here.
 type logs struct {
 	mu      sync.Mutex
 	began   time.Time
@@ -45,12 +44,9 @@ type logs struct {
 // maxKept is how many records of windows that have ended steps can read.
 const maxKept = 1 << 18
 
-// collectEvery is how often the walk's log is emptied, in time of the wall, and slice
-// how many slots of its paths are searched between two packets when a window ends.
-const (
-	collectEvery = time.Second
-	slice        = 1 << 13
-)
+// slice is how many slots of the walk's paths are searched between two packets when a
+// window ends.
+const slice = 1 << 13
 
 func newLogs(lab *topology.Lab, began time.Time, to Delivery) *logs {
 	l := &logs{began: began, windows: lab.LogWindows(), silence: len(lab.FlowLogs) > 0, to: to}
@@ -61,47 +57,31 @@ func newLogs(lab *topology.Lab, began time.Time, to Delivery) *logs {
 	return l
 }
 
-// keepLogs empties the walk's log as long as the lab lives.
-func (w *World) keepLogs(ctx context.Context) {
-	next := w.logs.sums[0].End(0)
-	for {
-		pause := min(collectEvery, max(w.wall(next.Sub(w.now())), time.Millisecond))
-		if w.Pause(ctx, pause) != nil {
-			return
-		}
-		now := w.now()
-		if now < next {
-			if w.collect((*dataplane.Walk).TakeLog) != nil {
-				return // the engine has stopped, and says why
-			}
-			continue
-		}
-		if w.closeWindows(now) != nil {
-			return
-		}
-		next = w.logs.sums[0].End(now)
-	}
-}
+// Collect empties the walk's log.
+func (l *Lab) Collect() error { return l.collect((*dataplane.Walk).TakeLog) }
+
+// WindowEnd returns the first moment after t at which a window of flow logs ends.
+func (l *Lab) WindowEnd(t clock.Time) clock.Time { return l.logs.sums[0].End(t) }
 
 // collect takes in what a call on the walk takes out of its log.
-func (w *World) collect(take func(*dataplane.Walk) flowlog.Batch) error {
+func (l *Lab) collect(take func(*dataplane.Walk) flowlog.Batch) error {
 	var batch flowlog.Batch
-	if err := w.engine.Do(func(walk *dataplane.Walk, _ clock.Time) { batch = take(walk) }); err != nil {
+	if err := l.Do(func(walk *dataplane.Walk, _ clock.Time) { batch = take(walk) }); err != nil {
 		return err
 	}
-	w.logs.mu.Lock()
-	defer w.logs.mu.Unlock()
-	for _, s := range w.logs.sums {
+	l.logs.mu.Lock()
+	defer l.logs.mu.Unlock()
+	for _, s := range l.logs.sums {
 		s.Add(batch)
 	}
 	return nil
 }
 
-// closeWindows delivers the records of the windows that have ended by now. It makes
+// CloseWindows delivers the records of the windows that have ended by now. It makes
 // the walk look at all of its paths first, a slice at a time.
-func (w *World) closeWindows(now clock.Time) error {
+func (l *Lab) CloseWindows(now clock.Time) error {
 	for slots, done := 1, 0; done < slots; done += slice {
-		err := w.collect(func(walk *dataplane.Walk) flowlog.Batch {
+		err := l.collect(func(walk *dataplane.Walk) flowlog.Batch {
 			slots = walk.Slots()
 			walk.Expire(now, slice)
 			return walk.TakeLog()
@@ -110,27 +90,27 @@ func (w *World) closeWindows(now clock.Time) error {
 			return err
 		}
 	}
-	about, all := w.logged()
-	w.logs.mu.Lock()
-	defer w.logs.mu.Unlock()
-	for i, s := range w.logs.sums {
-		end := s.End(now) - clock.Time(w.logs.windows[i])
-		w.logs.deliver(i, s.Close(now, describe(about), all), end)
+	about, all := l.logged()
+	l.logs.mu.Lock()
+	defer l.logs.mu.Unlock()
+	for i, s := range l.logs.sums {
+		end := s.End(now) - clock.Time(l.logs.windows[i])
+		l.logs.deliver(i, s.Close(now, describe(about), all), end)
 	}
 	return nil
 }
 
 // endLogs delivers all that is left. The walk has come to rest: its worker has ended.
-func (w *World) endLogs() error {
-	about, all := w.logged()
-	w.logs.mu.Lock()
-	defer w.logs.mu.Unlock()
-	batch, now := w.walk.LogSoFar(), w.now()
-	for i, s := range w.logs.sums {
+func (l *Lab) endLogs() error {
+	about, all := l.logged()
+	l.logs.mu.Lock()
+	defer l.logs.mu.Unlock()
+	batch, now := l.walk.LogSoFar(), l.now()
+	for i, s := range l.logs.sums {
 		s.Add(batch)
-		w.logs.deliver(i, append(s.Close(now, describe(about), all), s.Flush(describe(about))...), now)
+		l.logs.deliver(i, append(s.Close(now, describe(about), all), s.Flush(describe(about))...), now)
 	}
-	return w.logs.fault
+	return l.logs.fault
 }
 
 func (l *logs) deliver(i int, records []flowlog.Record, until clock.Time) {
@@ -151,10 +131,10 @@ func (l *logs) deliver(i int, records []flowlog.Record, until clock.Time) {
 }
 
 // logged says what flow logs say of the interfaces as they are now.
-func (w *World) logged() (map[flow.Scope]flowlog.Interface, []flow.Scope) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.lab.Logged()
+func (l *Lab) logged() (map[flow.Scope]flowlog.Interface, []flow.Scope) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lab.Logged()
 }
 
 func describe(about map[flow.Scope]flowlog.Interface) flowlog.Describe {
@@ -167,21 +147,20 @@ func describe(about map[flow.Scope]flowlog.Interface) flowlog.Describe {
 // errForgot is what a step hears that asks for more than is kept.
 var errForgot = errors.New("the flow logs have become so long that their beginning is in files only: look there, with plsim flowlogs")
 
-// Records implements [sim.World].
-func (w *World) Records(log *topology.FlowLog) ([]flowlog.Record, error) {
-	if err := w.collect((*dataplane.Walk).LogSoFar); err != nil {
+// Records implements part of sim.World.
+func (l *Lab) Records(log *topology.FlowLog) ([]flowlog.Record, error) {
+	if err := l.collect((*dataplane.Walk).LogSoFar); err != nil {
 		return nil, err
 	}
-	about, _ := w.logged()
-	l := w.logs
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	about, _ := l.logged()
+	l.logs.mu.Lock()
+	defer l.logs.mu.Unlock()
 	i := 0
 	if log != nil {
-		i = slices.Index(l.windows, log.Window)
+		i = slices.Index(l.logs.windows, log.Window)
 	}
-	if l.forgot {
+	if l.logs.forgot {
 		return nil, errForgot
 	}
-	return append(slices.Clone(l.kept[i]), l.sums[i].Snapshot(describe(about))...), nil
+	return append(slices.Clone(l.logs.kept[i]), l.logs.sums[i].Snapshot(describe(about))...), nil
 }

@@ -1,4 +1,4 @@
-package emulate
+package live
 
 import (
 	"errors"
