@@ -12,6 +12,7 @@ import (
 	"github.com/plsim/plsim/dataplane"
 	"github.com/plsim/plsim/dataplane/clock"
 	"github.com/plsim/plsim/dataplane/drop"
+	"github.com/plsim/plsim/dataplane/flowlog"
 	"github.com/plsim/plsim/dataplane/packet"
 )
 
@@ -155,8 +156,19 @@ func compareWalks(t *testing.T, renew func(*dataplane.Walk, *dataplane.Program))
 				quick.Load(l.prog)
 			},
 		})
-		if a, b := fmt.Sprint(records(quick, l)), fmt.Sprint(records(slow, l)); a != b {
+		if a, b := logged(quick, l), logged(slow, l); a != b {
 			rt.Fatalf("logged: %s; by the other walk: %s", a, b)
 		}
 	})
+}
+
+// logged returns what flow logs have of a walk. What they say beside AWS's fields is left
+// out: a flow that is not tracked has no client to count hops from, and by the name of
+// a network ACL they know the one that is there when they are asked.
+func logged(w *dataplane.Walk, l *lab) string {
+	all := records(w, l)
+	for i := range all {
+		all[i].Note = flowlog.Note{Why: all[i].Why}
+	}
+	return fmt.Sprint(all)
 }

@@ -87,6 +87,7 @@ func (c *compiler) nic(n *NIC) dataplane.Interface {
 		i.Ingress, i.Egress = c.rules(ingress, n.groups), c.rules(egress, n.groups)
 	}
 	i.Tracking = n.tracking.timeouts()
+	i.Lost = c.cut(n)
 	c.border(n, &i)
 	switch n.Kind {
 	case dataplane.Resolver:
