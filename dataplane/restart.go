@@ -25,7 +25,7 @@ func (w *Walk) Restart(keepState bool) {
 	}
 	w.track = conntrack.NewTable(w.seed(), w.timeouts, w.settings.TrackedFlows, w.lives)
 	w.ports = snat.NewPool(w.settings.SourcePorts)
-	w.affinities = flow.NewTable[affinity](w.salt)
+	w.affinities = flow.NewSingle[affinity](w.salt)
 	clear(w.bound)
 	clear(w.calls)
 	clear(w.failures)

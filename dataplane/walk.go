@@ -27,8 +27,8 @@ type Walk struct {
 	flows      *flow.Table[nlb.Flow] // load balancers: which target, which source port (D5)
 	ports      *snat.Pool            // the source ports of the load balancers' nodes
 	bound      map[InterfaceID]InterfaceID
-	affinities *flow.Table[affinity] // of clients to target groups
-	failures   map[Suspect]int       // in a row
+	affinities *flow.Single[affinity] // of clients to target groups
+	failures   map[Suspect]int        // in a row
 
 	callers uint32             // how many clients TLS listeners have answered
 	calls   map[flow.Key]*call // the connections of TLS listeners to targets, as they leave the node
@@ -109,7 +109,7 @@ func New(prog *Program, s Settings) *Walk {
 	w.paths, w.flows = flow.NewTable[path](w.seed()), flow.NewTable[nlb.Flow](w.seed())
 	w.track = conntrack.NewTable(w.seed(), w.timeouts, s.TrackedFlows, w.lives)
 	w.salt = w.seed()
-	w.affinities = flow.NewTable[affinity](w.salt)
+	w.affinities = flow.NewSingle[affinity](w.salt)
 	w.Load(prog)
 	return w
 }

@@ -77,25 +77,6 @@ type Destination struct {
 	Port uint16 // 0: ping
 }
 
-// Failure says how an exchange failed: the words of scenario.Expect.Error. They
-// tell apart what a user came to tell apart: silence is no refusal.
-type Failure struct {
-	Kind   string // "" where nothing failed
-	Detail string // for people: "no answer from 10.0.1.9:80 within 500ms"
-}
-
-// The kinds of failure.
-const (
-	Timeout     = "timeout"     // silence
-	Refused     = "refused"     // RST in answer to a SYN
-	Reset       = "reset"       // RST on an open connection
-	Closed      = "closed"      // FIN without an answer, or never opened
-	Unreachable = "unreachable" // ICMP, or no route
-	DNS         = "dns"         // the name does not resolve
-	TLS         = "tls"         // the handshake failed
-	HTTP        = "http"        // the answer is no HTTP
-)
-
 // Response is the answer to a request, or why there is none.
 type Response struct {
 	Failure

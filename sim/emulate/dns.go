@@ -48,11 +48,6 @@ func (a answering) ServeDNS(rw dns.ResponseWriter, q *dns.Msg) {
 	_ = rw.WriteMsg(a.Answer(q, asker, udp)) // who asked may be gone
 }
 
-// nameError is a name that could not be resolved.
-type nameError struct{ msg string }
-
-func (e *nameError) Error() string { return e.msg }
-
 // queryTimeout is how long the built-in client waits for one answer before it
 // asks again.
 const queryTimeout = time.Second
@@ -76,7 +71,7 @@ func (h *host) resolve(ctx context.Context, name string) ([]netip.Addr, error) {
 		all = append(all, addrs...)
 	}
 	if len(all) == 0 {
-		return nil, &nameError{fmt.Sprintf("%s has no address", name)}
+		return nil, sim.NoAddress(name)
 	}
 	return all, nil
 }
@@ -92,18 +87,18 @@ func (h *host) query(ctx context.Context, name string, t uint16) ([]netip.Addr, 
 		resp, err := h.ask(ctx, network, at, m)
 		switch {
 		case ctx.Err() != nil:
-			return nil, &nameError{fmt.Sprintf("no answer for %s from the resolver at %s", name, at)}
+			return nil, sim.ResolverSilent(name, at)
 		case err != nil && errors.Is(err, context.DeadlineExceeded), isTimeout(err):
 			continue
 		case err != nil:
-			return nil, &nameError{fmt.Sprintf("ask the resolver at %s for %s: %s", at, name, innermost(err))}
+			return nil, sim.ResolverError(name, at, innermost(err))
 		case resp.Truncated && network == "udp":
 			network = "tcp"
 			continue
 		case resp.Rcode == dns.RcodeNameError:
-			return nil, &nameError{fmt.Sprintf("%s does not exist (NXDOMAIN from %s)", name, at)}
+			return nil, sim.NoSuchName(name, at)
 		case resp.Rcode != dns.RcodeSuccess:
-			return nil, &nameError{fmt.Sprintf("%s: %s from %s", name, dns.RcodeToString[resp.Rcode], at)}
+			return nil, sim.ResolverFailed(name, dns.RcodeToString[resp.Rcode], at)
 		}
 		return live.Addresses(resp), nil
 	}
@@ -140,7 +135,7 @@ func (w *World) Resolve(ctx context.Context, r *scenario.Resolve) (sim.Answer, e
 		return sim.Answer{}, err
 	}
 	if err == nil && len(addrs) == 0 {
-		err = &nameError{fmt.Sprintf("%s exists but has no %s record", r.Host, cmp.Or(r.Type, "A"))}
+		err = sim.NoRecord(r.Host, cmp.Or(r.Type, "A"))
 	}
 	if err != nil {
 		return sim.Answer{Failure: sim.Failure{Kind: sim.DNS, Detail: err.Error()}}, nil
