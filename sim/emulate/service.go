@@ -73,7 +73,7 @@ func (w *World) certify() error {
 func (h *host) serve(ctx context.Context, w *World, s *topology.Service) error {
 	at := net.JoinHostPort("", strconv.Itoa(s.Port))
 	if s.Type == "udp_echo" {
-		pc, err := h.ns.ListenPacket("udp", at)
+		pc, err := h.listenPacket(at, s.Port)
 		if err != nil {
 			return err
 		}
@@ -81,7 +81,7 @@ func (h *host) serve(ctx context.Context, w *World, s *topology.Service) error {
 		w.wg.Go(func() { echoPackets(pc) })
 		return nil
 	}
-	l, err := h.ns.Listen("tcp", at)
+	l, err := h.listen(at, s.Port)
 	if err != nil {
 		return err
 	}
@@ -184,7 +184,7 @@ func echoStreams(ctx context.Context, l net.Listener) {
 }
 
 // echoPackets sends back each datagram.
-func echoPackets(pc net.PacketConn) {
+func echoPackets(pc packetConn) {
 	buf := make([]byte, 64<<10)
 	for {
 		n, from, err := pc.ReadFrom(buf)

@@ -115,7 +115,11 @@ func (c *checker) fault(path string, f *Fault) {
 		return
 	}
 	if p := join(path, "how"); f.How == Refuses && f.Port == 0 && len(h.Command) > 0 {
-		c.wrong(p, "the command of %s listens by itself and cannot be made to refuse: give the port of a built-in service, or write dies or hangs", f.Instance)
+		instead := "write dies or hangs"
+		if len(h.Services) > 0 {
+			instead = "give the port of a built-in service, or " + instead
+		}
+		c.wrong(p, "the command of %s listens by itself and cannot be made to refuse: %s", f.Instance, instead)
 	}
 	now := &Fault{Instance: h.Name, Port: f.Port}
 	for _, was := range c.failed {
@@ -156,7 +160,7 @@ func (c *checker) afflicted(path, instance string, port int, zone string, others
 	case zone != "":
 		for _, key := range append([]string{"port"}, others...) {
 			if p := join(path, key); c.src.Has(p) {
-				c.wrong(p, "is for instance")
+				c.wrong(p, "is for what runs in an instance")
 			}
 		}
 		if c.lab != nil {
