@@ -10,23 +10,19 @@ import (
 	"github.com/plsim/plsim/dataplane/packet"
 )
 
-// What CloudWatch counts. Events are counted where they are decided; packets and
-// bytes are what the paths have counted anyway.
+// What CloudWatch counts. Events are counted where they are decided, and packets as
+// they follow their paths.
 
 // Metrics returns what was counted up to now at the load balancers' nodes and the
 // endpoints' interfaces.
 func (w *Walk) Metrics(now clock.Time) []metrics.Series {
-	w.measureAll()
+	w.measureDrops()
 	w.meter.Advance(now)
 	return w.meter.Snapshot()
 }
 
-// measureAll hands over what all paths have counted, and what died at endpoints,
-// before a slot of the meter ends.
-func (w *Walk) measureAll() {
-	for _, p := range w.paths.All() {
-		w.measure(p)
-	}
+// measureDrops counts what died at endpoints, before a slot of the meter ends.
+func (w *Walk) measureDrops() {
 	for id := range w.prog.Interfaces {
 		if w.prog.Interfaces[id].Kind != Endpoint {
 			continue
@@ -40,28 +36,17 @@ func (w *Walk) measureAll() {
 	}
 }
 
-// measure hands to the meter what a path has counted since it did so before: the
-// packets and bytes that a load balancer processes. Health checks are no bytes of
-// its flows (F2.69).
+// measure makes the packets of a path be counted, and their bytes, that a load balancer
+// processes. Health checks are no bytes of its flows (F2.69).
 func (w *Walk) measure(p *path) {
 	if !p.measured {
 		return
 	}
-	for i := range p.legs {
-		leg := &p.legs[i]
-		if leg.count.Packets == leg.told.packets {
-			continue
-		}
-		w.meter.AddAt(leg.count.Last, p.place, metrics.Packets, leg.count.Packets-leg.told.packets)
-		if p.balanced.Valid() && p.bytes != noBytes {
-			w.meter.AddAt(leg.count.Last, p.place, p.bytes, leg.count.Bytes-leg.told.bytes)
-		}
-		leg.told = told{leg.count.Packets, leg.count.Bytes}
+	p.traffic = w.meter.Traffic(p.place)
+	if !p.balanced.Valid() {
+		p.bytes = noBytes
 	}
 }
-
-// told is what of a leg's count the meter knows.
-type told struct{ packets, bytes uint64 }
 
 // begins counts a new flow of a load balancer, which is sent to a target; t is nil
 // where the node answers itself. A client and its target are one flow (F2.69).

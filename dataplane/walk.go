@@ -225,7 +225,7 @@ func (w *Walk) follow(now clock.Time, in InterfaceID, p *path, dir flow.Dir, v *
 	if p.watched {
 		w.show(in, p, dir, v, p.verdict)
 	}
-	leg.count.Add(now, uint64(v.Segments), uint64(v.WireLen), v.Flags)
+	p.count(dir, uint64(v.Segments), uint64(v.WireLen), v.Flags)
 	if p.verdict != drop.None {
 		return w.refuse(in, p, v)
 	}
@@ -255,7 +255,7 @@ func (w *Walk) refuse(in InterfaceID, p *path, v *packet.View) (InterfaceID, dro
 	}
 	w.meter.Advance(p.last)
 	w.meter.Add(p.place, metrics.BalancerResets, 1)
-	p.legs[flow.Reply].count.Add(p.last, 1, uint64(v.AnswerReset()), packet.RST)
+	p.count(flow.Reply, 1, uint64(v.AnswerReset()), packet.RST)
 	if p.watched {
 		w.showReset(p, v)
 	}

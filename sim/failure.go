@@ -92,7 +92,7 @@ func NoSuchName(name, resolver string) *NameError {
 
 // ResolverSilent is the error of a name whose resolver did not answer.
 func ResolverSilent(name, resolver string) *NameError {
-	return &NameError{fmt.Sprintf("no answer for %s from the resolver at %s", name, resolver)}
+	return &NameError{fmt.Sprintf("no answer for %s from the DNS server at %s", name, resolver)}
 }
 
 // ResolverFailed is the error of a name whose resolver answered with another code.
@@ -102,7 +102,7 @@ func ResolverFailed(name, code, resolver string) *NameError {
 
 // ResolverError is the error of a name whose resolver could not be asked.
 func ResolverError(name, resolver, why string) *NameError {
-	return &NameError{fmt.Sprintf("ask the resolver at %s for %s: %s", resolver, name, why)}
+	return &NameError{fmt.Sprintf("ask the DNS server at %s for %s: %s", resolver, name, why)}
 }
 
 // NoAddress is the error of a name that has no address that the asker could use.

@@ -28,6 +28,8 @@ type World interface {
 	Exchange(ctx context.Context, x *scenario.Exchange) (Reply, error)
 	// Ping sends one ICMP echo request.
 	Ping(ctx context.Context, p *scenario.Ping) (Failure, error)
+	// Received returns what a sink has received up to now.
+	Received(ctx context.Context, r *scenario.Received) (Receipt, error)
 	// Exec runs a program in an instance until it ends.
 	Exec(ctx context.Context, e *scenario.Exec) (Exit, error)
 	// Wait lets the lab's time pass.
@@ -98,6 +100,9 @@ type Spread struct {
 	Untried           int            // of Failed: given up, since all before had failed
 	Targets           map[string]int // answers, by the instance that gave them
 }
+
+// Receipt is what a sink has received.
+type Receipt struct{ Connections, Datagrams, Bytes int64 }
 
 // Answer is the answer to a DNS query.
 type Answer struct {

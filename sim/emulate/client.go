@@ -17,10 +17,8 @@ import (
 
 	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/scenario"
+	"github.com/plsim/plsim/sim/service"
 )
-
-// instanceHeader tells clients which instance's built-in service answered.
-const instanceHeader = "Plsim-Instance"
 
 // maxBody is how much of an answer is kept.
 const maxBody = 1 << 20
@@ -122,7 +120,7 @@ func tally(s *sim.Spread, res sim.Response) {
 		return
 	}
 	s.Succeeded++
-	if name := res.Headers.Get(instanceHeader); name != "" {
+	if name := res.Headers.Get(service.InstanceHeader); name != "" {
 		s.Targets[name]++
 	}
 }

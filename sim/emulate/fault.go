@@ -36,10 +36,10 @@ func (h *host) listen(at string, port int) (net.Listener, error) {
 }
 
 // listenPacket opens a datagram socket of a built-in service.
-func (h *host) listenPacket(at string, port int) (packetConn, error) {
+func (h *host) listenPacket(at string, port int) (net.PacketConn, error) {
 	s, err := newSocket(func() (net.PacketConn, error) { return h.ns.ListenPacket("udp", at) })
 	if err != nil {
-		return packetConn{}, err
+		return nil, err
 	}
 	h.parts[port] = append(h.parts[port], s)
 	return packetConn{s}, nil

@@ -29,6 +29,7 @@ type host struct {
 	program atomic.Pointer[program] // its command, if it has one
 	parts   map[int][]part          // what of it can fail: built-in services by port, and the command by 0
 	closers []io.Closer
+	sinks   map[place]*sink
 }
 
 // program is the command of an instance, and what it printed.

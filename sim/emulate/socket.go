@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"time"
 
 	"github.com/plsim/plsim/sim/scenario"
 )
@@ -112,6 +113,13 @@ func (s *socket[T]) now() (inner T, number int, err error) {
 // still reports whether the socket is open, and the one of that number.
 func (s *socket[T]) still(number int) bool { return s.up && s.times == number }
 
+// last returns the socket as it is now, or was before it was closed.
+func (s *socket[T]) last() T {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.inner
+}
+
 // listener is a stream socket.
 type listener struct{ *socket[net.Listener] }
 
@@ -148,11 +156,7 @@ func (l listener) take(number int, c net.Conn, err error) (net.Conn, error) {
 }
 
 // Addr implements [net.Listener].
-func (l listener) Addr() net.Addr {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.inner.Addr()
-}
+func (l listener) Addr() net.Addr { return l.last().Addr() }
 
 // served is a connection of a process that may hang.
 type served struct {
@@ -211,14 +215,21 @@ func (c packetConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	}
 }
 
-// WriteTo is that of a [net.PacketConn].
+// WriteTo is that of a [net.PacketConn]. One that has died cannot write.
 func (c packetConn) WriteTo(b []byte, to net.Addr) (int, error) {
 	c.wait()
-	c.mu.Lock()
-	inner, up := c.inner, c.up
-	c.mu.Unlock()
-	if !up {
-		return 0, net.ErrClosed
-	}
-	return inner.WriteTo(b, to)
+	return c.last().WriteTo(b, to)
 }
+
+// LocalAddr is that of a [net.PacketConn].
+func (c packetConn) LocalAddr() net.Addr { return c.last().LocalAddr() }
+
+// SetDeadline is that of a [net.PacketConn], for as long as it does not fail; so are the
+// others.
+func (c packetConn) SetDeadline(t time.Time) error { return c.last().SetDeadline(t) }
+
+// SetReadDeadline is that of a [net.PacketConn].
+func (c packetConn) SetReadDeadline(t time.Time) error { return c.last().SetReadDeadline(t) }
+
+// SetWriteDeadline is that of a [net.PacketConn].
+func (c packetConn) SetWriteDeadline(t time.Time) error { return c.last().SetWriteDeadline(t) }
