@@ -278,7 +278,9 @@ func (s *Step) fill() {
 		setDefault(&s.Resolve.Timeout, resolveTimeout)
 		succeeds()
 	case s.Exchange != nil:
-		setDefault(&s.Exchange.Protocol, defaultProtocol)
+		if s.Exchange.From != "" { // else it is the connection's
+			setDefault(&s.Exchange.Protocol, defaultProtocol)
+		}
 		setDefault(&s.Exchange.Timeout, exchangeTimeout)
 		succeeds()
 	case s.Ping != nil:
