@@ -135,6 +135,10 @@ func (d *decision) run(in InterfaceID) drop.Reason {
 	if lost != drop.None {
 		return lost
 	}
+	if why := d.transit(in, to); why != drop.None {
+		return why
+	}
+	d.expose(in, to)
 	if call != nil {
 		if call.as.Port != 0 {
 			return d.impersonate(in, call)
@@ -146,6 +150,8 @@ func (d *decision) run(in InterfaceID) drop.Reason {
 		return d.enterEndpoint(in, to)
 	case kind == Node && !d.called(to):
 		return d.balance(in, NoInterface, to)
+	case kind == NAT:
+		return d.masquerade(in, to)
 	default:
 		if kind == Node {
 			d.path.place.Node = flow.Scope(to)
@@ -160,11 +166,13 @@ func (d *decision) run(in InterfaceID) drop.Reason {
 
 // stands judges whether the zone of an interface still stands. Of one that is lost
 // nothing is heard: neighbours go on being answered, for the fabric does that.
-func (d *decision) stands(at InterfaceID) drop.Reason {
-	if !d.w.prog.Interfaces[at].Lost {
+func (d *decision) stands(at InterfaceID) drop.Reason { return d.w.prog.stands(at, d.trace) }
+
+func (p *Program) stands(at InterfaceID, tr *Trace) drop.Reason {
+	if !p.Interfaces[at].Lost {
 		return drop.None
 	}
-	d.trace.lost(at)
+	tr.lost(at)
 	return drop.ZoneLost
 }
 

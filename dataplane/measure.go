@@ -52,8 +52,8 @@ func (w *Walk) measure(p *path) {
 // where the node answers itself. A client and its target are one flow (F2.69).
 func (d *decision) begins(t *Target) {
 	f := d.w.flows.At(d.path.balanced)
-	if f == nil || f.Called() {
-		return // a probe, or counted already
+	if f == nil || f.Called() || f.Masquerades() {
+		return // a probe, or counted already, or none of a load balancer's
 	}
 	f.Active = true
 	count, active := activity(f)
@@ -171,7 +171,12 @@ func bytesOfFlow(f *nlb.Flow, as metrics.Counter) metrics.Counter {
 }
 
 // placeOf returns where a flow is counted.
-func placeOf(f *nlb.Flow) metrics.Place { return metrics.Place{Node: f.Node, Endpoint: f.Via} }
+func placeOf(f *nlb.Flow) metrics.Place {
+	if f.Masquerades() {
+		return metrics.Nowhere
+	}
+	return metrics.Place{Node: f.Node, Endpoint: f.Via}
+}
 
 // bytesOf returns which bytes a packet's are.
 func bytesOf(proto packet.Proto) metrics.Counter {

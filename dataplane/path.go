@@ -75,9 +75,6 @@ type hop struct {
 	track flow.Ref // the security groups' tracking entry, if any
 }
 
-// tuple is what Forward packets look like at hop i.
-func (p *path) tuple(i int) packet.Tuple { return p.ends[i/2] }
-
 // growth is how many bytes longer a packet is at the last hop than at the first,
 // where the path leads from one address family to the other. An ICMP error quotes
 // another packet, which grows, too.

@@ -51,6 +51,9 @@ const (
 	Endpoint               // one zone's interface of an interface endpoint
 	Node                   // one zone's node of a Network Load Balancer
 	Proxy                  // one zone's node of an Application Load Balancer: a device like an instance's
+	NAT                    // a NAT gateway's
+	Transit                // of a transit gateway's attachment, in one subnet
+	Internet               // a host's on the internet
 )
 
 // Interface is a network interface of the lab: a port of the fabric.
@@ -78,12 +81,21 @@ type Interface struct {
 	ACLIngress, ACLEgress *filter.ACL
 	Routes                []Route
 
+	// Public is what an internet gateway shows of the primary IPv4 address; zero: nothing.
+	Public packet.Addr
+
 	Endpoint EndpointInterface // Kind Endpoint
 	Balancer uint16            // Kind Node: index in Program.Balancers
+	// Transit is what the transit gateway's route table says of what comes by this
+	// interface, longest prefix first.
+	Transit []Route
 }
 
 // balances reports whether a load balancer stands behind the interface.
 func (n *Interface) balances() bool { return n.Kind == Node || n.Kind == Endpoint }
+
+// receives reports whether what comes to the interface goes on as a flow of its own.
+func (n *Interface) receives() bool { return n.balances() || n.Kind == NAT }
 
 // own returns the interface's addresses of the same family as another address, the
 // primary first.
@@ -108,11 +120,13 @@ type EndpointInterface struct {
 	Nodes []InterfaceID
 }
 
-// VPC finds the interface that has an address. A network on premises is one, too.
+// VPC finds the interface that has an address. A network on premises is one, too, and
+// so is the internet, where interfaces have their public addresses.
 type VPC struct {
 	ID       string // vpc-…
 	Addrs    map[packet.Addr]InterfaceID
 	Prefixes []filter.Prefix // the VPC's CIDR blocks
+	Transits bool            // routes may lead to a transit gateway
 }
 
 // LoadBalancer is a Network Load Balancer.

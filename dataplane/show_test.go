@@ -309,6 +309,10 @@ func (e *env) trace(out *strings.Builder, tr *dataplane.Trace) {
 			fmt.Fprintf(out, " target %s:%d", e.lab.name(s.To), s.Target.Port)
 		case dataplane.StageTranslate:
 			fmt.Fprintf(out, " translates to %s > %s", e.lab.show(s.Tuple.Src.IP()), e.lab.show(s.Tuple.Dst.IP()))
+		case dataplane.StageTransit:
+			fmt.Fprintf(out, " transit gateway leads to %s by %s", e.lab.name(s.To), s.Route.Text)
+		case dataplane.StagePublic:
+			fmt.Fprintf(out, " internet gateway makes it %s > %s", e.lab.show(s.Tuple.Src.IP()), e.lab.show(s.Tuple.Dst.IP()))
 		case dataplane.StageDeliver:
 			fmt.Fprint(out, " delivered")
 		}
@@ -424,6 +428,9 @@ func (e *env) flowlog(out *strings.Builder) {
 		}
 		fmt.Fprintf(out, "%s %s %v %s %s > %s packets=%d bytes=%d flags=%s", r.Interface.ID, way, r.Action, proto,
 			e.side(r.Src.IP(), r.SrcPort), e.side(r.Dst.IP(), r.DstPort), r.Packets, bytes, flags)
+		if r.PktSrc != r.Src || r.PktDst != r.Dst {
+			fmt.Fprintf(out, " pkt %s > %s", e.lab.show(r.PktSrc.IP()), e.lab.show(r.PktDst.IP()))
+		}
 		if r.Path > flowlog.WithinVPC {
 			fmt.Fprintf(out, " path=%d", r.Path)
 		}

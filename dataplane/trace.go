@@ -33,6 +33,8 @@ const (
 	StageAnswer                 // Interface is a node whose server gets the packet as Tuple: the listener's protocol is TLS
 	StageTarget                 // Interface is a node; Target was chosen
 	StageTranslate              // Tuple is what the packet looks like from here on
+	StageTransit                // Interface and To are the transit gateway's, between which Route leads
+	StagePublic                 // Interface is on the internet, or To: there the packet looks like Tuple
 	StageDeliver                // To gets the packet as Tuple
 )
 
@@ -167,6 +169,14 @@ func (t *Trace) target(node InterfaceID, target *Target, why drop.Reason) {
 
 func (t *Trace) translated(node InterfaceID, at packet.Tuple, why drop.Reason) {
 	t.add(TraceStep{Stage: StageTranslate, Interface: node, To: NoInterface, Tuple: at, Why: why})
+}
+
+func (t *Trace) crossed(c *crossing) {
+	t.add(TraceStep{Stage: StageTransit, Interface: c.in, To: c.out, Route: c.route})
+}
+
+func (t *Trace) exposed(from, to InterfaceID, at packet.Tuple) {
+	t.add(TraceStep{Stage: StagePublic, Interface: from, To: to, Tuple: at})
 }
 
 func (t *Trace) delivered(to InterfaceID, at packet.Tuple) {

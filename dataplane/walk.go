@@ -2,6 +2,7 @@ package dataplane
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/plsim/plsim/dataplane/clock"
@@ -120,6 +121,11 @@ func (w *Walk) seed() flow.Seed { return flow.Seed{w.rnd.Uint64(), w.rnd.Uint64(
 // Load makes the walk follow another program from the next packet on. Interfaces
 // keep their IDs from program to program, so counters and flows carry on.
 func (w *Walk) Load(prog *Program) {
+	if w.prog != nil && slices.ContainsFunc(w.prog.VPCs, func(v VPC) bool { return v.Transits }) {
+		for _, p := range w.paths.All() {
+			w.report(p) // to the transit gateways' interfaces that it leads over now
+		}
+	}
 	w.prog = prog
 	if n := len(prog.Interfaces) - len(w.drops); n > 0 {
 		w.drops = append(w.drops, make([][drop.NumReasons]uint64, n)...)

@@ -46,10 +46,14 @@ const (
 	// The network.
 	NoRoute         // destination outside the VPC, and no route leads there
 	Blackhole       // the route leads to what is gone, or has no way to the address
-	Internet        // the route leads to the internet, and a lab has none
+	Internet        // the route leads to the internet, where no host has the address
+	NoPublicAddress // the internet gateway has no public address for the sender
 	NotTransitive   // beyond the VPC at the other end of a peering connection
 	NoSuchAddress   // inside the VPC, but no interface has it
 	ForeignResolver // the resolver of another VPC
+	TransitZone     // no interface of the transit gateway's attachment in the sender's zone
+	TransitRoute    // no route in the transit gateway's route table
+	NATInbound      // to a NAT gateway, and of no flow that began behind it (F2.33)
 	ZoneLost        // an interface on the way is in an Availability Zone that a fault has taken away
 	MTU             // larger than the interface MTU of 9001
 	TTL             // time to live used up
