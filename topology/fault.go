@@ -13,9 +13,9 @@ func (l *Lab) FindZone(ref string) (Zone, error) {
 	var named []Zone
 	var ids []string
 	for _, s := range l.subnets {
-		switch {
-		case s.zone.ID == "": // on premises
-		case s.zone.ID == ref:
+		switch s.zone.ID {
+		case "": // on premises
+		case ref:
 			return Zone{Name: ref, ID: ref, Num: s.zone.Num}, nil
 		default:
 			ids = append(ids, s.zone.ID)
@@ -46,7 +46,7 @@ func (l *Lab) LoseZone(ref string) error {
 		return err
 	}
 	if l.lost[z.Num] {
-		return fmt.Errorf("Availability Zone %s is lost already", z.ID)
+		return fmt.Errorf("zone %s is lost already", z.ID)
 	}
 	if l.lost == nil {
 		l.lost = map[dataplane.ZoneID]bool{}
@@ -62,7 +62,7 @@ func (l *Lab) RestoreZone(ref string) error {
 		return err
 	}
 	if !l.lost[z.Num] {
-		return fmt.Errorf("Availability Zone %s is not lost", z.ID)
+		return fmt.Errorf("zone %s is not lost", z.ID)
 	}
 	delete(l.lost, z.Num)
 	return nil

@@ -31,8 +31,8 @@ func TestLoseZone(t *testing.T) {
 		err  error
 		want string
 	}{
-		{l.LoseZone("use1-az2"), "Availability Zone use1-az2 is lost already"},
-		{l.RestoreZone("use1-az1"), "Availability Zone use1-az1 is not lost"},
+		{l.LoseZone("use1-az2"), "zone use1-az2 is lost already"},
+		{l.RestoreZone("use1-az1"), "zone use1-az1 is not lost"},
 		{l.LoseZone("use1-az4"), `nothing of the lab is in an Availability Zone "use1-az4"; did you mean use1-az1?`},
 		{l.RestoreZone("mars"), `nothing of the lab is in an Availability Zone "mars"; choose from use1-az1, use1-az2`},
 	} {
