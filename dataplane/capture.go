@@ -184,8 +184,8 @@ func (w *Walk) show(in InterfaceID, p *path, dir flow.Dir, original *packet.View
 // lastSeen returns at which of the interfaces on its way a packet is seen last.
 func (w *Walk) lastSeen(p *path, dir flow.Dir, v *packet.View, why drop.Reason, all []visit) int {
 	end := len(all) - 1
-	if why != drop.None && p.verdict == drop.None {
-		end = slices.IndexFunc(all, func(at visit) bool { return at.at == p.front })
+	if i := slices.IndexFunc(all, func(at visit) bool { return w.buries(p, &at, why) }); i >= 0 {
+		end = i
 	}
 	if p.growth() != 0 && !v.Convertible() {
 		// It cannot become one of the other family, so nothing beyond sees it.

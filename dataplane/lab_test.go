@@ -42,6 +42,7 @@ import (
 //	reset_revoked                                    (flows of endpoints that are gone)
 //	lost BALANCER ZONE NODE                          (which it had there, when it is loaded)
 //	close NAME [INTERFACE:PORT] [listener=PORT]      (flows end when it is loaded)
+//	link NAME instance INTERFACE [QUALITY…]          (or subnet SUBNET, zone ZONE, zones ZONE,ZONE, peering VPC,VPC)
 //
 // An interface without groups is not filtered, nor is a subnet without acl lines: with
 // one, it has a network ACL that denies all else in both directions. ADDR may be
@@ -52,6 +53,7 @@ type lab struct {
 	v6    bool
 	text  []string
 	ids   map[string]dataplane.InterfaceID // lasting from program to program
+	wires []string                         // links by ID, likewise
 	infos []dataplane.RuleInfo             // so are rules: a tracked flow names a rule that is gone
 	epoch uint32
 	prog  *dataplane.Program
@@ -178,6 +180,11 @@ func (l *lab) link() error {
 	}
 	for _, s := range l.text {
 		f := strings.Fields(s)
+		if f[0] == "link" {
+			if err := l.wire(f); err != nil {
+				return fmt.Errorf("%s: %w", s, err)
+			}
+		}
 		if f[0] == "lost" {
 			c := dataplane.Closure{Balancer: uint16(l.balancer(f[1])), Zone: dataplane.ZoneID(number(strings.TrimPrefix(f[2], "az")))}
 			l.prog.Closures = append(l.prog.Closures, c)

@@ -125,7 +125,7 @@ func (w *Walk) enter(p *path, dir flow.Dir, c flowlog.Counter, why drop.Reason) 
 		}
 		e.Hidden = v.hidden
 		e.FlowID, e.Hop = p.id, p.fromClient(i, all)
-		died := p.verdict == drop.None && why != drop.None && v.at == p.front
+		died := w.buries(p, v, why)
 		if died {
 			e.Why = why
 		} else if p.verdict != drop.None && dir == flow.Forward { // back goes only what answers

@@ -28,8 +28,10 @@ func (w *Walk) measureDrops() {
 			continue
 		}
 		var sum uint64
-		for _, n := range w.drops[id] {
-			sum += n
+		for why, n := range w.drops[id] {
+			if !onLink(drop.Reason(why)) { // beyond the endpoint
+				sum += n
+			}
 		}
 		w.meter.Add(metrics.Place{Node: metrics.None, Endpoint: flow.Scope(id)}, metrics.Dropped, sum-w.died[id])
 		w.died[id] = sum

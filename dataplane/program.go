@@ -6,6 +6,7 @@ import (
 
 	"github.com/plsim/plsim/dataplane/conntrack"
 	"github.com/plsim/plsim/dataplane/filter"
+	"github.com/plsim/plsim/dataplane/link"
 	"github.com/plsim/plsim/dataplane/packet"
 )
 
@@ -32,6 +33,7 @@ type Program struct {
 	VPCs       []VPC
 	Balancers  []LoadBalancer
 	Rules      []RuleInfo // by filter.RuleID
+	Links      Links
 	// Closures name flows that end when this program is loaded, at once.
 	Closures []Closure
 	// ResetRevoked says that flows whose endpoint was rejected, or whose interface
@@ -79,6 +81,8 @@ type Interface struct {
 	// everything, and the routes beside the VPC's own, longest prefix first.
 	ACLIngress, ACLEgress *filter.ACL
 	Routes                []Route
+	// Link joins the interface to its subnet, and SubnetLink that to all others.
+	Link, SubnetLink link.ID
 
 	// Public is what an internet gateway shows of the primary IPv4 address; zero: nothing.
 	Public packet.Addr

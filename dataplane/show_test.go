@@ -45,7 +45,7 @@ func (e *env) send(t *testing.T, d *datadriven.TestData, out *strings.Builder, p
 
 	p.build(e.frame)
 	to, why := e.walk.Process(e.now, p.in, e.frame)
-	if to != wantTo || why != wantWhy {
+	if chance := why == drop.LinkLoss || why == drop.LinkQueue; !chance && (to != wantTo || why != wantWhy) {
 		t.Errorf("%s: the probe said %d, %v; the packet says %d, %v", d.Pos, int32(wantTo), wantWhy, int32(to), why)
 	}
 	if !bytes.Equal(after, e.frame.Bytes()) {
@@ -94,6 +94,7 @@ func (e *env) send(t *testing.T, d *datadriven.TestData, out *strings.Builder, p
 	} else if n := len(p.Payload); n > 0 && why == drop.None && got.TransportLayer() != nil {
 		fmt.Fprintf(out, " data=%d", n)
 	}
+	e.arrives(out)
 	fmt.Fprintln(out)
 }
 
@@ -315,6 +316,8 @@ func (e *env) trace(out *strings.Builder, tr *dataplane.Trace) {
 			fmt.Fprintf(out, " internet gateway makes it %s > %s", e.lab.show(s.Tuple.Src.IP()), e.lab.show(s.Tuple.Dst.IP()))
 		case dataplane.StageDeliver:
 			fmt.Fprint(out, " delivered")
+		case dataplane.StageLink:
+			fmt.Fprintf(out, " to %s over link %s", e.lab.name(s.To), s.Link.Label)
 		}
 		if s.Why != drop.None {
 			fmt.Fprintf(out, ": %v", s.Why)

@@ -57,6 +57,12 @@ const (
 	MTU             // larger than the interface MTU of 9001
 	TTL             // time to live used up
 
+	// The links that the lab declares.
+	LinkDown  // a link on the way is down
+	LinkMTU   // longer than a link on the way carries: no ICMP is sent
+	LinkLoss  // a link on the way loses a share of its packets
+	LinkQueue // too much waits already to enter a link on the way
+
 	// Filters.
 	SecurityGroupEgress
 	NetworkACLEgress  // refused where the packet leaves a subnet (F3.19)
@@ -84,8 +90,9 @@ const (
 	UnknownFlow               // TCP segment of no known flow: answered with RST (F2.10, F2.45)
 
 	// The engine.
-	PortDown  // the interface has no device behind it
-	QueueFull // the device's queue is full
+	PortDown   // the interface has no device behind it
+	QueueFull  // the device's queue is full
+	LinkMemory // more is under way on links than there is memory for
 	// NumReasons is the size of a table indexed by Reason.
 	NumReasons
 )

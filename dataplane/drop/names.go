@@ -50,6 +50,11 @@ var entries = [NumReasons]entry{
 	MTU:             {"mtu", "The packet is larger than the MTU of an interface, or of a gateway on its way."},
 	TTL:             {"ttl", "The packet's time to live is used up."},
 
+	LinkDown:  {"link_down", "A link that the packet crosses is down."},
+	LinkMTU:   {"link_mtu", "The packet is longer than a link that it crosses carries; no ICMP message is sent."},
+	LinkLoss:  {"link_loss", "A link that the packet crosses loses a share of all packets, and this was one."},
+	LinkQueue: {"link_queue", "So much waits already for the bandwidth of a link that the packet crosses that its queue takes no more."},
+
 	SecurityGroupEgress:  {"security_group_egress", "No outbound rule of the sender's security groups allows the packet."},
 	NetworkACLEgress:     {"network_acl_egress", "The network ACL of the subnet that the packet leaves denies it."},
 	NetworkACLIngress:    {"network_acl_ingress", "The network ACL of the subnet that the packet enters denies it."},
@@ -73,8 +78,9 @@ var entries = [NumReasons]entry{
 	PortAllocation:            {"port_allocation", "The load balancer node has no source port left towards this target."},
 	UnknownFlow:               {"unknown_flow", "The TCP segment belongs to no known flow; it is answered with RST."},
 
-	PortDown:  {"port_down", "The interface has no device behind it."},
-	QueueFull: {"queue_full", "The queue of the receiving device is full."},
+	PortDown:   {"port_down", "The interface has no device behind it."},
+	QueueFull:  {"queue_full", "The queue of the receiving device is full."},
+	LinkMemory: {"link_memory", "More packets are under way on delaying links than plsim has memory for."},
 }
 
 // byName is the inverse of entries.
