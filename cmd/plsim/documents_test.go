@@ -174,8 +174,8 @@ func TestDocumentedReferences(t *testing.T) {
 		}
 		described[m[1]+"."+m[2]] = append(described[m[1]+"."+m[2]], m[3])
 	}
-	if len(described) != 11 {
-		t.Fatalf("the table has references of %d kinds, want 11", len(described))
+	if len(described) != 10 {
+		t.Fatalf("the table has references of %d kinds, want 10", len(described))
 	}
 	for part, attributes := range described {
 		_, err := loaded.Lab.Variable(part + ".?")
