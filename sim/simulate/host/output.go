@@ -74,14 +74,15 @@ func (s *Stack) arm(b *block, a *active) {
 	a.timer, a.wakeAt = s.queue.At(at, s.alarm(b, wake)), at
 }
 
-// relax gives the active part back as soon as nothing is left to do or to wait for.
+// relax gives the active part back when nothing is left to do, but not before its timer
+// has run out if that is soon: the connection may be busy again by then.
 func (s *Stack) relax(b *block) {
 	a := s.activeOf(b)
 	if a == nil {
 		return
 	}
 	s.arm(b, a)
-	if !s.queue.Waits(a.timer) && a.resting() {
+	if a.resting() && (!s.queue.Waits(a.timer) || a.wakeAt > s.queue.Now().Add(2*leastRTO)) {
 		s.deactivate(b)
 	}
 }
