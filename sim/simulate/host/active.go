@@ -14,10 +14,11 @@ type active struct {
 	wakeAt   clock.Time
 	rtoAt    clock.Time // when to send again, to probe a closed window, or to give up FIN-WAIT-2; 0: never
 	delackAt clock.Time // when to acknowledge; 0: never
-	rttAt    clock.Time // when the byte before rttSeq was sent whose round trip is measured; 0: none is
+	rttAt    clock.Time // when the byte before rttSeq was sent, if its round trip is timed
 	rttSeq   uint32
 	sentAt   clock.Time // when new bytes were sent last
 	unacked  uint32     // bytes received and not acknowledged
+	timed    bool
 	ackNow   bool
 
 	phase   phase

@@ -143,7 +143,7 @@ func (s *Stack) resend(b *block, a *active, h span) {
 		}
 	}
 	a.rexmit = h.to
-	a.rttAt = 0 // Karn: the answer could be to either
+	a.timed = false // Karn: the answer could be to either
 	s.emit(b, h.from, fl, data[from:to])
 	if a.rtoAt == 0 {
 		a.rtoAt = s.patience(b, a)
@@ -220,8 +220,8 @@ func (s *Stack) pushNew(b *block, a *active) bool {
 		b.nxt++
 		b.flags |= finSent
 	}
-	if a.rttAt == 0 {
-		a.rttAt, a.rttSeq = s.queue.Now(), b.nxt
+	if !a.timed {
+		a.timed, a.rttAt, a.rttSeq = true, s.queue.Now(), b.nxt
 	}
 	if sent == 0 || a.rtoAt == 0 {
 		a.rtoAt = s.patience(b, a)
