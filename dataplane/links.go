@@ -34,23 +34,23 @@ const (
 	inward
 )
 
-// crossing is a link on the way of a packet.
-type crossing struct {
+// span is a link on the way of a packet.
+type span struct {
 	id  link.ID
 	dir link.Dir
 }
 
-// maxCrossings is how many links can be between two interfaces.
-const maxCrossings = 8
+// maxSpans is how many links can be between two interfaces.
+const maxSpans = 8
 
-// crossings returns the links between two interfaces, in the order in which a packet
+// spans returns the links between two interfaces, in the order in which a packet
 // crosses them.
-func (p *Program) crossings(from, to InterfaceID, list *[maxCrossings]crossing) []crossing {
+func (p *Program) spans(from, to InterfaceID, list *[maxSpans]span) []span {
 	a, b := &p.Interfaces[from], &p.Interfaces[to]
 	all := list[:0]
 	add := func(id link.ID, dir link.Dir) {
 		if id != 0 {
-			all = append(all, crossing{id, dir})
+			all = append(all, span{id, dir})
 		}
 	}
 	add(a.Link, outward)
@@ -122,14 +122,14 @@ func (p *path) pairs() int { return int(p.hopCount) &^ 1 }
 
 // cross takes a packet over the links on its path, as far as it comes.
 func (w *Walk) cross(p *path, dir flow.Dir, size link.Packet) drop.Reason {
-	var list [maxCrossings]crossing
+	var list [maxSpans]span
 	n := p.pairs()
 	for i := 0; i < n; i += 2 {
 		from, to := i, i+1
 		if dir == flow.Reply {
 			from, to = n-1-i, n-2-i
 		}
-		for _, c := range w.prog.crossings(p.hops[from].at, p.hops[to].at, &list) {
+		for _, c := range w.prog.spans(p.hop(from), p.hop(to), &list) {
 			if why := w.links.Cross(&w.links.fate, c.id, c.dir, size); why != drop.None {
 				w.links.lost = from
 				return why
@@ -144,7 +144,7 @@ func (w *Walk) cross(p *path, dir flow.Dir, size link.Packet) drop.Reason {
 func (w *Walk) answers(p *path, length int) bool {
 	why := w.cross(p, flow.Reply, link.Packet{WireLen: length, MaxLen: length})
 	if why != drop.None {
-		w.discard(p.hops[w.links.lost].at, why)
+		w.discard(p.hop(w.links.lost), why)
 	}
 	return why == drop.None
 }
@@ -156,12 +156,12 @@ func (d *decision) foresee() drop.Reason {
 		return drop.None
 	}
 	d.trace.goOn()
-	var list [maxCrossings]crossing
+	var list [maxSpans]span
 	p, size := &d.path, sizeOf(d.v)
 	for i := 0; i < p.pairs(); i += 2 {
-		for _, c := range d.w.prog.crossings(p.hops[i].at, p.hops[i+1].at, &list) {
+		for _, c := range d.w.prog.spans(p.hop(i), p.hop(i+1), &list) {
 			why := d.w.links.Refuses(c.id, size)
-			d.trace.crossed(p.hops[i].at, p.hops[i+1].at, &d.w.prog.Links.All[c.id], why)
+			d.trace.spanned(p.hop(i), p.hop(i+1), &d.w.prog.Links.All[c.id], why)
 			if why != drop.None {
 				return why
 			}
@@ -186,7 +186,7 @@ func onLink(why drop.Reason) bool {
 // interface that it left last, if a link lost it, else at the path's front.
 func (w *Walk) grave(p *path, why drop.Reason) InterfaceID {
 	if onLink(why) {
-		return p.hops[w.links.lost].at
+		return p.hop(w.links.lost)
 	}
 	return p.front
 }
@@ -195,7 +195,7 @@ func (w *Walk) grave(p *path, why drop.Reason) InterfaceID {
 func (w *Walk) buries(p *path, v *visit, why drop.Reason) bool {
 	if onLink(why) {
 		hop := w.links.lost
-		return v.at == p.hops[hop].at && v.way == wayOf(hop) && v.side == hop/2
+		return v.at == p.hop(hop) && v.way == wayOf(hop) && v.side == hop/2
 	}
 	return p.verdict == drop.None && why != drop.None && v.at == p.front
 }
