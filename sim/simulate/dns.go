@@ -28,26 +28,31 @@ func (w *World) addResolver(nic *topology.NIC) error {
 	h := w.attach(nic, host.Config{})
 	answer := w.Resolver(nic.Network.Name)
 	for _, at := range nic.Addrs {
-		if err := listenDNS(h, netip.AddrPortFrom(at.Addr(), dnsPort), answer); err != nil {
+		at := netip.AddrPortFrom(at.Addr(), dnsPort)
+		_, err := h.ListenUDP(at, host.UDPHandler{Received: dnsOverUDP(answer)})
+		if err == nil {
+			_, err = h.Listen(at, dnsOverTCP(answer))
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// listenDNS makes a host answer DNS queries over UDP and TCP.
-func listenDNS(h *host.Host, at netip.AddrPort, answer service.DNS) error {
-	_, err := h.ListenUDP(at, host.UDPHandler{Received: func(s *host.UDPSocket, from, to netip.AddrPort, b []byte) {
+// dnsOverUDP answers queries that are datagrams.
+func dnsOverUDP(answer service.DNS) func(s *host.UDPSocket, from, to netip.AddrPort, b []byte) {
+	return func(s *host.UDPSocket, from, to netip.AddrPort, b []byte) {
 		if m := replyTo(answer, b, from.Addr(), true); m != nil {
 			_ = s.Send(to.Addr(), from, m) // who asked may be gone
 		}
-	}})
-	if err != nil {
-		return err
 	}
+}
+
+// dnsOverTCP answers queries on connections.
+func dnsOverTCP(answer service.DNS) func(host.Conn) host.Handler {
 	server := &dnsServer{answer: answer, sessions: map[host.Conn][]byte{}}
-	_, err = h.Listen(at, func(host.Conn) host.Handler { return server })
-	return err
+	return func(host.Conn) host.Handler { return server }
 }
 
 // replyTo answers a query; what is none gets no answer.

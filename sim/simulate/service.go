@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -14,35 +15,33 @@ import (
 
 // serve starts one built-in service.
 func (w *World) serve(i *instance, s *topology.Service) error {
-	at := netip.AddrPortFrom(netip.Addr{}, uint16(s.Port))
-	var err error
+	port := uint16(s.Port)
 	switch s.Type {
 	case "http":
-		_, err = i.host.Listen(at, w.webServer(i, s).accept)
+		return i.listen(port, w.webServer(i, s).accept)
 	case "tcp_echo":
 		echo := &echoes{waiting: map[host.Conn]*outbox{}}
-		_, err = i.host.Listen(at, func(host.Conn) host.Handler { return echo })
+		return i.listen(port, func(host.Conn) host.Handler { return echo })
 	case "udp_echo":
-		_, err = i.host.ListenUDP(at, host.UDPHandler{Received: func(s *host.UDPSocket, from, to netip.AddrPort, b []byte) {
+		return i.listenUDP(port, func(s *host.UDPSocket, from, to netip.AddrPort, b []byte) {
 			_ = s.Send(to.Addr(), from, b) // as long as what came
-		}})
+		})
 	case "tcp_sink":
-		_, err = i.host.Listen(at, i.sink(s).accept)
+		return i.listen(port, i.sink(s).accept)
 	case "udp_sink":
 		k := i.sink(s)
-		_, err = i.host.ListenUDP(at, host.UDPHandler{Received: func(_ *host.UDPSocket, _, _ netip.AddrPort, b []byte) {
+		return i.listenUDP(port, func(_ *host.UDPSocket, _, _ netip.AddrPort, b []byte) {
 			k.got.Datagrams++
 			k.got.Bytes += int64(len(b))
-		}})
+		})
 	case "dns":
-		var zone *service.Zone
-		if zone, err = service.NewZone(s.Records); err == nil {
-			err = listenDNS(i.host, at, zone)
+		zone, err := service.NewZone(s.Records)
+		if err != nil {
+			return err
 		}
-	default:
-		err = fmt.Errorf("a simulated instance has no service of type %s", s.Type)
+		return errors.Join(i.listenUDP(port, dnsOverUDP(zone)), i.listen(port, dnsOverTCP(zone)))
 	}
-	return err
+	return fmt.Errorf("a simulated instance has no service of type %s", s.Type)
 }
 
 // echoes sends back what each connection brings.

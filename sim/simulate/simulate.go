@@ -39,6 +39,7 @@ type World struct {
 	checks    checks
 	keeping   event.Timer // when the lab wants to hear what time it is
 	kept      map[string]channel
+	flaps     []*flap
 	scale     time.Duration
 	progress  func(Progress)
 	fault     error // of the simulation itself
@@ -105,7 +106,7 @@ func (w *World) build() error {
 	for _, nic := range w.lab.NICs {
 		var err error
 		switch nic.Kind {
-		case dataplane.Instance, dataplane.OnPremises:
+		case dataplane.Instance, dataplane.OnPremises, dataplane.Internet:
 			err = w.addInstance(nic)
 		case dataplane.Resolver:
 			err = w.addResolver(nic)
@@ -125,6 +126,7 @@ type instance struct {
 	spec  *topology.Instance // with its references replaced
 	host  *host.Host
 	sinks map[*topology.Service]*sink
+	parts map[int][]part // its sockets, by port
 }
 
 // attach makes the host behind an interface.
