@@ -26,6 +26,9 @@ func (l *Loaded) Real() []Need {
 	for _, name := range slices.Sorted(maps.Keys(s.OnPremises)) {
 		r.instances("on_premises."+name+".hosts", s.OnPremises[name].Hosts)
 	}
+	if s.Internet != nil {
+		r.instances("internet.hosts", s.Internet.Hosts)
+	}
 	for _, name := range slices.Sorted(maps.Keys(s.LoadBalancers)) {
 		for i, listener := range s.LoadBalancers[name].Listeners {
 			if p := listener.Protocol; p == "TLS" || p == "HTTPS" {
