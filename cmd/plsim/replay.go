@@ -78,6 +78,10 @@ func runReplay(cmd *cobra.Command, args []string, f *replayFlags) (err error) {
 	if err != nil {
 		return usage(fmt.Errorf("--filter: %w", err))
 	}
+	fromStdin := func(at string) bool { return strings.HasSuffix(at, "=-") }
+	if scenarioArg == "-" && (captureArg == "-" || slices.ContainsFunc(f.at, fromStdin)) {
+		return usage(errors.New("standard input holds the scenario, or a capture, not both"))
+	}
 	all, err := loadAll([]string{scenarioArg})
 	if err != nil {
 		return err
@@ -89,9 +93,6 @@ func runReplay(cmd *cobra.Command, args []string, f *replayFlags) (err error) {
 	captures, err := replayed(s.Lab, captureArg, f.at)
 	if err != nil {
 		return usage(err)
-	}
-	if scenarioArg == "-" && slices.ContainsFunc(captures, func(c replay.Capture) bool { return c.Name == "-" }) {
-		return usage(errors.New("standard input holds the scenario, or a capture, not both"))
 	}
 	for i := range captures {
 		if captures[i].Name == "-" {

@@ -37,9 +37,12 @@ func (e *FileError) Error() string {
 
 func (e *FileError) Unwrap() error { return e.Err }
 
-// maxRecord is the longest block or packet that is read: what is longer is no packet
-// of a VPC, but a broken length. It is the largest that tcpdump and Wireshark take.
-const maxRecord = 256 << 10
+// maxPacket is the longest packet that is read, as in tcpdump and Wireshark: what is
+// longer is a broken length. A block of pcapng, maxBlock, has options beside it.
+const (
+	maxPacket = 256 << 10
+	maxBlock  = 512 << 10
+)
 
 var (
 	errNoCapture = errors.New("this is neither a pcap nor a pcapng file")
@@ -107,7 +110,7 @@ func (r *Reader) Next() (*Record, error) {
 
 // read reads n bytes, which are there until the next call.
 func (r *Reader) read(n int) ([]byte, error) {
-	if n < 0 || n > maxRecord {
+	if n < 0 || n > maxBlock {
 		return nil, errLength
 	}
 	if n > cap(r.buf) {
@@ -175,7 +178,7 @@ func (r *Reader) packet() (*Record, error) {
 
 // take reads the bytes of a packet, of which kept are there.
 func (r *Reader) take(at time.Time, link LinkType, nic string, kept, length uint32) (*Record, error) {
-	if kept > maxRecord {
+	if kept > maxPacket {
 		return nil, errLength
 	}
 	data, err := r.rest(int(kept))

@@ -65,7 +65,7 @@ func (r *Reader) block() (*Record, error) {
 // body reads what is left of a block after its first bytes, and returns it without the
 // length that ends it.
 func (r *Reader) body(length uint32, after int) ([]byte, error) {
-	if length > maxRecord || length%4 != 0 || int(length) < after+4 {
+	if length > maxBlock || length%4 != 0 || int(length) < after+4 {
 		return nil, errLength
 	}
 	b, err := r.rest(int(length) - after)
@@ -172,7 +172,7 @@ func (r *Reader) enhanced(b []byte, kind uint32) (*Record, error) {
 		return nil, err
 	}
 	kept, data := r.order.Uint32(b[12:]), b[20:]
-	if uint64(kept) > uint64(len(data)) {
+	if kept > maxPacket || int(kept) > len(data) {
 		return nil, errLength
 	}
 	return r.fill(at, nic.link, nic.name, data[:kept], r.order.Uint32(b[16:])), nil

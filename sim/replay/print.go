@@ -87,7 +87,7 @@ func (p printer) answers(r *Result) {
 	for _, f := range r.Captures {
 		switch {
 		case f.Received == 0:
-		case f.AsCaptured == 0 && len(r.Captures) == 1:
+		case f.AsCaptured == 0 && len(r.Captures) == 1 && len(f.Interfaces) == 1:
 			p.line("one direction only: what %s received was sent by others, of whom there is no capture. Give theirs, too: --at INTERFACE=CAPTURE", strings.Join(f.Interfaces, ", "))
 		default:
 			p.line("%s: of %s that were received %d came out as captured, %d did not, and %d came that the capture does not have",
