@@ -77,9 +77,7 @@ func (w *Walk) Watch(c *Capture, at ...InterfaceID) {
 		}
 		w.watch.captures[id] = append(w.watch.captures[id], c)
 	}
-	for _, p := range w.paths.All() {
-		p.watched = w.watches(p)
-	}
+	w.rewatch()
 }
 
 // Unwatch ends a capture.
@@ -95,8 +93,14 @@ func (w *Walk) Unwatch(c *Capture) {
 	if !slices.ContainsFunc(w.watch.captures, others) {
 		w.watch = nil
 	}
-	for _, p := range w.paths.All() {
-		p.watched = w.watches(p)
+	w.rewatch()
+}
+
+// rewatch works out anew which paths somebody looks at.
+func (w *Walk) rewatch() {
+	for _, t := range w.paths.All() {
+		p := w.whole(t)
+		p.watched = w.watches(&p)
 	}
 }
 
@@ -105,9 +109,14 @@ func (w *Walk) watches(p *path) bool {
 	if w.watch == nil {
 		return false
 	}
-	var list [maxVisits]visit
-	all := w.visits(p, &list)
-	return len(all) == 0 || slices.ContainsFunc(all, func(v visit) bool { return w.watch.at(v.at) != nil })
+	for _, dir := range []flow.Dir{flow.Forward, flow.Reply} {
+		var list [maxVisits]visit
+		all := w.visits(p, dir, &list)
+		if len(all) == 0 || slices.ContainsFunc(all, func(v visit) bool { return w.watch.at(v.at) != nil }) {
+			return true
+		}
+	}
+	return false
 }
 
 // at returns the captures that watch an interface.
@@ -144,7 +153,7 @@ func (w *Walk) prepare(v *packet.View) {
 // as it looks there, up to the one that drops it if why says so.
 func (w *Walk) show(in InterfaceID, p *path, dir flow.Dir, original *packet.View, why drop.Reason) {
 	var list [maxVisits]visit
-	all := w.visits(p, &list)
+	all := w.visits(p, dir, &list)
 	if len(all) == 0 {
 		w.see(p.last, in, flow.Egress, original, why)
 		return
@@ -153,7 +162,7 @@ func (w *Walk) show(in InterfaceID, p *path, dir flow.Dir, original *packet.View
 		slices.Reverse(all)
 	}
 	end := w.lastSeen(p, dir, original, why, all)
-	s := scene{w: w, p: p, dir: dir, sent: original, view: original.CopyTo(w.watch.easel)}
+	s := scene{w: w, p: *p, dir: dir, sent: original, view: original.CopyTo(w.watch.easel)}
 	if isICMPError(original) {
 		s.view = w.watch.icmpError.CopyTo(w.watch.easel)
 	}
@@ -166,7 +175,7 @@ func (w *Walk) show(in InterfaceID, p *path, dir flow.Dir, original *packet.View
 			way ^= 1
 		}
 		if i > 0 {
-			s.move(all[i-1].at, at.at)
+			s.move(&all[i-1], at)
 			s.address(all, i, way)
 		}
 		if i == end {
@@ -179,8 +188,8 @@ func (w *Walk) show(in InterfaceID, p *path, dir flow.Dir, original *packet.View
 // lastSeen returns at which of the interfaces on its way a packet is seen last.
 func (w *Walk) lastSeen(p *path, dir flow.Dir, v *packet.View, why drop.Reason, all []visit) int {
 	end := len(all) - 1
-	if why != drop.None && p.verdict == drop.None {
-		end = slices.IndexFunc(all, func(at visit) bool { return at.at == p.front })
+	if i := slices.IndexFunc(all, func(at visit) bool { return w.buries(p, &at, why) }); i >= 0 {
+		end = i
 	}
 	if p.growth() != 0 && !v.Convertible() {
 		// It cannot become one of the other family, so nothing beyond sees it.
@@ -193,13 +202,13 @@ func (w *Walk) lastSeen(p *path, dir flow.Dir, v *packet.View, why drop.Reason, 
 // makes for the side that the packet came from.
 func (w *Walk) showReset(p *path, answer *packet.View) {
 	var list [maxVisits]visit
-	all := w.visits(p, &list)
+	all := w.visits(p, flow.Reply, &list)
 	beyond := func(at visit) bool { return at.side != all[0].side }
 	if i := slices.IndexFunc(all, beyond); i > 0 {
 		all = all[:i]
 	}
 	slices.Reverse(all)
-	s := scene{w: w, p: p, dir: flow.Reply}
+	s := scene{w: w, p: *p, dir: flow.Reply}
 	answer.CopyTo(w.watch.easel)
 	if s.view.Decode(w.watch.easel) != drop.None {
 		return
@@ -218,7 +227,7 @@ func (w *Walk) showReset(p *path, answer *packet.View) {
 // scene is a packet on its way from interface to interface.
 type scene struct {
 	w    *Walk
-	p    *path
+	p    path
 	dir  flow.Dir
 	sent *packet.View
 	view packet.View // its TTL is what it is by now
@@ -234,45 +243,76 @@ func (s *scene) begins(all []visit) bool {
 			passes++
 		}
 	}
-	return s.w.prog.Interfaces[all[0].at].Kind == Node && s.p.legs[s.dir].rewrite.TTL > passes
+	kind := s.w.prog.Interfaces[all[0].at].Kind
+	return (kind == Node || kind == NAT) && s.p.ttl > passes
 }
 
 // move takes the packet from one interface to the next. Where that is the same one,
 // the packet has been through the endpoint or the node behind it.
-func (s *scene) move(from, to InterfaceID) {
+func (s *scene) move(from, to *visit) {
 	switch {
-	case from != to:
-	case s.p.private && to == s.p.front:
+	case from.at != to.at:
+		s.cross(from, to)
+	case s.p.private && to.at == s.p.front:
 		s.apply(packet.Rewrite{MSS: s.p.clamp(s.view.V6)})
 	default:
 		s.node()
 	}
 }
 
+// cross does to the packet what gateways do that are no hops: an internet gateway, and a
+// transit gateway as the packet comes to it.
+func (s *scene) cross(from, to *visit) {
+	if from.tuple != to.tuple && from.side == to.side {
+		r := s.rewrite(from.tuple, to.tuple)
+		s.view.Apply(&r)
+		s.view.TTL -= r.TTL
+	}
+	if s.w.prog.Interfaces[to.at].Kind == Transit && s.w.prog.Interfaces[from.at].Kind != Transit {
+		r := packet.Rewrite{MSS: s.p.mss}
+		if s.p.private {
+			r.MSS = transitMSS(s.view.V6)
+		}
+		s.view.Apply(&r)
+		s.view.MSS = min(s.view.MSS, r.MSS)
+	}
+}
+
+// rewrite is what makes the packet, of Forward or of what answers it, look like another.
+// An ICMP error is taken as it was sent, since what it quotes changes with it.
+func (s *scene) rewrite(from, to packet.Tuple) packet.Rewrite {
+	if s.dir == flow.Reply {
+		from, to = from.Reversed(), to.Reversed()
+	}
+	if !isICMPError(s.sent) {
+		return packet.NewRewrite(from, to)
+	}
+	ttl := s.view.TTL
+	s.view = s.sent.CopyTo(s.w.watch.easel)
+	r := packet.NewRewrite(s.sent.Tuple(), to)
+	r.TTL = s.sent.TTL - ttl
+	return r
+}
+
 // node does to the packet what a node does.
 func (s *scene) node() {
-	p := s.p
-	from, to := p.ends[0], p.ends[1]
+	p := &s.p
+	from, to := s.w.tuple(p, 1), s.w.tuple(p, 2)
 	if s.dir == flow.Reply {
-		from, to = to.Reversed(), from.Reversed()
+		from, to = to, from
 	}
-	r := packet.NewRewrite(from, to)
+	r := s.rewrite(from, to)
 	if !p.private {
-		r.MSS = p.legs[s.dir].rewrite.MSS
-	}
-	if isICMPError(s.sent) {
-		ttl := s.view.TTL
-		s.view = s.sent.CopyTo(s.w.watch.easel)
-		r.TTL = s.sent.TTL - ttl
+		r.MSS = p.mss
 	}
 	s.apply(r)
 	if s.view.Fragment && p.passesNode() {
 		s.view.Renumber(s.w.piece)
 	}
 	if f := s.w.flows.At(p.balanced); p.spliced && f != nil {
-		splice, count := f.Splice, p.legs[s.dir].added
+		splice, count := f.Splice, p.added[s.dir]
 		s.w.splice(p, s.dir, &s.view)
-		f.Splice, p.legs[s.dir].added = splice, count
+		f.Splice, p.added[s.dir] = splice, count
 	}
 }
 
@@ -281,6 +321,9 @@ func (s *scene) apply(r packet.Rewrite) {
 	r.TTL = min(s.view.TTL, r.TTL+1)
 	s.view.Apply(&r)
 	s.view.TTL -= r.TTL
+	if r.MSS != 0 {
+		s.view.MSS = min(s.view.MSS, r.MSS)
+	}
 }
 
 // address gives the frame the MAC addresses that it has at an interface on its way.
@@ -292,7 +335,7 @@ func (s *scene) address(all []visit, i int, way flow.Way) {
 	}
 	other := at.RouterMAC
 	if peer >= 0 && peer < len(all) {
-		if n := &s.w.prog.Interfaces[all[peer].at]; n.Subnet == at.Subnet && all[peer].at != all[i].at {
+		if n := &s.w.prog.Interfaces[all[peer].at]; n.Subnet == at.Subnet && all[peer].at != all[i].at && n.Kind != NAT && n.Kind != Transit {
 			other = n.MAC
 		}
 	}

@@ -32,7 +32,10 @@ const (
 	StageAnswer                 // Interface is a node whose server gets the packet as Tuple: the listener's protocol is TLS
 	StageTarget                 // Interface is a node; Target was chosen
 	StageTranslate              // Tuple is what the packet looks like from here on
+	StageTransit                // Interface and To are the transit gateway's, between which Route leads
+	StagePublic                 // Interface is on the internet, or To: there the packet looks like Tuple
 	StageDeliver                // To gets the packet as Tuple
+	StageLink                   // between Interface and To the packet crosses Link
 )
 
 // FilterResult says how an interface's security groups decided.
@@ -69,6 +72,7 @@ type TraceStep struct {
 	Number int         // StageEdge: of the entry that decided
 	Near   int         // StageEdge: of the entry that comes nearest, with Miss, where none decided
 	Route  *Route      // StageRoute: nil within the VPC
+	Link   *Link       // StageLink
 	// Answer says that this is not about the packet, which was delivered, but about
 	// what would answer it.
 	Answer bool
@@ -164,8 +168,20 @@ func (t *Trace) translated(node InterfaceID, at packet.Tuple, why drop.Reason) {
 	t.add(TraceStep{Stage: StageTranslate, Interface: node, To: NoInterface, Tuple: at, Why: why})
 }
 
+func (t *Trace) crossed(c *crossing) {
+	t.add(TraceStep{Stage: StageTransit, Interface: c.in, To: c.out, Route: c.route})
+}
+
+func (t *Trace) exposed(from, to InterfaceID, at packet.Tuple) {
+	t.add(TraceStep{Stage: StagePublic, Interface: from, To: to, Tuple: at})
+}
+
 func (t *Trace) delivered(to InterfaceID, at packet.Tuple) {
 	t.add(TraceStep{Stage: StageDeliver, Interface: to, To: to, Tuple: at})
+}
+
+func (t *Trace) spanned(from, to InterfaceID, l *Link, why drop.Reason) {
+	t.add(TraceStep{Stage: StageLink, Interface: from, To: to, Link: l, Why: why})
 }
 
 // Probe asks where an IP packet from the device of interface in would go now,
@@ -189,11 +205,11 @@ func (w *Walk) Probe(now clock.Time, in InterfaceID, f *packet.Frame, tr *Trace)
 		}
 	}
 	key := flow.KeyOf(flow.Scope(in), &v)
-	if ref, p, _ := w.paths.Lookup(&key); p != nil {
-		if p.expired(now) {
+	if ref, t, _ := w.paths.Lookup(&key); t != nil {
+		if t.expired(now) {
 			w.retire(ref) // no more state than is gone already
 		} else {
-			w.writeBack(p)
+			w.catchUp(ref)
 		}
 	}
 	chance := *w.chance
@@ -205,6 +221,9 @@ func (w *Walk) Probe(now clock.Time, in InterfaceID, f *packet.Frame, tr *Trace)
 	}
 	for sender, passed := in, 0; ; passed++ {
 		if why := d.run(sender); why != drop.None {
+			if lost := d.foresee(); lost != drop.None {
+				return NoInterface, lost
+			}
 			if answered(why, &v) && !d.muted(why) {
 				return in, why
 			}
@@ -213,19 +232,24 @@ func (w *Walk) Probe(now clock.Time, in InterfaceID, f *packet.Frame, tr *Trace)
 		if why := w.carries(&d.path, &v, flow.Forward); why != drop.None {
 			return NoInterface, why
 		}
-		leg := &d.path.legs[flow.Forward]
+		if why := d.foresee(); why != drop.None {
+			return NoInterface, why
+		}
+		to := d.path.arrival(flow.Forward)
 		switch {
-		case !leg.onward:
+		case !to.onward:
 			tr.settle()
-			return leg.out, drop.None
+			return to.out, drop.None
 		case passed == maxChain-1:
 			return NoInterface, drop.BalancerLoop
 		}
-		sender = leg.out
-		v.TTL -= leg.rewrite.TTL
-		sent := d.path.ends[1]
+		sender = to.out
+		v.TTL -= d.path.ttl
+		sent := d.path.seen(1)
 		tr.goOn()
 		d.begin(w, now, sender, &v, tr)
-		d.at, d.path.ends = sent, [2]packet.Tuple{sent, sent}
+		d.at = sent
+		d.path.look(0, sent)
+		d.path.look(1, sent)
 	}
 }

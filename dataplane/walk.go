@@ -2,6 +2,7 @@ package dataplane
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/plsim/plsim/dataplane/clock"
@@ -9,6 +10,7 @@ import (
 	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/flow"
 	"github.com/plsim/plsim/dataplane/flowlog"
+	"github.com/plsim/plsim/dataplane/link"
 	"github.com/plsim/plsim/dataplane/metrics"
 	"github.com/plsim/plsim/dataplane/nlb"
 	"github.com/plsim/plsim/dataplane/packet"
@@ -22,13 +24,15 @@ type Walk struct {
 	prog     *Program
 	settings Settings
 
-	paths      *flow.Table[path]     // what was decided, by flow; may be forgotten at any time
+	paths      *flow.Table[trip]     // what was decided, by flow; may be forgotten at any time
+	recipes    flow.Shared[recipe]   // what paths have in common,
+	sides      flow.Shared[side]     // twice
 	track      *conntrack.Table      // security groups: who may answer, by interface (D5)
 	flows      *flow.Table[nlb.Flow] // load balancers: which target, which source port (D5)
 	ports      *snat.Pool            // the source ports of the load balancers' nodes
 	bound      map[InterfaceID]InterfaceID
-	affinities *flow.Table[affinity] // of clients to target groups
-	failures   map[Suspect]int       // in a row
+	affinities *flow.Single[affinity] // of clients to target groups
+	failures   map[Suspect]int        // in a row
 
 	callers uint32             // how many clients TLS listeners have answered
 	calls   map[flow.Key]*call // the connections of TLS listeners to targets, as they leave the node
@@ -45,6 +49,7 @@ type Walk struct {
 	died  []uint64 // by InterfaceID: what of drops the meter knows
 	log   *flowlog.Buffer
 	watch *watch // nil: nobody looks
+	links *links // nil: the lab declares none
 
 	view     packet.View        // the packet at hand,
 	piece    uint32             // the number of which it is a fragment,
@@ -91,14 +96,21 @@ func DefaultSettings() Settings {
 	}
 }
 
+// Streams of chance, which all come from one seed: what happens to packets on links
+// changes no decision.
+const (
+	decisions = 0x706c73696d
+	accidents = 0x6c696e6b73
+)
+
 // New returns a walk that follows a program.
 func New(prog *Program, s Settings) *Walk {
-	chance := rand.NewPCG(s.Seed, 0x706c73696d)
+	chance := rand.NewPCG(s.Seed, decisions)
 	rnd := rand.New(chance)
 	seed := func() flow.Seed { return flow.Seed{rnd.Uint64(), rnd.Uint64()} }
 	w := &Walk{
 		settings: s,
-		paths:    flow.NewTable[path](seed()),
+		paths:    flow.NewTable[trip](seed()),
 		flows:    flow.NewTable[nlb.Flow](seed()),
 		ports:    snat.NewPool(s.SourcePorts),
 		bound:    make(map[InterfaceID]InterfaceID),
@@ -111,7 +123,7 @@ func New(prog *Program, s Settings) *Walk {
 	}
 	w.track = conntrack.NewTable(seed(), w.timeouts, s.TrackedFlows, w.lives)
 	w.salt = seed()
-	w.affinities = flow.NewTable[affinity](w.salt)
+	w.affinities = flow.NewSingle[affinity](w.salt)
 	w.Load(prog)
 	return w
 }
@@ -119,12 +131,16 @@ func New(prog *Program, s Settings) *Walk {
 // Load makes the walk follow another program from the next packet on. Interfaces
 // keep their IDs from program to program, so counters and flows carry on.
 func (w *Walk) Load(prog *Program) {
+	if w.prog != nil && slices.ContainsFunc(w.prog.VPCs, func(v VPC) bool { return v.Transits }) {
+		w.reportAll() // to the transit gateways' interfaces that paths lead over now
+	}
 	w.prog = prog
 	if n := len(prog.Interfaces) - len(w.drops); n > 0 {
 		w.drops = append(w.drops, make([][drop.NumReasons]uint64, n)...)
 		w.fragments = append(w.fragments, make([]*fragments, n)...)
 		w.died = append(w.died, make([]uint64, n)...)
 	}
+	w.loadLinks()
 	if len(prog.Closures) > 0 {
 		w.close(prog.Closures)
 	}
@@ -139,6 +155,9 @@ func (w *Walk) Program() *Program { return w.prog }
 // reason answers a packet that was dropped.
 func (w *Walk) Process(now clock.Time, in InterfaceID, f *packet.Frame) (out InterfaceID, why drop.Reason) {
 	v := &w.view
+	if w.links != nil {
+		w.links.fate = link.Send(now)
+	}
 	if why = v.Decode(f); why != drop.None {
 		return w.turnAway(now, in, v, why)
 	}
@@ -165,8 +184,12 @@ func (w *Walk) pass(now clock.Time, in InterfaceID, v *packet.View, sent bool) (
 		}
 	}
 	key := flow.KeyOf(flow.Scope(in), v)
-	ref, p, dir := w.paths.Lookup(&key)
-	if p == nil || !p.serves(now, w.prog.Epoch, v) {
+	ref, t, dir := w.paths.Lookup(&key)
+	var p path
+	if t != nil {
+		p = w.whole(t)
+	}
+	if t == nil || !p.serves(now, w.prog.Epoch, v) {
 		w.prepare(v)
 		if p, why = w.decide(now, in, v, ref, sent); why != drop.None {
 			out, why = w.turnAway(now, in, v, why)
@@ -174,17 +197,17 @@ func (w *Walk) pass(now clock.Time, in InterfaceID, v *packet.View, sent bool) (
 		}
 		dir = flow.Forward
 	}
-	out, why = w.follow(now, in, p, dir, v)
-	if p == &w.decision.path { // nothing else will remember it
-		w.report(p)
+	out, why = w.follow(now, in, &p, dir, v)
+	if p.trip == &w.decision.trip { // nothing else will remember it
+		w.report(&p)
 		if w.decision.oneWay {
-			w.writeBack(p)
+			w.writeBack(&p)
 		}
 	}
 	if why != drop.None {
 		dir = flow.Reply // what leaves is the answer, if any
 	}
-	return out, why, p.legs[dir].onward && out != NoInterface
+	return out, why, p.arrival(dir).onward && out != NoInterface
 }
 
 // admit judges a frame by its Ethernet addresses.
@@ -210,28 +233,33 @@ func isDiscovery(kind uint8) bool { return kind >= 133 && kind <= 137 }
 // follow sends a packet along its path: what every packet of a flow does after
 // the first.
 func (w *Walk) follow(now clock.Time, in InterfaceID, p *path, dir flow.Dir, v *packet.View) (InterfaceID, drop.Reason) {
-	leg := &p.legs[dir]
 	p.last = now
+	why := drop.None
 	if p.verdict == drop.None {
-		if why := w.carries(p, v, dir); why != drop.None {
-			if p.watched {
-				w.show(in, p, dir, v, why)
-			}
-			w.lose(now, p, dir, v, why) // no load balancer processes it
-			return w.discard(p.front, why)
+		why = w.carries(p, v, dir)
+	}
+	if w.links != nil && why == drop.None {
+		why = w.cross(p, dir, sizeOf(v))
+	}
+	if why != drop.None {
+		if p.watched {
+			w.show(in, p, dir, v, why)
 		}
+		w.lose(now, p, dir, v, why) // no load balancer processes it
+		return w.discard(w.grave(p, why), why)
 	}
 	if p.watched {
 		w.show(in, p, dir, v, p.verdict)
 	}
-	leg.count.Add(now, uint64(v.Segments), uint64(v.WireLen), v.Flags)
+	p.count(dir, v.Segments, v.WireLen, v.Flags)
 	if p.verdict != drop.None {
 		return w.refuse(in, p, v)
 	}
 	if !p.settled || v.Flags&(packet.SYN|packet.FIN|packet.RST) != 0 {
 		w.observe(p, dir, v)
 	}
-	v.Apply(&leg.rewrite)
+	rewrite := p.rewrite(dir)
+	v.Apply(&rewrite)
 	if v.Fragment && p.passesNode() {
 		v.Renumber(w.piece) // else two clients' pieces could be taken for one packet's
 	}
@@ -239,7 +267,7 @@ func (w *Walk) follow(now clock.Time, in InterfaceID, p *path, dir flow.Dir, v *
 		w.splice(p, dir, v)
 	}
 	v.Complete()
-	return leg.out, drop.None
+	return p.arrival(dir).out, drop.None
 }
 
 // refuse drops a packet that has no way, and answers where AWS does: a segment
@@ -254,11 +282,15 @@ func (w *Walk) refuse(in InterfaceID, p *path, v *packet.View) (InterfaceID, dro
 	}
 	w.meter.Advance(p.last)
 	w.meter.Add(p.place, metrics.BalancerResets, 1)
-	p.legs[flow.Reply].count.Add(p.last, 1, uint64(v.AnswerReset()), packet.RST)
+	length := v.AnswerReset()
+	p.count(flow.Reply, 1, length, packet.RST)
 	if p.watched {
 		w.showReset(p, v)
 	}
 	w.hangUp(p)
+	if w.links != nil && !w.answers(p, length) {
+		return NoInterface, p.verdict
+	}
 	return in, p.verdict
 }
 

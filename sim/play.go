@@ -104,6 +104,8 @@ func (p *player) act(ctx context.Context, s *scenario.Step) (outcome, error) {
 		return p.exchange(ctx, s.Exchange, e)
 	case s.Ping != nil:
 		return p.ping(ctx, s.Ping, e)
+	case s.Received != nil:
+		return p.received(ctx, s.Received, e)
 	case s.Exec != nil:
 		return p.exec(ctx, s.Exec, e)
 	case s.Wait != nil:
@@ -269,6 +271,24 @@ func (p *player) ping(ctx context.Context, r *scenario.Ping, e *scenario.Expect)
 		c.note("answered")
 	}
 	return p.withWay(c.outcome(), r.From, net.JoinHostPort(r.To, "0"))
+}
+
+func (p *player) received(ctx context.Context, r *scenario.Received, e *scenario.Expect) (outcome, error) {
+	res, err := p.world.Received(ctx, r)
+	if err != nil {
+		return outcome{}, err
+	}
+	c := newComparison(e)
+	switch what := Count(int(res.Bytes), "byte"); {
+	case res.Datagrams > 0:
+		c.note("%s in %s", what, Count(int(res.Datagrams), "datagram"))
+	default:
+		c.note("%s over %s", what, Count(int(res.Connections), "connection"))
+	}
+	c.match("connections", e.Connections, strconv.FormatInt(res.Connections, 10))
+	c.match("datagrams", e.Datagrams, strconv.FormatInt(res.Datagrams, 10))
+	c.match("bytes", e.Bytes, strconv.FormatInt(res.Bytes, 10))
+	return c.outcome(), nil
 }
 
 func (p *player) exec(ctx context.Context, x *scenario.Exec, e *scenario.Expect) (outcome, error) {

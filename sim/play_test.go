@@ -32,6 +32,7 @@ type stage struct {
 	answer   sim.Answer
 	pinged   sim.Failure
 	reply    sim.Reply
+	receipt  sim.Receipt
 	exit     sim.Exit
 	records  []flowlog.Record
 	drops    [drop.NumReasons]uint64
@@ -67,6 +68,10 @@ func (s *stage) Ping(context.Context, *scenario.Ping) (sim.Failure, error) {
 
 func (s *stage) Exchange(context.Context, *scenario.Exchange) (sim.Reply, error) {
 	return s.reply, s.fault
+}
+
+func (s *stage) Received(context.Context, *scenario.Received) (sim.Receipt, error) {
+	return s.receipt, s.fault
 }
 
 func (s *stage) Exec(context.Context, *scenario.Exec) (sim.Exit, error) { return s.exit, s.fault }
@@ -121,7 +126,7 @@ vpcs:
     instances: { web: {} }
   consumer:
     cidr_block: 10.0.0.0/16
-    instances: { app: {} }
+    instances: { app: { services: [{ type: tcp_sink, port: 9 }, { type: udp_sink, port: 9 }] } }
 target_groups:
   web: { port: 80, protocol: TCP, targets: [web] }
 load_balancers:
@@ -246,6 +251,16 @@ func TestSteps(t *testing.T) {
 			name: "ping",
 			step: `{ ping: { from: app, to: 10.0.0.9 } }`,
 			want: "answered",
+		}, {
+			name:  "what a sink has received",
+			stage: stage{receipt: sim.Receipt{Connections: 2, Bytes: 1000}},
+			step:  `{ received: { by: app, port: 9, protocol: tcp }, expect: { connections: 2, bytes: { at_least: 1001 } } }`,
+			want:  "1000 bytes over 2 connections\nbytes: expected at least 1001, saw 1000",
+		}, {
+			name:  "datagrams",
+			stage: stage{receipt: sim.Receipt{Datagrams: 1, Bytes: 100}},
+			step:  `{ received: { by: app, port: 9, protocol: udp }, expect: { datagrams: 1 } }`,
+			want:  "100 bytes in 1 datagram",
 		}, {
 			name:  "a program that fails",
 			stage: stage{exit: sim.Exit{Code: 3, Stderr: "no way\n"}},

@@ -28,6 +28,8 @@ type World interface {
 	Exchange(ctx context.Context, x *scenario.Exchange) (Reply, error)
 	// Ping sends one ICMP echo request.
 	Ping(ctx context.Context, p *scenario.Ping) (Failure, error)
+	// Received returns what a sink has received up to now.
+	Received(ctx context.Context, r *scenario.Received) (Receipt, error)
 	// Exec runs a program in an instance until it ends.
 	Exec(ctx context.Context, e *scenario.Exec) (Exit, error)
 	// Wait lets the lab's time pass.
@@ -67,25 +69,6 @@ type Destination struct {
 	Port uint16 // 0: ping
 }
 
-// Failure says how an exchange failed: the words of scenario.Expect.Error. They
-// tell apart what a user came to tell apart: silence is no refusal.
-type Failure struct {
-	Kind   string // "" where nothing failed
-	Detail string // for people: "no answer from 10.0.1.9:80 within 500ms"
-}
-
-// The kinds of failure.
-const (
-	Timeout     = "timeout"     // silence
-	Refused     = "refused"     // RST in answer to a SYN
-	Reset       = "reset"       // RST on an open connection
-	Closed      = "closed"      // FIN without an answer, or never opened
-	Unreachable = "unreachable" // ICMP, or no route
-	DNS         = "dns"         // the name does not resolve
-	TLS         = "tls"         // the handshake failed
-	HTTP        = "http"        // the answer is no HTTP
-)
-
 // Response is the answer to a request, or why there is none.
 type Response struct {
 	Failure
@@ -107,6 +90,9 @@ type Spread struct {
 	Untried           int            // of Failed: given up, since all before had failed
 	Targets           map[string]int // answers, by the instance that gave them
 }
+
+// Receipt is what a sink has received.
+type Receipt struct{ Connections, Datagrams, Bytes int64 }
 
 // Answer is the answer to a DNS query.
 type Answer struct {

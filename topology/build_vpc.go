@@ -1,7 +1,6 @@
 package topology
 
 import (
-	"fmt"
 	"io/fs"
 	"maps"
 	"net/netip"
@@ -286,37 +285,7 @@ func (b *builder) attach(n *NIC, s *subnet) {
 
 // programs checks what runs on an instance.
 func (b *builder) programs(path string, spec *Instance) {
-	ports := map[string]bool{}
-	elements(&b.problems, at(path, "services"), spec.Services, func(path string, s *Service) {
-		if s.Type == "" {
-			b.problems.add(at(path, "type"), "is missing: choose from %s", strings.Join(serviceTypes, ", "))
-		} else if b.choice(at(path, "type"), &s.Type, "a service", serviceTypes...) && b.port(at(path, "port"), s.Port) {
-			port := fmt.Sprintf("TCP port %d", s.Port)
-			if s.Type == "udp_echo" {
-				port = fmt.Sprintf("UDP port %d", s.Port)
-			}
-			if ports[port] {
-				b.problems.add(at(path, "port"), "%s is taken by another service of this instance", port)
-			}
-			ports[port] = true
-		}
-		if web := s.Type == "http" || s.Type == "https"; !web && slices.Contains(serviceTypes, s.Type) {
-			if len(s.Routes) > 0 {
-				b.problems.add(at(path, "routes"), "is for http and https only")
-			}
-			if s.ProxyProtocol {
-				b.problems.add(at(path, "proxy_protocol"), "is for http and https only")
-			}
-			if len(s.Names) > 0 {
-				b.problems.add(at(path, "names"), "is for https only")
-			}
-		}
-		for _, route := range slices.Sorted(maps.Keys(s.Routes)) {
-			if !strings.HasPrefix(route, "/") {
-				b.problems.add(at(at(path, "routes"), route), "a route is a path: write /%s", route)
-			}
-		}
-	})
+	b.services(at(path, "services"), spec.Services)
 	for _, name := range slices.Sorted(maps.Keys(spec.Files)) {
 		if name == "." || !fs.ValidPath(name) {
 			b.problems.add(at(at(path, "files"), name), "%q leaves the instance's home directory: write a relative name without ..", name)
@@ -336,5 +305,3 @@ func (b *builder) programs(path string, spec *Instance) {
 		b.port(at(path, "wait_for_port"), spec.WaitForPort)
 	}
 }
-
-var serviceTypes = []string{"http", "https", "tcp_echo", "udp_echo"}

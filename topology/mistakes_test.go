@@ -115,6 +115,26 @@ var mistakes = []struct {
 		`vpcs.provider.instances.web-1.services[0].port: 80800 is not a port: give one from 1 to 65535`}},
 	{"service port twice", "port: 8080 }]", "port: 8080 }, { type: tcp_echo, port: 8080 }]", []string{
 		`vpcs.provider.instances.web-1.services[1].port: TCP port 8080 is taken by another service of this instance`}},
+	{"sinks and DNS on one port", "port: 8080 }]", "port: 8080 }, { type: udp_sink, port: 53 }, { type: dns, port: 53, records: [{ name: a.b, records: [10.0.0.1] }] }]", []string{
+		`vpcs.provider.instances.web-1.services[2].port: UDP port 53 is taken by another service of this instance`}},
+	{"DNS server without records", "port: 8080 }]", "port: 8080 }, { type: dns, port: 53 }]", []string{
+		`vpcs.provider.instances.web-1.services[1].records: is missing: a DNS server without records knows no name`}},
+	{"records of a sink", "port: 8080 }]", "port: 8080 }, { type: tcp_sink, port: 53, records: [{ name: a.b, records: [10.0.0.1] }] }]", []string{
+		`vpcs.provider.instances.web-1.services[1].records: is for dns only`}},
+	{"DNS records", "port: 8080 }]", `port: 8080 }, { type: dns, port: 53, records: [
+		{ name: "a b", records: ["${instance.app.private_ip}"] }, { name: a.b, type: AAAA, records: [10.0.0.1] }, { name: A.b, type: CNAME, records: [c.d] },
+		{ name: e.f, type: CNAME, records: [c.d, e.g] }, { name: e.g, type: CNAME, records: [-x] }, { name: e.h, type: MX, records: [x] },
+		{ name: i.j, records: [], ttl: -1 }, { name: k.l, records: ["2001:db8::1"], ttl: 604801 }, ] }]`, []string{
+		`vpcs.provider.instances.web-1.services[1].records[0].name: "a b" is not a domain name such as api.example.com`,
+		`vpcs.provider.instances.web-1.services[1].records[1].records[0]: "10.0.0.1" is not an IPv6 address`,
+		`vpcs.provider.instances.web-1.services[1].records[2].name: A.b is an alias, so it has no other record (RFC 1034, section 3.6.2)`,
+		`vpcs.provider.instances.web-1.services[1].records[3].records: has 2 values: write the one name that it stands for`,
+		`vpcs.provider.instances.web-1.services[1].records[4].records[0]: "-x" is not a domain name such as api.example.com`,
+		`vpcs.provider.instances.web-1.services[1].records[5].type: "MX" is not a type of record here; choose from A, AAAA, CNAME, TXT`,
+		`vpcs.provider.instances.web-1.services[1].records[6].records: has 0 values: write one at least`,
+		`vpcs.provider.instances.web-1.services[1].records[6].ttl: -1 is out of range: write 1 to 604800 seconds`,
+		`vpcs.provider.instances.web-1.services[1].records[7].records[0]: "2001:db8::1" is not an IPv4 address`,
+		`vpcs.provider.instances.web-1.services[1].records[7].ttl: 604801 is out of range: write 1 to 604800 seconds`}},
 	{"file outside", "stranger: { subnet_id: a }", "stranger: { subnet_id: a, files: { ../x: y } }", []string{
 		`vpcs.consumer.instances.stranger.files.'../x': "../x" leaves the instance's home directory: write a relative name without ..`}},
 	{"file below a file", "stranger: { subnet_id: a }", "stranger: { subnet_id: a, files: { a/b: x, a/b/c: y } }", []string{

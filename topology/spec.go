@@ -101,12 +101,22 @@ type Command []string
 
 // Service is a server built into plsim.
 type Service struct {
-	Type string `yaml:"type" doc:"http, https, tcp_echo or udp_echo."`
-	Port int    `yaml:"port" doc:"Port to listen on."`
+	Type string `yaml:"type" doc:"http, https, tcp_echo, udp_echo, tcp_sink, udp_sink or dns."`
+	Port int    `yaml:"port" doc:"Port to listen on; dns does for UDP and TCP."`
 	// Routes, Names and ProxyProtocol are for http and https.
 	Routes        map[string]string `yaml:"routes,omitempty" doc:"Path and the body it answers; every other path is 404. Default: every path answers with what the server saw, as JSON."`
 	ProxyProtocol bool              `yaml:"proxy_protocol,omitempty" doc:"Whether http and https servers demand a PROXY protocol header before all else, and tell of it in what they answer (F2.36). Default false."`
 	Names         []string          `yaml:"names,omitempty" doc:"DNS names of the certificate of an https server. Default: the private DNS names of the services in front of it."`
+
+	Records []*DNSRecord `yaml:"records,omitempty" doc:"What a dns server knows; every other name does not exist."`
+}
+
+// DNSRecord is what a built-in DNS server knows of a name.
+type DNSRecord struct {
+	Name    string   `yaml:"name" doc:"Domain name."`
+	Type    string   `yaml:"type,omitempty" doc:"A (default), AAAA, CNAME or TXT."`
+	Records []string `yaml:"records" doc:"Addresses, the name that it stands for, or texts."`
+	TTL     int      `yaml:"ttl,omitempty" doc:"Seconds, 1 to 604800. Default 60."`
 }
 
 // TargetGroup is an aws_lb_target_group with its attachments.

@@ -26,7 +26,7 @@ type Entry struct {
 // side and its destination the peer, so that both directions share one key. A
 // table has one owner.
 type Table struct {
-	flows    *flow.Table[Entry]
+	flows    *flow.Single[Entry]
 	timeouts func(flow.Scope) *Timeouts
 	limit    int
 	count    map[flow.Scope]int
@@ -43,7 +43,7 @@ const reclaim = 256
 func NewTable(seed flow.Seed, timeouts func(flow.Scope) *Timeouts, limit int, owned func(flow.Ref) bool) *Table {
 	return &Table{
 		owned:    owned,
-		flows:    flow.NewTable[Entry](seed),
+		flows:    flow.NewSingle[Entry](seed),
 		timeouts: timeouts,
 		limit:    limit,
 		count:    make(map[flow.Scope]int),

@@ -205,9 +205,9 @@ func TestEqualHashes(t *testing.T) {
 	first := make(map[uint32]Key)
 	for n := 0; ; n++ {
 		b := nthKey(n * 3)
-		a, met := first[table.hash(&b)]
+		a, met := first[table.lines.hash(&b)]
 		if !met {
-			first[table.hash(&b)] = b
+			first[table.lines.hash(&b)] = b
 			continue
 		}
 		ref, _, _ := table.Insert(a, a)
@@ -255,19 +255,48 @@ func TestChurnLeavesNothing(t *testing.T) {
 			refs = slices.Delete(refs, i, i+1)
 		}
 	}
-	if len(table.chunks) != 1 || len(table.index) > 2048 {
-		t.Errorf("500 entries at a time took %d chunks, %d cells", len(table.chunks), len(table.index))
+	if len(table.slab.chunks) != 1 || len(table.index.cells) > 2048 {
+		t.Errorf("500 entries at a time took %d chunks, %d cells", len(table.slab.chunks), len(table.index.cells))
 	}
 	for _, ref := range refs {
 		table.Delete(ref)
 	}
-	for i, c := range table.index {
+	for i, c := range table.index.cells {
 		if c != (cell{}) {
 			t.Fatalf("cell %d is left over", i)
 		}
 	}
-	if table.used != 0 || table.Len() != 0 {
-		t.Errorf("%d keys, %d entries in an empty table", table.used, table.Len())
+	for i, c := range table.lines.keys.index.cells {
+		if c != (cell{}) {
+			t.Fatalf("cell %d of the lines is left over", i)
+		}
+	}
+	if table.index.used != 0 || table.lines.keys.Len() != 0 || table.Len() != 0 {
+		t.Errorf("%d keys, %d lines, %d entries in an empty table", table.index.used, table.lines.keys.Len(), table.Len())
+	}
+}
+
+// Connections between two hosts share all but their ports.
+func TestKeysShareLines(t *testing.T) {
+	table := NewSingle[int](testSeed)
+	var refs []Ref
+	for port := range uint16(1000) {
+		k := nthKey(7)
+		k.SrcPort, k.DstPort = port, port/10
+		ref, _, _ := table.Insert(k, int(port))
+		refs = append(refs, ref)
+	}
+	if n := table.lines.keys.Len(); n != 1 {
+		t.Errorf("%d lines between two hosts", n)
+	}
+	for port, ref := range refs {
+		if k, _, ok := table.Keys(ref); !ok || int(k.SrcPort) != port || k.Src != nthKey(7).Src {
+			t.Fatalf("port %d: %v, %t", port, k, ok)
+		}
+		table.Delete(ref)
+	}
+	if n := table.lines.keys.Len(); n != 0 {
+		t.Errorf("%d lines for no connection", n)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/plsim/plsim/sim/service"
 	"github.com/plsim/plsim/topology"
 )
 
@@ -25,13 +26,6 @@ import (
 const (
 	connectLimit  = 10 * time.Second // for a target's SYN-ACK
 	responseLimit = 60 * time.Second // for a target's answer, and for a client's next request
-)
-
-// What an Application Load Balancer tells its targets of a client.
-const (
-	forwardedFor   = "X-Forwarded-For"
-	forwardedProto = "X-Forwarded-Proto"
-	forwardedPort  = "X-Forwarded-Port"
 )
 
 // reverseProxy is the server of an Application Load Balancer's listener at one node.
@@ -129,13 +123,13 @@ func (p *reverseProxy) rewrite(pr *httputil.ProxyRequest, target netip.AddrPort)
 		}
 	}
 	client := parseAddrPort(pr.In.RemoteAddr).Addr().String()
-	pr.Out.Header.Set(forwardedFor, strings.Join(append(slices.Clone(pr.In.Header.Values(forwardedFor)), client), ", "))
+	pr.Out.Header.Set(service.ForwardedFor, strings.Join(append(slices.Clone(pr.In.Header.Values(service.ForwardedFor)), client), ", "))
 	scheme := "http"
 	if p.TLS != nil {
 		scheme = "https"
 	}
-	pr.Out.Header.Set(forwardedProto, scheme)
-	pr.Out.Header.Set(forwardedPort, strconv.Itoa(int(p.Port)))
+	pr.Out.Header.Set(service.ForwardedProto, scheme)
+	pr.Out.Header.Set(service.ForwardedPort, strconv.Itoa(int(p.Port)))
 }
 
 // failure is the status code for a target that did not answer: 504 where it stayed

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/plsim/plsim/sim/service"
 )
 
 const applicationLab = `
@@ -80,11 +82,11 @@ func TestApplicationLoadBalancer(t *testing.T) {
 	}
 	for i, from := range []string{"10.0.0.10", "2001:db8::10"} { // both families, one target
 		resp, body := get(node.Addrs[i].Addr().String(), "80")
-		var got sight
+		var got service.Sight
 		if err := json.Unmarshal([]byte(body), &got); resp.StatusCode != http.StatusOK || err != nil {
 			t.Fatalf("%s: %s, %v", resp.Status, body, err)
 		}
-		want := sight{
+		want := service.Sight{
 			Instance: "lab/web", SourceIP: node.Addrs[0].Addr().String(), SourcePort: got.SourcePort,
 			DestinationIP: w.hosts["lab/web"].NIC.Addr().String(), DestinationPort: 80,
 			Method: http.MethodPost, Host: "shop.example.com", Path: "/path", Body: "hello",

@@ -17,10 +17,8 @@ import (
 
 	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/scenario"
+	"github.com/plsim/plsim/sim/service"
 )
-
-// instanceHeader tells clients which instance's built-in service answered.
-const instanceHeader = "Plsim-Instance"
 
 // maxBody is how much of an answer is kept.
 const maxBody = 1 << 20
@@ -122,7 +120,7 @@ func tally(s *sim.Spread, res sim.Response) {
 		return
 	}
 	s.Succeeded++
-	if name := res.Headers.Get(instanceHeader); name != "" {
+	if name := res.Headers.Get(service.InstanceHeader); name != "" {
 		s.Targets[name]++
 	}
 }
@@ -184,7 +182,7 @@ func (d *dialer) peer(address string) string {
 func classify(err error, peer string, limit time.Duration) sim.Failure {
 	var (
 		errno    syscall.Errno
-		name     *nameError
+		name     *sim.NameError
 		record   tls.RecordHeaderError
 		alert    tls.AlertError
 		unknown  x509.UnknownAuthorityError
@@ -194,23 +192,23 @@ func classify(err error, peer string, limit time.Duration) sim.Failure {
 	)
 	switch {
 	case errors.As(err, &name):
-		return sim.Failure{Kind: sim.DNS, Detail: name.Error()}
+		return name.Failure()
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, syscall.ETIMEDOUT):
-		return sim.Failure{Kind: sim.Timeout, Detail: fmt.Sprintf("nothing from %s within %s", peer, limit)}
+		return sim.TimedOut(peer, limit)
 	case errors.As(err, &errno):
 		switch errno {
 		case syscall.ECONNREFUSED:
-			return sim.Failure{Kind: sim.Refused, Detail: peer + " refused the connection (RST in answer to the SYN)"}
+			return sim.ConnectionRefused(peer)
 		case syscall.ECONNRESET, syscall.EPIPE:
-			return sim.Failure{Kind: sim.Reset, Detail: peer + " reset the connection (RST)"}
+			return sim.ConnectionReset(peer)
 		case syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EACCES:
-			return sim.Failure{Kind: sim.Unreachable, Detail: fmt.Sprintf("%s is not reachable: %s", peer, errno.Error())}
+			return sim.NotReachable(peer, errno.Error())
 		}
 	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, &record), errors.As(err, &alert), errors.As(err, &unknown), errors.As(err, &hostname), errors.As(err, &invalid),
 		errors.As(err, &op) && op.Op == "remote error": // an alert of TLS
 		return sim.Failure{Kind: sim.TLS, Detail: fmt.Sprintf("TLS handshake with %s: %s", peer, innermost(err))}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return sim.Failure{Kind: sim.HTTP, Detail: peer + " closed the connection without a whole answer"}
+		return sim.HalfAnswer(peer)
 	}
 	return sim.Failure{Kind: sim.HTTP, Detail: fmt.Sprintf("%s: %s", peer, innermost(err))}
 }

@@ -1,14 +1,12 @@
 package emulate
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/miekg/dns"
@@ -16,6 +14,7 @@ import (
 	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/live"
 	"github.com/plsim/plsim/sim/scenario"
+	"github.com/plsim/plsim/sim/service"
 	"github.com/plsim/plsim/topology/netns"
 )
 
@@ -31,27 +30,21 @@ func (w *World) serveDNS(vpc string, addr netip.Addr, ns *netns.Namespace) (stop
 		pc.Close()
 		return nil, fmt.Errorf("resolver of VPC %s: %w", vpc, err)
 	}
-	h := answering{w.Resolver(vpc)}
-	servers := []*dns.Server{{PacketConn: pc, Handler: h}, {Listener: l, Handler: h}}
-	for _, s := range servers {
-		w.wg.Go(func() { _ = s.ActivateAndServe() }) // it ends when its socket is closed
-	}
+	w.answerDNS(w.Resolver(vpc), pc, l)
 	return func() { pc.Close(); l.Close() }, nil
 }
 
-// answering answers DNS queries as a VPC's resolver.
-type answering struct{ *live.Resolver }
-
-// ServeDNS implements [dns.Handler].
-func (a answering) ServeDNS(rw dns.ResponseWriter, q *dns.Msg) {
-	asker, udp := addrPort(rw.RemoteAddr()).Addr(), rw.LocalAddr().Network() == "udp"
-	_ = rw.WriteMsg(a.Answer(q, asker, udp)) // who asked may be gone
+// answerDNS lets a server answer what comes to a socket for datagrams and to one for
+// streams, until they are closed.
+func (w *World) answerDNS(s service.DNS, pc net.PacketConn, l net.Listener) {
+	answer := dns.HandlerFunc(func(rw dns.ResponseWriter, q *dns.Msg) {
+		asker, udp := addrPort(rw.RemoteAddr()).Addr(), rw.LocalAddr().Network() == "udp"
+		_ = rw.WriteMsg(s.Answer(q, asker, udp)) // who asked may be gone
+	})
+	for _, server := range []*dns.Server{{PacketConn: pc, Handler: answer}, {Listener: l, Handler: answer}} {
+		w.wg.Go(func() { _ = server.ActivateAndServe() }) // it ends when its socket is closed
+	}
 }
-
-// nameError is a name that could not be resolved.
-type nameError struct{ msg string }
-
-func (e *nameError) Error() string { return e.msg }
 
 // queryTimeout is how long the built-in client waits for one answer before it
 // asks again.
@@ -69,45 +62,54 @@ func (h *host) resolve(ctx context.Context, name string) ([]netip.Addr, error) {
 	}
 	var all []netip.Addr
 	for _, t := range types {
-		addrs, err := h.query(ctx, name, t)
+		addrs, err := h.query(ctx, question{name, t, h.resolver(), "udp"})
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, addrs...)
 	}
 	if len(all) == 0 {
-		return nil, &nameError{fmt.Sprintf("%s has no address", name)}
+		return nil, sim.NoAddress(name)
 	}
 	return all, nil
 }
 
-// query asks for one type of record until an answer comes or ctx ends.
-func (h *host) query(ctx context.Context, name string, t uint16) ([]netip.Addr, error) {
+// question is what to ask which DNS server.
+type question struct {
+	name    string
+	kind    uint16
+	server  string // address and port
+	network string // udp, where what is cut short is asked for again by tcp; or tcp
+}
+
+// query asks until an answer comes or ctx ends.
+func (h *host) query(ctx context.Context, q question) ([]netip.Addr, error) {
 	m := new(dns.Msg)
-	m.SetQuestion(dns.Fqdn(name), t)
+	m.SetQuestion(dns.Fqdn(q.name), q.kind)
 	m.SetEdns0(1232, false)
-	at := netip.AddrPortFrom(h.ResolverAddr(), 53).String()
-	network := "udp"
 	for {
-		resp, err := h.ask(ctx, network, at, m)
+		resp, err := h.ask(ctx, q.network, q.server, m)
 		switch {
 		case ctx.Err() != nil:
-			return nil, &nameError{fmt.Sprintf("no answer for %s from the resolver at %s", name, at)}
+			return nil, sim.ResolverSilent(q.name, q.server)
 		case err != nil && errors.Is(err, context.DeadlineExceeded), isTimeout(err):
 			continue
 		case err != nil:
-			return nil, &nameError{fmt.Sprintf("ask the resolver at %s for %s: %s", at, name, innermost(err))}
-		case resp.Truncated && network == "udp":
-			network = "tcp"
+			return nil, sim.ResolverError(q.name, q.server, innermost(err))
+		case resp.Truncated && q.network == "udp":
+			q.network = "tcp"
 			continue
 		case resp.Rcode == dns.RcodeNameError:
-			return nil, &nameError{fmt.Sprintf("%s does not exist (NXDOMAIN from %s)", name, at)}
+			return nil, sim.NoSuchName(q.name, q.server)
 		case resp.Rcode != dns.RcodeSuccess:
-			return nil, &nameError{fmt.Sprintf("%s: %s from %s", name, dns.RcodeToString[resp.Rcode], at)}
+			return nil, sim.ResolverFailed(q.name, dns.RcodeToString[resp.Rcode], q.server)
 		}
 		return live.Addresses(resp), nil
 	}
 }
+
+// resolver returns the address and port of the VPC's resolver.
+func (h *host) resolver() string { return netip.AddrPortFrom(h.ResolverAddr(), 53).String() }
 
 func (h *host) ask(ctx context.Context, network, at string, m *dns.Msg) (*dns.Msg, error) {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
@@ -135,16 +137,34 @@ func (w *World) Resolve(ctx context.Context, r *scenario.Resolve) (sim.Answer, e
 	}
 	limit, cancel := context.WithTimeout(ctx, r.Timeout.Duration())
 	defer cancel()
-	addrs, err := h.query(limit, r.Host, dns.StringToType[strings.ToUpper(cmp.Or(r.Type, "A"))])
+	addrs, err := h.consult(limit, r)
 	if err := ctx.Err(); err != nil {
 		return sim.Answer{}, err
 	}
 	if err == nil && len(addrs) == 0 {
-		err = &nameError{fmt.Sprintf("%s exists but has no %s record", r.Host, cmp.Or(r.Type, "A"))}
+		err = sim.NoRecord(r.Host, r.Type)
 	}
 	if err != nil {
 		return sim.Answer{Failure: sim.Failure{Kind: sim.DNS, Detail: err.Error()}}, nil
 	}
 	slices.SortFunc(addrs, netip.Addr.Compare)
 	return sim.Answer{Addresses: addrs}, nil
+}
+
+// consult asks the VPC's resolver, or the server that the step names.
+func (h *host) consult(ctx context.Context, r *scenario.Resolve) ([]netip.Addr, error) {
+	q := question{r.Host, dns.StringToType[r.Type], h.resolver(), r.Protocol}
+	if r.Server == "" {
+		return h.query(ctx, q)
+	}
+	name, port, err := net.SplitHostPort(r.Server)
+	if err != nil {
+		return nil, err
+	}
+	addrs, err := h.resolve(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	q.server = net.JoinHostPort(addrs[0].String(), port)
+	return h.query(ctx, q)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"syscall"
@@ -34,7 +33,7 @@ func (w *World) Exchange(ctx context.Context, x *scenario.Exchange) (sim.Reply, 
 		}
 	}
 	if c == nil {
-		return sim.Reply{Failure: sim.Failure{Kind: sim.Closed, Detail: "connection " + x.Connection + " was never opened"}}, nil
+		return sim.Reply{Failure: sim.NeverOpened(x.Connection)}, nil
 	}
 	if err := c.SetDeadline(time.Now().Add(limit)); err != nil {
 		return sim.Reply{}, err
@@ -104,9 +103,9 @@ func (w *World) unanswered(ctx context.Context, x *scenario.Exchange, err error,
 	f := classify(err, peer, x.Timeout.Duration())
 	switch {
 	case errors.Is(err, io.EOF):
-		f = sim.Failure{Kind: sim.Closed, Detail: peer + " closed the connection (FIN)"}
+		f = sim.ConnectionClosed(peer)
 	case errors.Is(err, syscall.ECONNREFUSED) && x.Protocol == "udp":
-		f.Detail = fmt.Sprintf("%s refused the datagram (ICMP port unreachable)", peer)
+		f = sim.DatagramRefused(peer)
 	}
 	return sim.Reply{Failure: f}, ctx.Err()
 }

@@ -28,6 +28,7 @@ type host struct {
 	env     []string
 	program *program // its command, if it has one
 	closers []io.Closer
+	sinks   map[place]*sink
 }
 
 // program is the command of an instance, and what it printed.

@@ -2,7 +2,6 @@ package emulate
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -56,7 +55,7 @@ func (h *host) ping(ctx context.Context, to netip.Addr, limit time.Duration) (si
 	}
 	own := slices.IndexFunc(h.NIC.Addrs, func(p netip.Prefix) bool { return p.Addr().Is4() == to.Is4() })
 	if own < 0 {
-		return sim.Failure{Kind: sim.Unreachable, Detail: fmt.Sprintf("%s is not reachable: %s has no address of its family", to, h.Name)}, nil
+		return sim.NotReachable(to.String(), sim.NoAddressOfFamily(h.Name)), nil
 	}
 	var c net.PacketConn
 	err := h.ns.Do(func() (err error) {
@@ -79,9 +78,9 @@ func (h *host) ping(ctx context.Context, to netip.Addr, limit time.Duration) (si
 		// The kernel fills in the checksum of ICMPv6.
 		b[2], b[3] = 0, 0
 	}
-	silence := sim.Failure{Kind: sim.Timeout, Detail: fmt.Sprintf("no echo reply from %s within %s", to, limit)}
+	silence := sim.NoEcho(to.String(), limit)
 	if _, err := c.WriteTo(b, &net.IPAddr{IP: to.AsSlice()}); err != nil {
-		return sim.Failure{Kind: sim.Unreachable, Detail: fmt.Sprintf("%s is not reachable: %s", to, innermost(err))}, nil
+		return sim.NotReachable(to.String(), innermost(err)), nil
 	}
 	buf := make([]byte, 1500)
 	for {
@@ -99,7 +98,7 @@ func (h *host) ping(ctx context.Context, to netip.Addr, limit time.Duration) (si
 				return sim.Failure{}, nil
 			}
 		case *icmp.DstUnreach:
-			return sim.Failure{Kind: sim.Unreachable, Detail: fmt.Sprintf("%s says that %s is unreachable (ICMP)", peer, to)}, nil
+			return sim.EchoUnreachable(peer.String(), to.String()), nil
 		}
 	}
 }

@@ -10,16 +10,6 @@ import (
 	"github.com/plsim/plsim/dataplane/ppv2"
 )
 
-// introduction is what a PROXY protocol header told a built-in service.
-type introduction struct {
-	Local           bool   `json:"local,omitempty"`
-	SourceIP        string `json:"source_ip,omitempty"`
-	SourcePort      uint16 `json:"source_port,omitempty"`
-	DestinationIP   string `json:"destination_ip,omitempty"`
-	DestinationPort uint16 `json:"destination_port,omitempty"`
-	EndpointID      string `json:"vpc_endpoint_id,omitempty"`
-}
-
 // proxied is a listener whose connections begin with a PROXY protocol header.
 type proxied struct{ net.Listener }
 
@@ -83,22 +73,13 @@ func withConn(ctx context.Context, c net.Conn) context.Context {
 }
 
 // introduced returns what stood before the request's connection; nil if nothing did.
-func introduced(ctx context.Context) *introduction {
+func introduced(ctx context.Context) *ppv2.Header {
 	c := ctx.Value(connKey{})
 	if t, ok := c.(*tls.Conn); ok {
 		c = t.NetConn()
 	}
-	p, ok := c.(*proxiedConn)
-	if !ok {
-		return nil
+	if p, ok := c.(*proxiedConn); ok {
+		return &p.header
 	}
-	h := &p.header
-	if h.Local {
-		return &introduction{Local: true}
-	}
-	return &introduction{
-		SourceIP: h.Source.Addr().String(), SourcePort: h.Source.Port(),
-		DestinationIP: h.Destination.Addr().String(), DestinationPort: h.Destination.Port(),
-		EndpointID: h.EndpointID,
-	}
+	return nil
 }

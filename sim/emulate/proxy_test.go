@@ -12,15 +12,13 @@ import (
 	"testing"
 
 	"github.com/plsim/plsim/dataplane/ppv2"
+	"github.com/plsim/plsim/sim/service"
 )
 
 // A service that demands a PROXY protocol header tells what it says, and resets
 // whoever sends none, or one with a byte of its checksum changed (F2.38).
 func TestProxiedService(t *testing.T) {
-	answers := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		_ = json.NewEncoder(rw).Encode(introduced(r.Context()))
-	})
-	server := httptest.NewUnstartedServer(answers)
+	server := httptest.NewUnstartedServer(new(World).handler(new(service.HTTP)))
 	server.Config.ConnContext = withConn
 	server.Listener = proxied{server.Listener}
 	server.Start()
@@ -38,11 +36,11 @@ func TestProxiedService(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		header []byte
-		want   *introduction // nil: reset
+		want   *service.Introduction // nil: reset
 	}{
-		{"header", good, &introduction{
+		{"header", good, &service.Introduction{
 			SourceIP: "10.0.0.4", SourcePort: 40000, DestinationIP: "10.0.0.5", DestinationPort: 80, EndpointID: h.EndpointID}},
-		{"health check (F2.41)", ppv2.Local(), &introduction{Local: true}},
+		{"health check (F2.41)", ppv2.Local(), &service.Introduction{Local: true}},
 		{"wrong checksum", spoilt, nil},
 		{"no header", nil, nil},
 	} {
@@ -66,9 +64,9 @@ func TestProxiedService(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", tt.name, err)
 		}
-		var got introduction
-		if err := json.NewDecoder(r.Body).Decode(&got); err != nil || got != *tt.want {
-			t.Errorf("%s: %+v, %v; want %+v", tt.name, got, err, *tt.want)
+		var got service.Sight
+		if err := json.NewDecoder(r.Body).Decode(&got); err != nil || *got.Proxy != *tt.want {
+			t.Errorf("%s: %+v, %v; want %+v", tt.name, got.Proxy, err, *tt.want)
 		}
 		r.Body.Close()
 	}

@@ -2,15 +2,16 @@ package emulate
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"net"
 	"net/http"
 	"strconv"
 	"time"
 
+	"github.com/plsim/plsim/sim/service"
 	"github.com/plsim/plsim/topology"
 )
 
@@ -71,31 +72,54 @@ func (w *World) certify() error {
 
 // serve starts one built-in service.
 func (h *host) serve(ctx context.Context, w *World, s *topology.Service) error {
+	var stream net.Listener
+	var packets net.PacketConn
+	var err error
 	at := net.JoinHostPort("", strconv.Itoa(s.Port))
-	if s.Type == "udp_echo" {
-		pc, err := h.ns.ListenPacket("udp", at)
+	for _, protocol := range s.Protocols() {
+		if protocol == "udp" {
+			if packets, err = h.ns.ListenPacket("udp", at); err != nil {
+				return err
+			}
+			h.closers = append(h.closers, packets)
+		} else {
+			if stream, err = h.ns.Listen("tcp", at); err != nil {
+				return err
+			}
+			h.closers = append(h.closers, stream)
+		}
+	}
+	switch s.Type {
+	case "tcp_echo":
+		w.wg.Go(func() { eachStream(ctx, stream, func(c net.Conn) { _, _ = io.Copy(c, c) }) })
+	case "udp_echo":
+		w.wg.Go(func() { echoPackets(packets) })
+	case "tcp_sink":
+		k := h.sink(s)
+		w.wg.Go(func() { eachStream(ctx, stream, k.swallow) })
+	case "udp_sink":
+		k := h.sink(s)
+		w.wg.Go(func() { k.swallowPackets(packets) })
+	case "dns":
+		zone, err := service.NewZone(s.Records)
 		if err != nil {
 			return err
 		}
-		h.closers = append(h.closers, pc)
-		w.wg.Go(func() { echoPackets(pc) })
-		return nil
+		w.answerDNS(zone, packets, stream)
+	default:
+		return h.serveHTTP(w, s, stream)
 	}
-	l, err := h.ns.Listen("tcp", at)
-	if err != nil {
-		return err
-	}
-	h.closers = append(h.closers, l)
-	if s.Type == "tcp_echo" {
-		w.wg.Go(func() { echoStreams(ctx, l) })
-		return nil
-	}
+	return nil
+}
+
+// serveHTTP starts a service of type http or https.
+func (h *host) serveHTTP(w *World, s *topology.Service, l net.Listener) (err error) {
 	if s.ProxyProtocol {
 		l = proxied{l}
 	}
 	server := &http.Server{
 		ConnContext: withConn,
-		Handler:     h.handler(s), ReadHeaderTimeout: 10 * time.Second,
+		Handler:     w.handler(&service.HTTP{Instance: h.Name, Routes: s.Routes}), ReadHeaderTimeout: 10 * time.Second,
 		// What a client does wrong is the client's to tell.
 		ErrorLog: log.New(io.Discard, "", 0),
 	}
@@ -115,60 +139,28 @@ func (h *host) serve(ctx context.Context, w *World, s *topology.Service) error {
 	return nil
 }
 
-// sight is what a built-in HTTP service saw of a request. It is the body of the
-// answer, so that a story can ask who the client seemed to be.
-type sight struct {
-	Instance        string `json:"instance"`
-	SourceIP        string `json:"source_ip"`
-	SourcePort      uint16 `json:"source_port"`
-	DestinationIP   string `json:"destination_ip"`
-	DestinationPort uint16 `json:"destination_port"`
-	Method          string `json:"method"`
-	Host            string `json:"host"`
-	Path            string `json:"path"`
-	Body            string `json:"body,omitempty"`
-	// What an Application Load Balancer tells of its client.
-	ForwardedFor   string `json:"x_forwarded_for,omitempty"`
-	ForwardedProto string `json:"x_forwarded_proto,omitempty"`
-	ForwardedPort  string `json:"x_forwarded_port,omitempty"`
-
-	Proxy *introduction `json:"proxy_protocol,omitempty"`
-}
-
-// handler answers what the routes say, or else what was seen.
-func (h *host) handler(s *topology.Service) http.Handler {
+// handler hands requests to a built-in service, and its answers back.
+func (w *World) handler(s *service.HTTP) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		rw.Header().Set(instanceHeader, h.Name)
 		body, _ := io.ReadAll(io.LimitReader(r.Body, maxBody))
 		_, _ = io.Copy(io.Discard, r.Body) // a client that is not read to the end gets a reset
-		if len(s.Routes) > 0 {
-			answer, ok := s.Routes[r.URL.Path]
-			if !ok {
-				http.NotFound(rw, r)
-				return
-			}
-			if json.Valid([]byte(answer)) {
-				rw.Header().Set("Content-Type", "application/json")
-			}
-			_, _ = io.WriteString(rw, answer)
-			return
+		own, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+		answer := s.Answer(&service.Visit{
+			Request: r, Body: string(body), Peer: parseAddrPort(r.RemoteAddr), Own: addrPort(own), Proxy: introduced(r.Context()),
+		})
+		if answer.Delay > 0 && w.Wait(r.Context(), answer.Delay) != nil {
+			return // the client is gone
 		}
-		src, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-		v := sight{Instance: h.Name, Method: r.Method, Host: r.Host, Path: r.URL.Path, Body: string(body)}
-		peer, own := parseAddrPort(r.RemoteAddr), addrPort(src)
-		v.SourceIP, v.SourcePort = peer.Addr().String(), peer.Port()
-		v.DestinationIP, v.DestinationPort = own.Addr().String(), own.Port()
-		v.ForwardedFor, v.ForwardedProto, v.ForwardedPort = r.Header.Get(forwardedFor), r.Header.Get(forwardedProto), r.Header.Get(forwardedPort)
-		v.Proxy = introduced(r.Context())
-		rw.Header().Set("Content-Type", "application/json")
-		enc := json.NewEncoder(rw)
-		enc.SetIndent("", "  ")
-		_ = enc.Encode(v) // the client may be gone
+		maps.Copy(rw.Header(), answer.Header)
+		rw.WriteHeader(answer.Status)
+		_, _ = io.WriteString(rw, answer.Body) // the client may be gone
+		_, _ = io.CopyN(rw, service.Filler{}, answer.Filler)
 	})
 }
 
-// echoStreams sends back what each connection brings.
-func echoStreams(ctx context.Context, l net.Listener) {
+// eachStream calls f with every connection, each in a goroutine of its own, and
+// closes it afterwards.
+func eachStream(ctx context.Context, l net.Listener, f func(net.Conn)) {
 	for {
 		c, err := l.Accept()
 		if err != nil {
@@ -178,7 +170,7 @@ func echoStreams(ctx context.Context, l net.Listener) {
 		go func() {
 			defer stop()
 			defer c.Close()
-			_, _ = io.Copy(c, c)
+			f(c)
 		}()
 	}
 }

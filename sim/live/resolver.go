@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 
 	"github.com/miekg/dns"
+
+	"github.com/plsim/plsim/sim/service"
 )
 
 // dnsTTL is what load balancer names live (F2.3), and here all others too.
@@ -24,30 +26,13 @@ type Resolver struct {
 // Resolver returns the DNS server of a VPC.
 func (l *Lab) Resolver(vpc string) *Resolver { return &Resolver{lab: l, vpc: vpc} }
 
-// Answer answers a query that came from an address, over UDP or TCP.
+// Answer implements [service.DNS].
 func (r *Resolver) Answer(q *dns.Msg, asker netip.Addr, udp bool) *dns.Msg {
-	m := new(dns.Msg)
-	m.SetReply(q)
-	m.RecursionAvailable = true
-	if len(q.Question) != 1 || q.Opcode != dns.OpcodeQuery {
-		m.Rcode = dns.RcodeNotImplemented
-	} else {
-		r.answer(m, q.Question[0], asker)
-	}
-	if opt := q.IsEdns0(); opt != nil {
-		m.SetEdns0(opt.UDPSize(), false)
-	}
-	if udp {
-		size := dns.MinMsgSize
-		if opt := q.IsEdns0(); opt != nil {
-			size = max(size, int(opt.UDPSize()))
-		}
-		m.Truncate(size)
-	}
-	return m
+	return service.Reply(q, udp, func(m *dns.Msg, q dns.Question) { r.answer(m, q, asker) })
 }
 
 func (r *Resolver) answer(m *dns.Msg, q dns.Question, asker netip.Addr) {
+	m.RecursionAvailable = true
 	names := r.lab.Names()
 	found := names.Lookup(r.vpc, q.Name)
 	if !found.Found {

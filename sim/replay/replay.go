@@ -265,14 +265,20 @@ func (r *replay) feed(s *site, rec *capture.Record, key flow.Key) {
 		a = &Arrivals{Interface: r.lab.NICs[out].Label}
 		r.came[out] = a
 	}
-	a.Packets++
+	copies := 1
+	if fate := r.walk.Fate(); fate != nil {
+		_, copies = fate.Arrivals() // when is up to the captures
+	}
+	a.Packets += copies
 	if why != drop.None {
-		a.Resets++
+		a.Resets += copies
 	}
 	for _, f := range r.files {
 		for _, at := range f.sites {
-			if at.nic.Index == out {
-				at.came(r.frame)
+			for range copies {
+				if at.nic.Index == out {
+					at.came(r.frame)
+				}
 			}
 		}
 	}

@@ -90,16 +90,14 @@ func (c *checker) step(path string, s *Step) {
 	case "connections":
 		c.connections(at, s.Connections)
 	case "resolve":
-		c.instance(join(at, "from"), s.Resolve.From)
-		c.host(join(at, "host"), s.Resolve.Host)
-		if t := s.Resolve.Type; t != "" && t != "A" && t != "AAAA" {
-			c.wrong(join(at, "type"), "%q is not a record type here: write A or AAAA", t)
-		}
+		c.resolve(at, s.Resolve)
 	case "exchange":
 		c.exchange(at, s.Exchange)
 	case "ping":
 		c.instance(join(at, "from"), s.Ping.From)
 		c.host(join(at, "to"), s.Ping.To)
+	case "received":
+		c.received(at, s.Received)
 	case "exec":
 		c.instance(join(at, "in"), s.Exec.In)
 	case "accept", "reject", "delete":

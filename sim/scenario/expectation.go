@@ -33,7 +33,7 @@ var (
 )
 
 // numeric are the keys of expect whose values are whole numbers.
-var numeric = []string{"status", "succeeded", "failed", "targets", "exit_code", "count", "reasons", "datapoints"}
+var numeric = []string{"status", "succeeded", "failed", "targets", "exit_code", "count", "reasons", "datapoints", "connections", "datagrams", "bytes"}
 
 // expect checks that an expectation is one of the step's action, and can hold.
 func (c *checker) expect(path, action string, e *Expect) {

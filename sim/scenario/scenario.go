@@ -34,9 +34,10 @@ type Step struct {
 
 	Request     *Request     `yaml:"request,omitempty" doc:"One HTTP request by the client built into plsim."`
 	Connections *Connections `yaml:"connections,omitempty" doc:"Many HTTP requests, each on a connection of its own."`
-	Resolve     *Resolve     `yaml:"resolve,omitempty" doc:"A DNS query to the VPC's resolver."`
+	Resolve     *Resolve     `yaml:"resolve,omitempty" doc:"A DNS query to the VPC's resolver, or to another DNS server."`
 	Exchange    *Exchange    `yaml:"exchange,omitempty" doc:"Something said over a TCP connection or by UDP, and what is answered; the connection may be kept for later steps."`
 	Ping        *Ping        `yaml:"ping,omitempty" doc:"One ICMP echo request."`
+	Received    *Received    `yaml:"received,omitempty" doc:"Read what a built-in sink has received, up to now."`
 	Exec        *Exec        `yaml:"exec,omitempty" doc:"Any program, run in an instance until it ends."`
 
 	Accept                 *string       `yaml:"accept,omitempty" doc:"The provider accepts this endpoint."`
@@ -101,10 +102,13 @@ type Connections struct {
 
 // Resolve is a DNS query.
 type Resolve struct {
-	From    string   `yaml:"from" doc:"Instance that asks."`
-	Host    string   `yaml:"host" doc:"Name to look up."`
-	Type    string   `yaml:"type,omitempty" doc:"A (default) or AAAA."`
-	Timeout Duration `yaml:"timeout,omitempty" doc:"Default 2s."`
+	From   string `yaml:"from" doc:"Instance that asks."`
+	Host   string `yaml:"host" doc:"Name to look up."`
+	Type   string `yaml:"type,omitempty" doc:"A (default) or AAAA."`
+	Server string `yaml:"server,omitempty" doc:"HOST:PORT of the DNS server to ask. Default: the VPC's resolver."`
+
+	Protocol string   `yaml:"protocol,omitempty" doc:"udp (default), and tcp where the answer does not fit; or tcp."`
+	Timeout  Duration `yaml:"timeout,omitempty" doc:"Default 2s."`
 }
 
 // Exchange is something said and its answer. Without From and To it goes on over
@@ -124,6 +128,13 @@ type Ping struct {
 	From    string   `yaml:"from" doc:"Instance that asks."`
 	To      string   `yaml:"to" doc:"Address or name."`
 	Timeout Duration `yaml:"timeout,omitempty" doc:"Default 1s."`
+}
+
+// Received reads the counters of a sink.
+type Received struct {
+	By       string `yaml:"by" doc:"Instance that has a service of type tcp_sink or udp_sink."`
+	Port     int    `yaml:"port" doc:"Its port."`
+	Protocol string `yaml:"protocol,omitempty" doc:"tcp or udp. Default: that of the only sink on the port."`
 }
 
 // Exec is a program run in an instance.
@@ -232,6 +243,10 @@ type Expect struct {
 	Succeeded *Matcher            `yaml:"succeeded,omitempty" doc:"How many were answered. connections."`
 	Failed    *Matcher            `yaml:"failed,omitempty" doc:"How many were not. connections."`
 	Targets   map[string]*Matcher `yaml:"targets,omitempty" doc:"How many each instance answered. connections."`
+
+	Connections *Matcher `yaml:"connections,omitempty" doc:"How many connections a tcp_sink has had. received."`
+	Datagrams   *Matcher `yaml:"datagrams,omitempty" doc:"How many datagrams have come to a udp_sink. received."`
+	Bytes       *Matcher `yaml:"bytes,omitempty" doc:"How many bytes they brought. received."`
 
 	Addresses *Matcher `yaml:"addresses,omitempty" doc:"Addresses of the answer, sorted, joined with a comma and a space. resolve."`
 

@@ -18,6 +18,7 @@ var expectable = map[string][]string{
 	"resolve":                       {"error", "addresses"},
 	"exchange":                      {"error", "body"},
 	"ping":                          {"error"},
+	"received":                      {"connections", "datagrams", "bytes"},
 	"exec":                          {"exit_code", "stdout", "stderr"},
 	"accept":                        {"state", "error"},
 	"reject":                        {"state", "error"},
@@ -102,6 +103,8 @@ func (s *Step) Title() string {
 		return s.Exchange.title()
 	case "ping":
 		return fmt.Sprintf("%s pings %s", s.Ping.From, s.Ping.To)
+	case "received":
+		return fmt.Sprintf("What %s has received on port %d", s.Received.By, s.Received.Port)
 	case "exec":
 		return fmt.Sprintf("%s runs %s", s.Exec.In, commandLine(s.Exec.Command))
 	case "accept":
@@ -217,6 +220,7 @@ const (
 	defaultMethod      = "GET"
 	defaultRecord      = "A"
 	defaultProtocol    = "tcp"
+	defaultTransport   = "udp" // of DNS
 	defaultConcurrency = 16
 
 	requestTimeout    = Duration(5 * time.Second)
@@ -254,6 +258,7 @@ func (s *Step) fill() {
 		}
 	case s.Resolve != nil:
 		setDefault(&s.Resolve.Type, defaultRecord)
+		setDefault(&s.Resolve.Protocol, defaultTransport)
 		setDefault(&s.Resolve.Timeout, resolveTimeout)
 		succeeds()
 	case s.Exchange != nil:

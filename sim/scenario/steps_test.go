@@ -14,6 +14,7 @@ func TestActionsAndTitles(t *testing.T) {
 		{"connections: { from: client, to: web:80, count: 5 }", "connections", "client opens 5 connections to web:80"},
 		{"resolve: { from: client, host: web }", "resolve", "client resolves web"},
 		{"ping: { from: client, to: web }", "ping", "client pings web"},
+		{"received: { by: web, port: 9 }", "received", "What web has received on port 9"},
 		{"exec: { in: client, command: \"ls -l\\n\" }", "exec", "client runs ls -l"},
 		{"exec: { in: client, command: [ls, -l] }", "exec", "client runs ls -l"},
 		{"exec: { in: client, command: \"cd /tmp\\nls -l\\n\" }", "exec", "client runs cd /tmp …"},
