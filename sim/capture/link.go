@@ -43,7 +43,7 @@ func (l LinkType) String() string {
 // EtherType returns the Ethernet type of a packet and what follows the header of its
 // link. It is 0 where that is cut or not known.
 func (r *Record) EtherType() (kind uint16, payload []byte) {
-	header, at := 0, -1
+	var header, at int
 	switch r.Link {
 	case Ethernet:
 		header, at = ethLen, 12
