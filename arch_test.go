@@ -25,7 +25,7 @@ var edges = map[string]string{
 	"dataplane/flowlog":   "dataplane/clock dataplane/drop dataplane/flow dataplane/packet",
 	"dataplane/link":      "dataplane/clock dataplane/drop",
 	"dataplane/metrics":   "dataplane/clock dataplane/flow",
-	"dataplane/nlb":       "dataplane/clock dataplane/conntrack dataplane/flow dataplane/packet dataplane/snat",
+	"dataplane/nlb":       "dataplane/clock dataplane/conntrack dataplane/flow dataplane/packet",
 	"dataplane/packet":    "dataplane/drop",
 	"dataplane/ppv2":      "",
 	"dataplane/snat":      "dataplane/clock dataplane/flow dataplane/packet",

@@ -28,7 +28,9 @@ func (t *Tables) String() string {
 }
 
 // Empty reports whether the walk has forgotten everything.
-func (t *Tables) Empty() bool { return t.Paths+t.Tracked+t.Flows+t.Ports+t.Resting+t.Affinities+t.Shared == 0 }
+func (t *Tables) Empty() bool {
+	return t.Paths+t.Tracked+t.Flows+t.Ports+t.Resting+t.Affinities+t.Shared == 0
+}
 
 // Count counts the state of w. It fails where a source port does not belong to
 // exactly one flow.

@@ -87,8 +87,8 @@ type Flow struct {
 	ISN                  uint32        // sequence number of the SYN
 	Client, Node, Target flow.Scope    // their interfaces
 	Via                  flow.Scope    // the endpoint's interface, if Private
-	Pair                 uint32        // the number of the node and the target, a [snat.Pair]
-	Splice               uint32        // that of a [Splice], if the target gets a PROXY protocol header; else 0
+	Pair                 uint32        // the number of the node and the target, a pair of package snat
+	Splice               uint32        // that of a Splice, if the target gets a PROXY protocol header; else 0
 	Idle                 time.Duration // the listener's idle timeout
 	LastSeen             clock.Time
 	Owner                flow.Ref // the path that stands for it and knows it better
