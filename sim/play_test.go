@@ -28,7 +28,7 @@ type stage struct {
 	lab      *topology.Lab
 	response sim.Response
 	answers  []sim.Response // before response, one a request
-	spread   sim.Spread
+	tally    sim.Tally
 	answer   sim.Answer
 	pinged   sim.Failure
 	reply    sim.Reply
@@ -41,6 +41,7 @@ type stage struct {
 	missed   uint64
 	fault    error
 
+	begun     []string // traffic, and asked about
 	waited    time.Duration
 	explained []sim.Destination
 }
@@ -54,8 +55,8 @@ func (s *stage) Request(context.Context, *scenario.Request) (sim.Response, error
 	return s.response, s.fault
 }
 
-func (s *stage) Connect(context.Context, *scenario.Connections) (sim.Spread, error) {
-	return s.spread, s.fault
+func (s *stage) Connect(context.Context, *scenario.Connections) (*sim.Tally, error) {
+	return &s.tally, s.fault
 }
 
 func (s *stage) Resolve(context.Context, *scenario.Resolve) (sim.Answer, error) {
@@ -68,6 +69,16 @@ func (s *stage) Ping(context.Context, *scenario.Ping) (sim.Failure, error) {
 
 func (s *stage) Exchange(context.Context, *scenario.Exchange) (sim.Reply, error) {
 	return s.reply, s.fault
+}
+
+func (s *stage) StartTraffic(_ context.Context, t *scenario.Traffic) error {
+	s.begun = append(s.begun, t.Name)
+	return s.fault
+}
+
+func (s *stage) Traffic(_ context.Context, name string, stop bool) (*sim.Tally, error) {
+	s.begun = append(s.begun, fmt.Sprintf("%s, stop %v", name, stop))
+	return &s.tally, s.fault
 }
 
 func (s *stage) Received(context.Context, *scenario.Received) (sim.Receipt, error) {
@@ -223,7 +234,7 @@ func TestSteps(t *testing.T) {
 			want:  "200\njson: the body is no JSON: invalid character '<' looking for beginning of value; it is \"<html>\"",
 		}, {
 			name:  "spread",
-			stage: stage{spread: sim.Spread{Succeeded: 7, Failed: 1, First: silence(), Targets: map[string]int{"provider/web": 7}}},
+			stage: stage{tally: sim.Tally{Succeeded: 7, Failed: 1, First: silence(), Targets: map[string]int{"provider/web": 7}}},
 			step:  `{ connections: { from: app, to: "x:80", count: 8 }, expect: { succeeded: 7, targets: { web: { at_least: 8 } } } }`,
 			want: "7 answered, 1 not; provider/web 7; first failure: nothing from 10.0.0.9:80\n" +
 				"answers of web: expected at least 8, saw 7",
@@ -393,7 +404,7 @@ func TestRefusedEdit(t *testing.T) {
 
 // A failed exchange is explained where its packets went.
 func TestExplained(t *testing.T) {
-	s := &stage{response: sim.Response{Failure: silence()}, pinged: silence(), spread: sim.Spread{Failed: 1, First: silence()}}
+	s := &stage{response: sim.Response{Failure: silence()}, pinged: silence(), tally: sim.Tally{Failed: 1, First: silence()}}
 	res, err := play(t, s, `
   - { request: { from: app, url: "https://a.example/" } }
   - { request: { from: app, url: "http://10.0.0.9:81/" } }

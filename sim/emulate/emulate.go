@@ -39,6 +39,10 @@ type World struct {
 	checks    *checks                                // nil until they begin
 	kept      map[string]net.Conn                    // connections that steps go on with
 
+	seed       uint64
+	generators map[string]*generator // of traffic, by name
+	generated  int                   // how many generators there have been
+
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 	fault  error // of the engine; read after wg.Wait
@@ -74,6 +78,7 @@ func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 		hosts: make(map[string]*host), resolvers: make(map[string]*netns.Namespace),
 		nodes: make(map[*topology.NIC]*node),
 		kept:  make(map[string]net.Conn), edited: make(chan struct{}, 1),
+		seed: opts.Seed, generators: make(map[string]*generator),
 	}
 	w.Lab = live.New(lab, live.Options{
 		Seed: opts.Seed, Now: w.now, Began: w.began, Logs: opts.Logs, Captures: opts.Captures, CompleteLog: opts.CompleteLog,
@@ -316,6 +321,9 @@ func (w *World) Pause(ctx context.Context, d time.Duration) error {
 // forwarder, if anything did. It may be called more than once.
 func (w *World) Close() error {
 	w.cancel()
+	for _, g := range w.generators {
+		g.abort()
+	}
 	for _, c := range w.kept {
 		_ = c.Close()
 	}

@@ -37,7 +37,9 @@ type checker struct {
 	unmade   map[string]string // endpoints that a step does not come to make, and why; "" where that has been said
 	kept     []string          // connections that the steps so far have kept
 	captured []string          // captures that they have begun
-	mistakes Mistakes
+
+	generators []*Traffic // of the steps so far, with a name
+	mistakes   Mistakes
 }
 
 func (c *checker) wrong(path, format string, args ...any) {
@@ -96,6 +98,11 @@ func (c *checker) step(path string, s *Step) {
 	case "ping":
 		c.instance(join(at, "from"), s.Ping.From)
 		c.host(join(at, "to"), s.Ping.To)
+	case "traffic":
+		c.traffic(at, s)
+		c.background(path, s)
+	case "traffic_result":
+		c.trafficResult(at, s.TrafficResult)
 	case "received":
 		c.received(at, s.Received)
 	case "exec":

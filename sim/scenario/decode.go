@@ -93,6 +93,11 @@ func (d *decoder) value(path string, n ast.Node, v reflect.Value) {
 	case *topology.Command:
 		d.command(path, n, p)
 		return
+	case *Senders:
+		if text, ok := d.plainText(path, n); ok {
+			*p = Senders{text}
+			return
+		}
 	case *topology.Target:
 		if text, ok := d.plainText(path, n); ok {
 			p.TargetID = text
