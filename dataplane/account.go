@@ -6,18 +6,24 @@ import (
 	"github.com/plsim/plsim/dataplane/flow"
 	"github.com/plsim/plsim/dataplane/flowlog"
 	"github.com/plsim/plsim/dataplane/nlb"
+	"github.com/plsim/plsim/dataplane/packet"
 )
+
+// count takes in packets of a path that go one way.
+func (p *path) count(dir flow.Dir, packets, bytes uint64, flags packet.Flags) {
+	p.legs[dir].count.Add(p.last, packets, bytes, flags)
+	p.traffic.Add(p.last, packets, p.bytes, bytes)
+}
 
 // report hands what a path has counted to the flow logs of the interfaces that
 // it passes. Every one of them saw the same packets, up to the one that refused
 // them.
 func (w *Walk) report(p *path) {
-	w.measure(p)
 	for dir := range p.legs {
 		if c := &p.legs[dir].count; c.Packets > 0 {
 			w.enter(p, flow.Dir(dir), *c, drop.None)
 			*c = flowlog.Counter{}
-			p.legs[dir].told, p.legs[dir].added = told{}, added{}
+			p.legs[dir].added = added{}
 		}
 	}
 }
@@ -37,7 +43,7 @@ func (w *Walk) Flows() int { return w.flows.Len() }
 // gone.
 func (w *Walk) Expire(now clock.Time, n int) {
 	if now >= w.meter.End() {
-		w.measureAll()
+		w.measureDrops()
 	}
 	w.meter.Advance(now)
 	w.sweep(now, n)

@@ -105,9 +105,14 @@ func (w *Walk) watches(p *path) bool {
 	if w.watch == nil {
 		return false
 	}
-	var list [maxVisits]visit
-	all := w.visits(p, &list)
-	return len(all) == 0 || slices.ContainsFunc(all, func(v visit) bool { return w.watch.at(v.at) != nil })
+	for _, dir := range []flow.Dir{flow.Forward, flow.Reply} {
+		var list [maxVisits]visit
+		all := w.visits(p, dir, &list)
+		if len(all) == 0 || slices.ContainsFunc(all, func(v visit) bool { return w.watch.at(v.at) != nil }) {
+			return true
+		}
+	}
+	return false
 }
 
 // at returns the captures that watch an interface.
@@ -144,7 +149,7 @@ func (w *Walk) prepare(v *packet.View) {
 // as it looks there, up to the one that drops it if why says so.
 func (w *Walk) show(in InterfaceID, p *path, dir flow.Dir, original *packet.View, why drop.Reason) {
 	var list [maxVisits]visit
-	all := w.visits(p, &list)
+	all := w.visits(p, dir, &list)
 	if len(all) == 0 {
 		w.see(p.last, in, flow.Egress, original, why)
 		return
@@ -166,7 +171,7 @@ func (w *Walk) show(in InterfaceID, p *path, dir flow.Dir, original *packet.View
 			way ^= 1
 		}
 		if i > 0 {
-			s.move(all[i-1].at, at.at)
+			s.move(&all[i-1], at)
 			s.address(all, i, way)
 		}
 		if i == end {
@@ -179,8 +184,8 @@ func (w *Walk) show(in InterfaceID, p *path, dir flow.Dir, original *packet.View
 // lastSeen returns at which of the interfaces on its way a packet is seen last.
 func (w *Walk) lastSeen(p *path, dir flow.Dir, v *packet.View, why drop.Reason, all []visit) int {
 	end := len(all) - 1
-	if why != drop.None && p.verdict == drop.None {
-		end = slices.IndexFunc(all, func(at visit) bool { return at.at == p.front })
+	if i := slices.IndexFunc(all, func(at visit) bool { return w.buries(p, &at, why) }); i >= 0 {
+		end = i
 	}
 	if p.growth() != 0 && !v.Convertible() {
 		// It cannot become one of the other family, so nothing beyond sees it.
@@ -193,7 +198,7 @@ func (w *Walk) lastSeen(p *path, dir flow.Dir, v *packet.View, why drop.Reason, 
 // makes for the side that the packet came from.
 func (w *Walk) showReset(p *path, answer *packet.View) {
 	var list [maxVisits]visit
-	all := w.visits(p, &list)
+	all := w.visits(p, flow.Reply, &list)
 	beyond := func(at visit) bool { return at.side != all[0].side }
 	if i := slices.IndexFunc(all, beyond); i > 0 {
 		all = all[:i]
@@ -234,36 +239,67 @@ func (s *scene) begins(all []visit) bool {
 			passes++
 		}
 	}
-	return s.w.prog.Interfaces[all[0].at].Kind == Node && s.p.legs[s.dir].rewrite.TTL > passes
+	kind := s.w.prog.Interfaces[all[0].at].Kind
+	return (kind == Node || kind == NAT) && s.p.legs[s.dir].rewrite.TTL > passes
 }
 
 // move takes the packet from one interface to the next. Where that is the same one,
 // the packet has been through the endpoint or the node behind it.
-func (s *scene) move(from, to InterfaceID) {
+func (s *scene) move(from, to *visit) {
 	switch {
-	case from != to:
-	case s.p.private && to == s.p.front:
+	case from.at != to.at:
+		s.cross(from, to)
+	case s.p.private && to.at == s.p.front:
 		s.apply(packet.Rewrite{MSS: s.p.clamp(s.view.V6)})
 	default:
 		s.node()
 	}
 }
 
+// cross does to the packet what gateways do that are no hops: an internet gateway, and a
+// transit gateway as the packet comes to it.
+func (s *scene) cross(from, to *visit) {
+	if from.tuple != to.tuple && from.side == to.side {
+		r := s.rewrite(from.tuple, to.tuple)
+		s.view.Apply(&r)
+		s.view.TTL -= r.TTL
+	}
+	if s.w.prog.Interfaces[to.at].Kind == Transit && s.w.prog.Interfaces[from.at].Kind != Transit {
+		r := packet.Rewrite{MSS: s.p.legs[s.dir].rewrite.MSS}
+		if s.p.private {
+			r.MSS = transitMSS(s.view.V6)
+		}
+		s.view.Apply(&r)
+		s.view.MSS = min(s.view.MSS, r.MSS)
+	}
+}
+
+// rewrite is what makes the packet, of Forward or of what answers it, look like another.
+// An ICMP error is taken as it was sent, since what it quotes changes with it.
+func (s *scene) rewrite(from, to packet.Tuple) packet.Rewrite {
+	if s.dir == flow.Reply {
+		from, to = from.Reversed(), to.Reversed()
+	}
+	if !isICMPError(s.sent) {
+		return packet.NewRewrite(from, to)
+	}
+	ttl := s.view.TTL
+	s.view = s.sent.CopyTo(s.w.watch.easel)
+	r := packet.NewRewrite(s.sent.Tuple(), to)
+	r.TTL = s.sent.TTL - ttl
+	return r
+}
+
 // node does to the packet what a node does.
 func (s *scene) node() {
 	p := s.p
-	from, to := p.ends[0], p.ends[1]
+	from, to := s.w.tuple(p, 1), s.w.tuple(p, 2)
 	if s.dir == flow.Reply {
-		from, to = to.Reversed(), from.Reversed()
+		from, to = to, from
 	}
-	r := packet.NewRewrite(from, to)
+	r := s.rewrite(from, to)
 	if !p.private {
 		r.MSS = p.legs[s.dir].rewrite.MSS
-	}
-	if isICMPError(s.sent) {
-		ttl := s.view.TTL
-		s.view = s.sent.CopyTo(s.w.watch.easel)
-		r.TTL = s.sent.TTL - ttl
 	}
 	s.apply(r)
 	if s.view.Fragment && p.passesNode() {
@@ -281,6 +317,9 @@ func (s *scene) apply(r packet.Rewrite) {
 	r.TTL = min(s.view.TTL, r.TTL+1)
 	s.view.Apply(&r)
 	s.view.TTL -= r.TTL
+	if r.MSS != 0 {
+		s.view.MSS = min(s.view.MSS, r.MSS)
+	}
 }
 
 // address gives the frame the MAC addresses that it has at an interface on its way.
@@ -292,7 +331,7 @@ func (s *scene) address(all []visit, i int, way flow.Way) {
 	}
 	other := at.RouterMAC
 	if peer >= 0 && peer < len(all) {
-		if n := &s.w.prog.Interfaces[all[peer].at]; n.Subnet == at.Subnet && all[peer].at != all[i].at {
+		if n := &s.w.prog.Interfaces[all[peer].at]; n.Subnet == at.Subnet && all[peer].at != all[i].at && n.Kind != NAT && n.Kind != Transit {
 			other = n.MAC
 		}
 	}

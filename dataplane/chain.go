@@ -9,9 +9,9 @@ import (
 	"github.com/plsim/plsim/dataplane/packet"
 )
 
-// A target can be an endpoint's interface, or another load balancer's node (F2.28). No
-// load balancer knows of the other: to the second one the first one's node is a client
-// like any other. So each has a flow and a path of its own. The first path ends where
+// A target can be an endpoint's interface, or another load balancer's node (F2.28), and
+// each of them, or another NAT gateway, what a NAT gateway sends to. None knows of the
+// other: to the second one the first one's node is a client like any other. So each has a flow and a path of its own. The first path ends where
 // it began to be the node's, and the packet takes the walk again from there, as if the
 // node had just sent it; what answers comes back the same way.
 
@@ -55,7 +55,7 @@ func (d *decision) handOver(f *nlb.Flow, t *Target) {
 // sendsOn reports whether a packet that arrives at a node is one that the node sends
 // on: it belongs to a flow that leads from there to another load balancer, or back.
 func (w *Walk) sendsOn(at InterfaceID, proto packet.Proto, t packet.Tuple) bool {
-	if w.prog.Interfaces[at].Kind != Node {
+	if kind := w.prog.Interfaces[at].Kind; kind != Node && kind != NAT {
 		return false
 	}
 	for _, answer := range []packet.Tuple{t, t.Reversed()} {

@@ -131,6 +131,10 @@ func (d *decision) run(in InterfaceID) drop.Reason {
 	if lost != drop.None {
 		return lost
 	}
+	if why := d.transit(in, to); why != drop.None {
+		return why
+	}
+	d.expose(in, to)
 	if call != nil {
 		if call.as.Port != 0 {
 			return d.impersonate(in, call)
@@ -142,6 +146,8 @@ func (d *decision) run(in InterfaceID) drop.Reason {
 		return d.enterEndpoint(in, to)
 	case kind == Node && !d.called(to):
 		return d.balance(in, NoInterface, to)
+	case kind == NAT:
+		return d.masquerade(in, to)
 	default:
 		if kind == Node {
 			d.path.place.Node = flow.Scope(to)

@@ -45,6 +45,9 @@ func (w *Walk) limit(p *path, dir flow.Dir, growth int) int32 {
 	if (dir == flow.Reply) != p.turned {
 		front -= growth
 	}
+	if w.transits(p) {
+		front = min(front, transitMTU)
+	}
 	return int32(min(front, first.MTU, last.MTU-growth))
 }
 
@@ -52,7 +55,7 @@ func (w *Walk) limit(p *path, dir flow.Dir, growth int) int32 {
 // its subnet sends as itself, all else comes from the router.
 func (d *decision) seenFrom(from, to InterfaceID) (src, dst packet.MAC) {
 	a, b := &d.w.prog.Interfaces[from], &d.w.prog.Interfaces[to]
-	if a.Subnet == b.Subnet && from != to {
+	if a.Subnet == b.Subnet && from != to && a.Kind != NAT {
 		return a.MAC, b.MAC
 	}
 	return b.RouterMAC, b.MAC
@@ -86,15 +89,22 @@ func (d *decision) toll() (ttl uint8, mss uint16) {
 	for dir, leg := range p.legs {
 		own = own || d.w.prog.Interfaces[leg.out].Kind == Node && !p.legs[dir].onward
 	}
+	fits := transitMSS(v6 || p.growth() != 0)
 	switch {
 	case p.private:
 		return endpointTTL, p.clamp(v6)
+	case d.w.prog.Interfaces[p.front].Kind == NAT:
+		return nodeTTL, fits // F2.33
 	case own && (v6 || p.growth() != 0):
 		return nodeTTL, nodeMSS6
 	case own:
 		return nodeTTL, nodeMSS4
-	case p.passesNode():
+	case p.passesNode() && !d.w.transits(p):
 		return nodeTTL, 0
+	case p.passesNode():
+		return nodeTTL, fits
+	case d.w.transits(p):
+		return 0, fits
 	default:
 		return 0, 0
 	}

@@ -14,6 +14,9 @@ import (
 // tracked (F3.12, F3.17).
 func (d *decision) edge(at, elsewhere InterfaceID, way flow.Way) drop.Reason {
 	q := d.query(way)
+	if way == flow.Ingress {
+		elsewhere = d.w.prog.before(elsewhere, d.at.Dst)
+	}
 	why := d.w.prog.edge(at, elsewhere, way, &q, d.trace)
 	if why != drop.None {
 		d.path.rejected = true
@@ -44,12 +47,16 @@ func (p *Program) edge(at, elsewhere InterfaceID, way flow.Way, q *filter.Query,
 }
 
 // depart takes the packet out of the subnet of an interface and on to another: it
-// must pass the network ACL, and in another VPC be led there by a route.
+// must pass the network ACL, and in another VPC be led there by a route, over a transit
+// gateway maybe.
 func (d *decision) depart(at, to InterfaceID) drop.Reason {
 	if why := d.edge(at, to, flow.Egress); why != drop.None {
 		return why
 	}
-	return d.w.prog.lead(at, to, d.at.Dst, d.trace)
+	if why := d.w.prog.lead(at, to, d.at.Dst, d.trace); why != drop.None {
+		return why
+	}
+	return d.transit(at, to)
 }
 
 // lead makes sure that a route leads from an interface to one of another VPC.
@@ -57,7 +64,10 @@ func (p *Program) lead(from, to InterfaceID, addr packet.Addr, tr *Trace) drop.R
 	if p.Interfaces[from].VPC == p.Interfaces[to].VPC {
 		return drop.None
 	}
-	_, r, why := p.find(from, addr)
+	id, r, why := p.find(from, addr)
+	if why == drop.None && id != to && p.Interfaces[id].Kind == NAT {
+		why = drop.NATInbound // the flow is none of the NAT gateway's
+	}
 	tr.routed(from, to, r, why)
 	return why
 }
@@ -70,7 +80,7 @@ func (d *decision) returns() drop.Reason {
 	// The hops are pairs that the network lies between; what died at the first of a
 	// pair is answered from the pair before.
 	for i := int(d.path.hopCount)/2*2 - 1; i > 0; i -= 2 {
-		from, to, t := d.path.hops[i].at, d.path.hops[i-1].at, d.path.tuple(i).Reversed()
+		from, to, t := d.path.hops[i].at, d.path.hops[i-1].at, d.w.tuple(&d.path, i).Reversed()
 		q := filter.Query{Proto: d.v.Proto, Port: t.DstPort, Type: answerType(d.v), Peer: t.Dst}
 		if why := prog.edge(from, to, flow.Egress, &q, d.trace); why != drop.None {
 			return why
@@ -78,8 +88,11 @@ func (d *decision) returns() drop.Reason {
 		if why := prog.lead(from, to, t.Dst, d.trace); why != drop.None {
 			return why
 		}
+		if why := prog.transit(from, to, t, q, d.trace); why != drop.None {
+			return why
+		}
 		q.Peer = t.Src
-		if why := prog.edge(to, from, flow.Ingress, &q, d.trace); why != drop.None {
+		if why := prog.edge(to, prog.before(from, t.Dst), flow.Ingress, &q, d.trace); why != drop.None {
 			return why
 		}
 	}

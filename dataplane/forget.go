@@ -12,6 +12,9 @@ import (
 // that its TLS listeners have to targets.
 func (w *Walk) close(closures []Closure) {
 	closed := func(f *nlb.Flow, listener uint16) bool {
+		if f.Masquerades() {
+			return false
+		}
 		balancer := w.prog.Interfaces[f.Node].Balancer
 		return slices.ContainsFunc(closures, func(c Closure) bool {
 			if c.Zone != 0 {

@@ -10,6 +10,9 @@ import (
 // port, turned unhealthy and its flows are therefore over (F2.55). A target that
 // is no longer registered is not asked any more: its flows live on (F2.59).
 func (w *Walk) terminated(f *nlb.Flow, port uint16) bool {
+	if f.Masquerades() {
+		return false
+	}
 	lb := &w.prog.Balancers[w.prog.Interfaces[f.Node].Balancer]
 	l := lb.Listeners[ListenerKey{f.Pair.Proto, port}]
 	if l == nil {

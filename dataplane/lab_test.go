@@ -27,9 +27,14 @@ import (
 //	instance VPC/NAME SUBNET ADDR [groups=G,G] [established=350s] [udp=30s] [stream=180s]  (or resolver, premises)
 //	node VPC/NAME SUBNET ADDR[,ADDR] BALANCER [groups=G,G]
 //	endpoint VPC/NAME SUBNET ADDR NODE,NODE [groups=G,G] [pending]
+//	nat VPC/NAME SUBNET ADDR [public=ADDR]           (an instance may have a public address, too)
+//	transit VPC/NAME SUBNET ADDR                     (an attachment's interface)
+//	internet VPC/NAME SUBNET ADDR                    (a host's)
 //	allow GROUP in|out PROTO PORT PEER               (- for any; a peer is a CIDR or a group)
 //	acl SUBNET in|out NUMBER allow|deny PROTO PORTS CIDR  (- for any; FIRST-LAST; of ICMP the type)
 //	route SUBNET CIDR peering|gateway [VPC,VPC]      (without a VPC it leads nowhere)
+//	route SUBNET CIDR nat|transit NAME,NAME          (by those interfaces)
+//	transit_route VPC CIDR [NAME,NAME]               (for what comes from the VPC; without a name nowhere)
 //	balancer NAME [enforce]
 //	listener BALANCER PROTO PORT TARGETS[*WEIGHT],… [ipv6=TARGETS[*WEIGHT],…] [idle=350s] [sticky=60s]
 //	targets NAME [cross_zone] [preserve] [tls] [proxy[=early|wide]] [sticky=client|endpoint] [INTERFACE:PORT[/avoid][/reset][/failopen]…]
@@ -37,6 +42,7 @@ import (
 //	reset_revoked                                    (flows of endpoints that are gone)
 //	lost BALANCER ZONE NODE                          (which it had there, when it is loaded)
 //	close NAME [INTERFACE:PORT] [listener=PORT]      (flows end when it is loaded)
+//	link NAME instance INTERFACE [QUALITY…]          (or subnet SUBNET, zone ZONE, zones ZONE,ZONE, peering VPC,VPC)
 //
 // An interface without groups is not filtered, nor is a subnet without acl lines: with
 // one, it has a network ACL that denies all else in both directions. ADDR may be
@@ -47,6 +53,7 @@ type lab struct {
 	v6    bool
 	text  []string
 	ids   map[string]dataplane.InterfaceID // lasting from program to program
+	wires []string                         // links by ID, likewise
 	infos []dataplane.RuleInfo             // so are rules: a tracked flow names a rule that is gone
 	epoch uint32
 	prog  *dataplane.Program
@@ -58,6 +65,7 @@ type lab struct {
 	targets        map[string]*dataplane.TargetGroup
 	acls           map[string]*[2][]filter.Entry // by subnet, then by way
 	routes         map[string][]dataplane.Route  // by subnet
+	transits       map[string][]dataplane.Route  // by VPC
 }
 
 // rule is a rule whose peer is not known before all interfaces are.
@@ -132,9 +140,9 @@ func (l *lab) compile() error {
 	l.groups = map[string][]string{}
 	l.targets = map[string]*dataplane.TargetGroup{}
 	l.acls = map[string]*[2][]filter.Entry{}
-	l.routes = map[string][]dataplane.Route{}
+	l.routes, l.transits = map[string][]dataplane.Route{}, map[string][]dataplane.Route{}
 	// Names may be used before their lines: what is named by index comes first.
-	for _, kinds := range []string{"reset_revoked vpc subnet balancer targets", "instance resolver node endpoint premises allow listener acl route"} {
+	for _, kinds := range []string{"reset_revoked vpc subnet balancer targets", "instance resolver node endpoint premises nat transit internet allow listener acl route transit_route"} {
 		for _, s := range l.text {
 			f := strings.Fields(s)
 			if !slices.Contains(strings.Fields(kinds), f[0]) {
@@ -159,6 +167,9 @@ func (l *lab) link() error {
 		for _, a := range nic.Addrs {
 			l.prog.VPCs[nic.VPC].Addrs[a] = id
 		}
+		if nic.Public != (packet.Addr{}) {
+			l.prog.VPCs[l.vpc("internet")].Addrs[nic.Public] = id
+		}
 	}
 	for name, nic := range l.nics {
 		if groups := l.groups[name]; groups != nil {
@@ -169,6 +180,11 @@ func (l *lab) link() error {
 	}
 	for _, s := range l.text {
 		f := strings.Fields(s)
+		if f[0] == "link" {
+			if err := l.wire(f); err != nil {
+				return fmt.Errorf("%s: %w", s, err)
+			}
+		}
 		if f[0] == "lost" {
 			c := dataplane.Closure{Balancer: uint16(l.balancer(f[1])), Zone: dataplane.ZoneID(number(strings.TrimPrefix(f[2], "az")))}
 			l.prog.Closures = append(l.prog.Closures, c)
@@ -248,11 +264,24 @@ func (l *lab) line(f []string) error {
 	case "route":
 		r := dataplane.Route{Prefix: l.prefix(word(2)), Path: paths[word(3)], Internet: word(3) == "internet", Text: word(2)}
 		for vpc := range strings.SplitSeq(word(4), ",") {
+			if word(3) == "nat" || word(3) == "transit" {
+				r.Via = append(r.Via, l.id(vpc))
+				continue
+			}
 			if at := l.vpc(vpc); at >= 0 {
 				r.To = append(r.To, dataplane.VPCID(at))
 			}
 		}
 		l.routes[word(1)] = append(l.routes[word(1)], r)
+	case "transit_route":
+		r := dataplane.Route{Prefix: l.prefix(word(2)), Text: word(2)}
+		if len(f) > 3 {
+			for name := range strings.SplitSeq(word(3), ",") {
+				r.Via = append(r.Via, l.id(name))
+			}
+		}
+		l.transits[word(1)] = append(l.transits[word(1)], r)
+		l.prog.VPCs[l.vpc(word(1))].Transits = true
 	case "listener":
 		lb := l.balancer(word(1))
 		listener := &dataplane.Listener{TLS: word(2) == "tls", IdleTimeout: 350 * time.Second} // F2.44
@@ -328,6 +357,13 @@ func (l *lab) nic(f []string, word func(int) string) error {
 	case "instance":
 		n.Kind = dataplane.Instance
 		n.Tracking = timers(f)
+		n.Public = l.public(f)
+	case "nat":
+		n.Kind, n.MTU, n.Public = dataplane.NAT, 8500, l.public(f)
+	case "transit":
+		n.Kind, n.MTU = dataplane.Transit, 8500
+	case "internet":
+		n.Kind, n.MTU = dataplane.Internet, 1500
 	case "premises":
 		n.Kind = dataplane.OnPremises
 	case "resolver":
@@ -355,6 +391,14 @@ func (l *lab) nic(f []string, word func(int) string) error {
 	return nil
 }
 
+// public returns the public address of an interface.
+func (l *lab) public(f []string) packet.Addr {
+	if a := option(f, "public"); a != "" {
+		return l.addr(a)
+	}
+	return packet.Addr{}
+}
+
 // timers returns the timeouts that an interface has of its own, or nil (F3.14).
 func timers(f []string) *conntrack.Timeouts {
 	t, own := conntrack.DefaultTimeouts(), false
@@ -377,7 +421,7 @@ func (l *lab) vpc(name string) int {
 	return slices.IndexFunc(l.prog.VPCs, func(v dataplane.VPC) bool { return v.ID == name })
 }
 
-var paths = map[string]flowlog.Path{"peering": flowlog.Peering, "gateway": flowlog.PrivateGateway, "internet": flowlog.InternetGatewayNitro}
+var paths = map[string]flowlog.Path{"peering": flowlog.Peering, "gateway": flowlog.PrivateGateway, "internet": flowlog.InternetGatewayNitro, "nat": flowlog.WithinVPC, "transit": flowlog.WithinVPC}
 
 var ways = map[string]flow.Way{"in": flow.Ingress, "out": flow.Egress}
 
@@ -420,6 +464,10 @@ func (l *lab) icmpType(name string) int {
 func (l *lab) borders(nic *dataplane.Interface) {
 	subnet, _, _ := strings.Cut(l.subnets[nic.Subnet], " ")
 	nic.Routes = slices.SortedStableFunc(slices.Values(l.routes[subnet]), func(a, b dataplane.Route) int {
+		return int(b.Prefix.Bits) - int(a.Prefix.Bits)
+	})
+	vpc, _, _ := strings.Cut(subnet, "/")
+	nic.Transit = slices.SortedStableFunc(slices.Values(l.transits[vpc]), func(a, b dataplane.Route) int {
 		return int(b.Prefix.Bits) - int(a.Prefix.Bits)
 	})
 	acl := l.acls[subnet]

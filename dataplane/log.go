@@ -24,20 +24,21 @@ type visit struct {
 }
 
 // maxVisits is how many interfaces packets can pass, with those that no log of
-// AWS's has: between an endpoint and a load balancer's node.
-const maxVisits = maxHops + 2
+// AWS's has, between an endpoint and a load balancer's node, and those of two transit
+// gateways.
+const maxVisits = maxHops + 2 + 2*2
 
-// visits returns the interfaces that Forward packets pass, in their order. The leg
-// between an endpoint's interface and a node is on no record (F4.18), nor are queries
-// to the resolver (F4.21).
-func (w *Walk) visits(p *path, list *[maxVisits]visit) []visit {
+// visits returns the interfaces that packets of a direction pass, in the order of
+// Forward. The leg between an endpoint's interface and a node is on no record (F4.18),
+// nor are queries to the resolver (F4.21).
+func (w *Walk) visits(p *path, dir flow.Dir, list *[maxVisits]visit) []visit {
 	unseen := w.asksResolver(p)
 	all := list[:0]
 	hops := p.hops[:p.hopCount]
 	add := func(h hop, i int, way flow.Way, hidden bool) {
 		last := !hidden && i == len(hops)-1
-		hidden = hidden || unseen || w.prog.Interfaces[h.at].Kind == OnPremises
-		all = append(all, visit{h, p.tuple(i), p.protoAt(i), way, i / 2, hidden, last})
+		hidden = hidden || unseen || w.prog.Interfaces[h.at].outside()
+		all = append(all, visit{h, w.tuple(p, i), p.protoAt(i), way, i / 2, hidden, last})
 	}
 	for i, h := range hops {
 		if i == 2 && p.private {
@@ -47,12 +48,39 @@ func (w *Walk) visits(p *path, list *[maxVisits]visit) []visit {
 			continue // a node that answers itself does not leave for itself
 		}
 		add(h, i, wayOf(i), false)
+		if i%2 == 0 {
+			w.between(p, i, dir, func(at InterfaceID, way flow.Way) {
+				all[len(all)-1].last = false
+				add(hop{at: at}, i, way, false)
+			})
+		}
 	}
 	if p.private && len(hops) == 2 && p.end != hops[1].at && w.prog.Interfaces[hops[1].at].Kind == Endpoint {
 		w.link(p, hops[1].at, p.end, add) // it died at the node
 	}
 	return all
 }
+
+// between adds the interfaces of a transit gateway that packets of a direction pass
+// after hop i, in the order and the way of Forward: up to the one where they die.
+func (w *Walk) between(p *path, i int, dir flow.Dir, add func(at InterfaceID, way flow.Way)) {
+	c, ok := w.crossed(p, i, dir)
+	died := i == int(p.hopCount)-1
+	switch {
+	case !ok || died && p.end != c.in && p.end != c.out:
+	case dir == flow.Reply:
+		add(c.out, flow.Ingress)
+		add(c.in, flow.Egress)
+	default:
+		add(c.in, flow.Ingress)
+		if !died || p.end == c.out {
+			add(c.out, flow.Egress)
+		}
+	}
+}
+
+// outside reports whether an interface is none of AWS's.
+func (n *Interface) outside() bool { return n.Kind == OnPremises || n.Kind == Internet }
 
 // link adds the leg between an endpoint's interface and a node, on which packets
 // are as the client sees them.
@@ -80,7 +108,7 @@ func (w *Walk) asksResolver(p *path) bool {
 // path. Where they died at one of them the entries end there.
 func (w *Walk) enter(p *path, dir flow.Dir, c flowlog.Counter, why drop.Reason) {
 	var list [maxVisits]visit
-	all := w.visits(p, &list)
+	all := w.visits(p, dir, &list)
 	growth := int64(p.growth()) // each side sees its own family
 	if dir == flow.Reply {
 		growth = -growth
@@ -96,8 +124,8 @@ func (w *Walk) enter(p *path, dir flow.Dir, c flowlog.Counter, why drop.Reason) 
 			e.Packets += uint64(p.legs[dir].added.packets)
 		}
 		e.Hidden = v.hidden
-		e.FlowID, e.Hop = p.id, p.fromClient(i)
-		died := p.verdict == drop.None && why != drop.None && v.at == p.front
+		e.FlowID, e.Hop = p.id, p.fromClient(i, all)
+		died := w.buries(p, v, why)
 		if died {
 			e.Why = why
 		} else if p.verdict != drop.None && dir == flow.Forward { // back goes only what answers
@@ -165,18 +193,18 @@ func (w *Walk) lose(now clock.Time, p *path, dir flow.Dir, v *packet.View, why d
 
 // fromClient returns how many interfaces packets of the flow's client have passed
 // before the visit i of the path.
-func (p *path) fromClient(i int) uint8 {
+func (p *path) fromClient(i int, seen []visit) uint8 {
 	if !p.turned {
 		return uint8(i)
 	}
 	all := 2
 	switch {
 	case p.private:
-		all = maxVisits
+		all = maxHops + 2
 	case p.balanced.Valid():
 		all = maxHops
 	}
-	return uint8(all - 1 - i)
+	return uint8(max(all, len(seen)) - 1 - i)
 }
 
 // identify gives the path the ID of its flow, which is that of the flow's packets

@@ -10,65 +10,52 @@ import (
 	"github.com/plsim/plsim/dataplane/packet"
 )
 
-// What CloudWatch counts. Events are counted where they are decided; packets and
-// bytes are what the paths have counted anyway.
+// What CloudWatch counts. Events are counted where they are decided, and packets as
+// they follow their paths.
 
 // Metrics returns what was counted up to now at the load balancers' nodes and the
 // endpoints' interfaces.
 func (w *Walk) Metrics(now clock.Time) []metrics.Series {
-	w.measureAll()
+	w.measureDrops()
 	w.meter.Advance(now)
 	return w.meter.Snapshot()
 }
 
-// measureAll hands over what all paths have counted, and what died at endpoints,
-// before a slot of the meter ends.
-func (w *Walk) measureAll() {
-	for _, p := range w.paths.All() {
-		w.measure(p)
-	}
+// measureDrops counts what died at endpoints, before a slot of the meter ends.
+func (w *Walk) measureDrops() {
 	for id := range w.prog.Interfaces {
 		if w.prog.Interfaces[id].Kind != Endpoint {
 			continue
 		}
 		var sum uint64
-		for _, n := range w.drops[id] {
-			sum += n
+		for why, n := range w.drops[id] {
+			if !onLink(drop.Reason(why)) { // beyond the endpoint
+				sum += n
+			}
 		}
 		w.meter.Add(metrics.Place{Node: metrics.None, Endpoint: flow.Scope(id)}, metrics.Dropped, sum-w.died[id])
 		w.died[id] = sum
 	}
 }
 
-// measure hands to the meter what a path has counted since it did so before: the
-// packets and bytes that a load balancer processes. Health checks are no bytes of
-// its flows (F2.69).
+// measure makes the packets of a path be counted, and their bytes, that a load balancer
+// processes. Health checks are no bytes of its flows (F2.69).
 func (w *Walk) measure(p *path) {
 	if !p.measured {
 		return
 	}
-	for i := range p.legs {
-		leg := &p.legs[i]
-		if leg.count.Packets == leg.told.packets {
-			continue
-		}
-		w.meter.AddAt(leg.count.Last, p.place, metrics.Packets, leg.count.Packets-leg.told.packets)
-		if p.balanced.Valid() && p.bytes != noBytes {
-			w.meter.AddAt(leg.count.Last, p.place, p.bytes, leg.count.Bytes-leg.told.bytes)
-		}
-		leg.told = told{leg.count.Packets, leg.count.Bytes}
+	p.traffic = w.meter.Traffic(p.place)
+	if !p.balanced.Valid() {
+		p.bytes = noBytes
 	}
 }
-
-// told is what of a leg's count the meter knows.
-type told struct{ packets, bytes uint64 }
 
 // begins counts a new flow of a load balancer, which is sent to a target; t is nil
 // where the node answers itself. A client and its target are one flow (F2.69).
 func (d *decision) begins(t *Target) {
 	f := d.w.flows.At(d.path.balanced)
-	if f == nil || f.Called() {
-		return // a probe, or counted already
+	if f == nil || f.Called() || f.Masquerades() {
+		return // a probe, or counted already, or none of a load balancer's
 	}
 	f.Active = true
 	count, active := activity(f)
@@ -186,7 +173,12 @@ func bytesOfFlow(f *nlb.Flow, as metrics.Counter) metrics.Counter {
 }
 
 // placeOf returns where a flow is counted.
-func placeOf(f *nlb.Flow) metrics.Place { return metrics.Place{Node: f.Node, Endpoint: f.Via} }
+func placeOf(f *nlb.Flow) metrics.Place {
+	if f.Masquerades() {
+		return metrics.Nowhere
+	}
+	return metrics.Place{Node: f.Node, Endpoint: f.Via}
+}
 
 // bytesOf returns which bytes a packet's are.
 func bytesOf(proto packet.Proto) metrics.Counter {

@@ -50,7 +50,7 @@ func (w *Walk) replies(p *path, was conntrack.Machine, v *packet.View) {
 
 // attempted notes whether a target took a connection.
 func (w *Walk) attempted(f *nlb.Flow, taken bool) {
-	if w.settings.PassiveChecks == 0 || f.Pair.Proto != packet.TCP || f.Answers() {
+	if w.settings.PassiveChecks == 0 || f.Pair.Proto != packet.TCP || f.Answers() || f.Masquerades() {
 		return
 	}
 	s := Suspect{InterfaceID(f.Node), f.Group, f.Pair.Target, f.Pair.TargetPort}

@@ -39,6 +39,7 @@ type path struct {
 	measured bool            // a load balancer processes the packets
 	bytes    metrics.Counter // whose their bytes are then
 	place    metrics.Place   // where the flow is counted
+	traffic  metrics.Traffic // what counts there, if measured
 	mtu      int32           // of the front: bytes of IP packet
 	front    InterfaceID     // that judges length and time to live: the endpoint's, else the first
 	end      InterfaceID     // where a packet that is refused dies
@@ -60,7 +61,6 @@ type leg struct {
 	mtu     int32 // bytes of IP packet, as it enters
 	rewrite packet.Rewrite
 	count   flowlog.Counter
-	told    told  // of count, to the meter
 	added   added // to what is counted, on the way
 }
 
@@ -74,9 +74,6 @@ type hop struct {
 	at    InterfaceID
 	track flow.Ref // the security groups' tracking entry, if any
 }
-
-// tuple is what Forward packets look like at hop i.
-func (p *path) tuple(i int) packet.Tuple { return p.ends[i/2] }
 
 // growth is how many bytes longer a packet is at the last hop than at the first,
 // where the path leads from one address family to the other. An ICMP error quotes
@@ -203,6 +200,7 @@ func (w *Walk) install(d *decision) *path {
 		d.identify()
 	}
 	p.watched = w.watches(p)
+	w.measure(p)
 	w.refresh(p)
 	if d.passing || d.oneWay {
 		return p

@@ -6,6 +6,7 @@ import (
 
 	"github.com/plsim/plsim/dataplane/conntrack"
 	"github.com/plsim/plsim/dataplane/filter"
+	"github.com/plsim/plsim/dataplane/link"
 	"github.com/plsim/plsim/dataplane/packet"
 )
 
@@ -32,6 +33,7 @@ type Program struct {
 	VPCs       []VPC
 	Balancers  []LoadBalancer
 	Rules      []RuleInfo // by filter.RuleID
+	Links      Links
 	// Closures name flows that end when this program is loaded, at once.
 	Closures []Closure
 	// ResetRevoked says that flows whose endpoint was rejected, or whose interface
@@ -51,6 +53,9 @@ const (
 	Endpoint               // one zone's interface of an interface endpoint
 	Node                   // one zone's node of a Network Load Balancer
 	Proxy                  // one zone's node of an Application Load Balancer: a device like an instance's
+	NAT                    // a NAT gateway's
+	Transit                // of a transit gateway's attachment, in one subnet
+	Internet               // a host's on the internet
 )
 
 // Interface is a network interface of the lab: a port of the fabric.
@@ -76,13 +81,24 @@ type Interface struct {
 	// everything, and the routes beside the VPC's own, longest prefix first.
 	ACLIngress, ACLEgress *filter.ACL
 	Routes                []Route
+	// Link joins the interface to its subnet, and SubnetLink that to all others.
+	Link, SubnetLink link.ID
+
+	// Public is what an internet gateway shows of the primary IPv4 address; zero: nothing.
+	Public packet.Addr
 
 	Endpoint EndpointInterface // Kind Endpoint
 	Balancer uint16            // Kind Node: index in Program.Balancers
+	// Transit is what the transit gateway's route table says of what comes by this
+	// interface, longest prefix first.
+	Transit []Route
 }
 
 // balances reports whether a load balancer stands behind the interface.
 func (n *Interface) balances() bool { return n.Kind == Node || n.Kind == Endpoint }
+
+// receives reports whether what comes to the interface goes on as a flow of its own.
+func (n *Interface) receives() bool { return n.balances() || n.Kind == NAT }
 
 // own returns the interface's addresses of the same family as another address, the
 // primary first.
@@ -107,11 +123,13 @@ type EndpointInterface struct {
 	Nodes []InterfaceID
 }
 
-// VPC finds the interface that has an address. A network on premises is one, too.
+// VPC finds the interface that has an address. A network on premises is one, too, and
+// so is the internet, where interfaces have their public addresses.
 type VPC struct {
 	ID       string // vpc-…
 	Addrs    map[packet.Addr]InterfaceID
 	Prefixes []filter.Prefix // the VPC's CIDR blocks
+	Transits bool            // routes may lead to a transit gateway
 }
 
 // LoadBalancer is a Network Load Balancer.

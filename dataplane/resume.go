@@ -19,8 +19,11 @@ func (d *decision) balanced(in InterfaceID) (flow.Ref, *nlb.Flow, flow.Dir) {
 	d.w.catchUp(f.Owner)
 	reopens := d.v.Proto == packet.TCP && conntrack.Opens(d.v.Proto, d.v.Flags) &&
 		f.State() != conntrack.Established && d.v.Seq != f.ISN
-	late := dir == flow.Reply && f.TooLate(d.now, &d.w.settings.Balancing) // F2.48
+	late := dir == flow.Reply && !f.Masquerades() && f.TooLate(d.now, &d.w.settings.Balancing) // F2.48
 	moves := dir == flow.Forward && !d.midway() && d.w.terminated(f, d.at.DstPort)
+	if dir == flow.Forward && f.Masquerades() && !d.w.prog.leads(in, d.at.Dst, InterfaceID(f.Node)) {
+		return flow.Ref{}, nil, dir // another gateway gets it now
+	}
 	if !reopens && !late && !moves && !f.Expired(d.now, &d.w.settings.Balancing) {
 		return ref, f, dir
 	}
@@ -67,7 +70,9 @@ func (d *decision) join(ref flow.Ref, f *nlb.Flow, dir flow.Dir) [maxHops]flow.S
 	front := f.Node
 	if f.Private {
 		front = f.Via
-		p.mtu, p.front = int32(d.w.prog.Interfaces[f.Via].MTU), InterfaceID(f.Via)
+	}
+	if f.Private || f.Masquerades() {
+		p.mtu, p.front = int32(d.w.prog.Interfaces[front].MTU), InterfaceID(front)
 	}
 	if dir == flow.Reply {
 		return [maxHops]flow.Scope{f.Target, f.Node, front, f.Client}
@@ -80,7 +85,7 @@ func (d *decision) join(ref flow.Ref, f *nlb.Flow, dir flow.Dir) [maxHops]flow.S
 // translation.
 func (d *decision) traverse(f *nlb.Flow, dir flow.Dir, way []flow.Scope, quotes [2]packet.Tuple) drop.Reason {
 	for i, id := range way {
-		d.at, d.quote = d.path.tuple(i), quotes[i/2]
+		d.at, d.quote = d.w.prog.inPrivate(InterfaceID(id), InterfaceID(way[i^1]), d.path.ends[i/2]), quotes[i/2]
 		h := d.hop(InterfaceID(id))
 		nic := &d.w.prog.Interfaces[h.at]
 		if wayOf(i) == flow.Ingress {
@@ -97,6 +102,7 @@ func (d *decision) traverse(f *nlb.Flow, dir flow.Dir, way []flow.Scope, quotes 
 			d.trace.endpoint(h.at, NoInterface, why)
 			return why // F1.17, F1.19
 		case nic.Kind == Node: // its groups were asked when the flow began (F3.11)
+		case nic.Kind == NAT: // which has none
 		default:
 			d.nameless = i == maxHops-1 && dir == flow.Forward && d.w.nameless(f)
 			if why := d.filter(h, InterfaceID(way[i^1]), wayOf(i)); why != drop.None {
@@ -104,9 +110,11 @@ func (d *decision) traverse(f *nlb.Flow, dir flow.Dir, way []flow.Scope, quotes 
 			}
 		}
 		if wayOf(i) == flow.Egress {
-			if why := d.depart(h.at, InterfaceID(way[i+1])); why != drop.None {
+			to := InterfaceID(way[i+1])
+			if why := d.depart(h.at, to); why != drop.None {
 				return why
 			}
+			d.w.prog.exposed(h.at, to, d.at, d.trace)
 		}
 	}
 	return drop.None

@@ -15,9 +15,12 @@ type Route struct {
 	// connection, or those behind a virtual private gateway. None: what the route
 	// names is gone, or has no way on.
 	To []VPCID
-	// Internet says that it leads out of the lab, where there is nothing.
+	// Internet says that it leads to an internet gateway, To being the internet.
 	Internet bool
-	Text     string // 10.1.0.0/16 by pcx-…
+	// Via are the interfaces to which it leads: a NAT gateway's, those of a transit
+	// gateway's attachment in the VPC, or of a transit gateway's route those in another.
+	Via  []InterfaceID
+	Text string // 10.1.0.0/16 by pcx-…
 }
 
 // holds reports whether an address lies in the VPC's blocks.
@@ -32,9 +35,12 @@ func (v *VPC) holds(a packet.Addr) bool {
 
 // route returns the route of an interface's subnet for an address outside its VPC:
 // the first that fits has the longest prefix. nil: there is none.
-func (n *Interface) route(to packet.Addr) *Route {
-	for i := range n.Routes {
-		if r := &n.Routes[i]; r.Prefix.Contains(to) {
+func (n *Interface) route(to packet.Addr) *Route { return longest(n.Routes, to) }
+
+// longest returns the first of some routes that fits an address, or nil.
+func longest(all []Route, to packet.Addr) *Route {
+	for i := range all {
+		if r := &all[i]; r.Prefix.Contains(to) {
 			return r
 		}
 	}
@@ -56,12 +62,22 @@ func (p *Program) find(from InterfaceID, to packet.Addr) (InterfaceID, *Route, d
 	if r == nil {
 		return NoInterface, nil, drop.NoRoute
 	}
-	id, why := p.follow(r, to)
+	id, why := p.follow(nic, r, to)
 	return id, r, why
 }
 
-// follow finds an address at the end of a route.
-func (p *Program) follow(r *Route, to packet.Addr) (InterfaceID, drop.Reason) {
+// follow finds an address at the end of a route, or the NAT gateway on the way there.
+func (p *Program) follow(nic *Interface, r *Route, to packet.Addr) (InterfaceID, drop.Reason) {
+	switch {
+	case p.leadsTo(r, NAT):
+		return r.Via[0], drop.None
+	case p.leadsTo(r, Transit):
+		c, why := p.cross(nic, r, to)
+		if why != drop.None {
+			return NoInterface, why
+		}
+		return p.beyond(c.out, to)
+	}
 	for _, n := range r.To {
 		vpc := &p.VPCs[n]
 		if !vpc.holds(to) {
@@ -73,6 +89,8 @@ func (p *Program) follow(r *Route, to packet.Addr) (InterfaceID, drop.Reason) {
 			return NoInterface, drop.NoSuchAddress
 		case p.Interfaces[id].Kind == Resolver:
 			return NoInterface, drop.ForeignResolver
+		case r.Internet && nic.Public == (packet.Addr{}):
+			return NoInterface, drop.NoPublicAddress
 		}
 		return id, drop.None
 	}
@@ -101,7 +119,7 @@ func (p *Program) way(from InterfaceID, to packet.Addr) flowlog.Path {
 // home is the interface that has a target's address, as a node sees it: its routes
 // may lead elsewhere than another node's.
 func (p *Program) home(node InterfaceID, t *Target) InterfaceID {
-	if id, _, why := p.find(node, t.Addr); why == drop.None {
+	if id, _, why := p.find(node, t.Addr); why == drop.None && p.Interfaces[id].Kind != NAT {
 		return id
 	}
 	return t.Interface

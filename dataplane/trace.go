@@ -32,7 +32,10 @@ const (
 	StageAnswer                 // Interface is a node whose server gets the packet as Tuple: the listener's protocol is TLS
 	StageTarget                 // Interface is a node; Target was chosen
 	StageTranslate              // Tuple is what the packet looks like from here on
+	StageTransit                // Interface and To are the transit gateway's, between which Route leads
+	StagePublic                 // Interface is on the internet, or To: there the packet looks like Tuple
 	StageDeliver                // To gets the packet as Tuple
+	StageLink                   // between Interface and To the packet crosses Link
 )
 
 // FilterResult says how an interface's security groups decided.
@@ -69,6 +72,7 @@ type TraceStep struct {
 	Number int         // StageEdge: of the entry that decided
 	Near   int         // StageEdge: of the entry that comes nearest, with Miss, where none decided
 	Route  *Route      // StageRoute: nil within the VPC
+	Link   *Link       // StageLink
 	// Answer says that this is not about the packet, which was delivered, but about
 	// what would answer it.
 	Answer bool
@@ -164,8 +168,20 @@ func (t *Trace) translated(node InterfaceID, at packet.Tuple, why drop.Reason) {
 	t.add(TraceStep{Stage: StageTranslate, Interface: node, To: NoInterface, Tuple: at, Why: why})
 }
 
+func (t *Trace) crossed(c *crossing) {
+	t.add(TraceStep{Stage: StageTransit, Interface: c.in, To: c.out, Route: c.route})
+}
+
+func (t *Trace) exposed(from, to InterfaceID, at packet.Tuple) {
+	t.add(TraceStep{Stage: StagePublic, Interface: from, To: to, Tuple: at})
+}
+
 func (t *Trace) delivered(to InterfaceID, at packet.Tuple) {
 	t.add(TraceStep{Stage: StageDeliver, Interface: to, To: to, Tuple: at})
+}
+
+func (t *Trace) spanned(from, to InterfaceID, l *Link, why drop.Reason) {
+	t.add(TraceStep{Stage: StageLink, Interface: from, To: to, Link: l, Why: why})
 }
 
 // Probe asks where an IP packet from the device of interface in would go now,
@@ -205,12 +221,18 @@ func (w *Walk) Probe(now clock.Time, in InterfaceID, f *packet.Frame, tr *Trace)
 	}
 	for sender, passed := in, 0; ; passed++ {
 		if why := d.run(sender); why != drop.None {
+			if lost := d.foresee(); lost != drop.None {
+				return NoInterface, lost
+			}
 			if answered(why, &v) && !d.muted(why) {
 				return in, why
 			}
 			return NoInterface, why
 		}
 		if why := w.carries(&d.path, &v, flow.Forward); why != drop.None {
+			return NoInterface, why
+		}
+		if why := d.foresee(); why != drop.None {
 			return NoInterface, why
 		}
 		leg := &d.path.legs[flow.Forward]

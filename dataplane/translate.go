@@ -74,7 +74,7 @@ func (d *decision) remember(f nlb.Flow, before packet.Tuple) {
 // preserves judges whether a target is one that a client's address can be preserved
 // towards: not on premises (F2.24), nor behind another endpoint or load balancer (F2.28).
 func (p *Program) preserves(node InterfaceID, t *Target) drop.Reason {
-	if to := &p.Interfaces[p.home(node, t)]; to.Kind == OnPremises || to.balances() {
+	if to := &p.Interfaces[p.home(node, t)]; to.outside() || to.balances() {
 		return drop.PreservedAddress
 	}
 	return drop.None

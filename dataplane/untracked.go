@@ -16,10 +16,11 @@ func (n *Interface) rules(way flow.Way) *filter.RuleSet {
 }
 
 // tracks reports whether an interface tracks what it exchanges with another one
-// whatever its rules say: all that has to do with load balancers and endpoints (F3.11).
+// whatever its rules say: all that has to do with load balancers, endpoints and NAT
+// gateways (F3.11).
 func (p *Program) tracks(at, peer InterfaceID) bool {
-	balances := func(id InterfaceID) bool { return id != NoInterface && p.Interfaces[id].balances() }
-	return balances(at) || balances(peer)
+	knows := func(id InterfaceID) bool { return id != NoInterface && p.Interfaces[id].receives() }
+	return knows(at) || knows(peer)
 }
 
 // untracked lets the packet pass an interface whose security groups remember nothing

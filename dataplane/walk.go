@@ -2,6 +2,7 @@ package dataplane
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/plsim/plsim/dataplane/clock"
@@ -9,6 +10,7 @@ import (
 	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/flow"
 	"github.com/plsim/plsim/dataplane/flowlog"
+	"github.com/plsim/plsim/dataplane/link"
 	"github.com/plsim/plsim/dataplane/metrics"
 	"github.com/plsim/plsim/dataplane/nlb"
 	"github.com/plsim/plsim/dataplane/packet"
@@ -45,6 +47,7 @@ type Walk struct {
 	died  []uint64 // by InterfaceID: what of drops the meter knows
 	log   *flowlog.Buffer
 	watch *watch // nil: nobody looks
+	links *links // nil: the lab declares none
 
 	view     packet.View        // the packet at hand,
 	piece    uint32             // the number of which it is a fragment,
@@ -91,9 +94,16 @@ func DefaultSettings() Settings {
 	}
 }
 
+// Streams of chance, which all come from one seed: what happens to packets on links
+// changes no decision.
+const (
+	decisions = 0x706c73696d
+	accidents = 0x6c696e6b73
+)
+
 // New returns a walk that follows a program.
 func New(prog *Program, s Settings) *Walk {
-	chance := rand.NewPCG(s.Seed, 0x706c73696d)
+	chance := rand.NewPCG(s.Seed, decisions)
 	rnd := rand.New(chance)
 	seed := func() flow.Seed { return flow.Seed{rnd.Uint64(), rnd.Uint64()} }
 	w := &Walk{
@@ -119,12 +129,18 @@ func New(prog *Program, s Settings) *Walk {
 // Load makes the walk follow another program from the next packet on. Interfaces
 // keep their IDs from program to program, so counters and flows carry on.
 func (w *Walk) Load(prog *Program) {
+	if w.prog != nil && slices.ContainsFunc(w.prog.VPCs, func(v VPC) bool { return v.Transits }) {
+		for _, p := range w.paths.All() {
+			w.report(p) // to the transit gateways' interfaces that it leads over now
+		}
+	}
 	w.prog = prog
 	if n := len(prog.Interfaces) - len(w.drops); n > 0 {
 		w.drops = append(w.drops, make([][drop.NumReasons]uint64, n)...)
 		w.fragments = append(w.fragments, make([]*fragments, n)...)
 		w.died = append(w.died, make([]uint64, n)...)
 	}
+	w.loadLinks()
 	if len(prog.Closures) > 0 {
 		w.close(prog.Closures)
 	}
@@ -139,6 +155,9 @@ func (w *Walk) Program() *Program { return w.prog }
 // reason answers a packet that was dropped.
 func (w *Walk) Process(now clock.Time, in InterfaceID, f *packet.Frame) (out InterfaceID, why drop.Reason) {
 	v := &w.view
+	if w.links != nil {
+		w.links.fate = link.Send(now)
+	}
 	if why = v.Decode(f); why != drop.None {
 		return w.turnAway(now, in, v, why)
 	}
@@ -212,19 +231,24 @@ func isDiscovery(kind uint8) bool { return kind >= 133 && kind <= 137 }
 func (w *Walk) follow(now clock.Time, in InterfaceID, p *path, dir flow.Dir, v *packet.View) (InterfaceID, drop.Reason) {
 	leg := &p.legs[dir]
 	p.last = now
+	why := drop.None
 	if p.verdict == drop.None {
-		if why := w.carries(p, v, dir); why != drop.None {
-			if p.watched {
-				w.show(in, p, dir, v, why)
-			}
-			w.lose(now, p, dir, v, why) // no load balancer processes it
-			return w.discard(p.front, why)
+		why = w.carries(p, v, dir)
+	}
+	if w.links != nil && why == drop.None {
+		why = w.cross(p, dir, sizeOf(v))
+	}
+	if why != drop.None {
+		if p.watched {
+			w.show(in, p, dir, v, why)
 		}
+		w.lose(now, p, dir, v, why) // no load balancer processes it
+		return w.discard(w.grave(p, why), why)
 	}
 	if p.watched {
 		w.show(in, p, dir, v, p.verdict)
 	}
-	leg.count.Add(now, uint64(v.Segments), uint64(v.WireLen), v.Flags)
+	p.count(dir, uint64(v.Segments), uint64(v.WireLen), v.Flags)
 	if p.verdict != drop.None {
 		return w.refuse(in, p, v)
 	}
@@ -254,11 +278,15 @@ func (w *Walk) refuse(in InterfaceID, p *path, v *packet.View) (InterfaceID, dro
 	}
 	w.meter.Advance(p.last)
 	w.meter.Add(p.place, metrics.BalancerResets, 1)
-	p.legs[flow.Reply].count.Add(p.last, 1, uint64(v.AnswerReset()), packet.RST)
+	length := v.AnswerReset()
+	p.count(flow.Reply, 1, uint64(length), packet.RST)
 	if p.watched {
 		w.showReset(p, v)
 	}
 	w.hangUp(p)
+	if w.links != nil && !w.answers(p, length) {
+		return NoInterface, p.verdict
+	}
 	return in, p.verdict
 }
 

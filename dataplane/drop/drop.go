@@ -46,12 +46,22 @@ const (
 	// The network.
 	NoRoute         // destination outside the VPC, and no route leads there
 	Blackhole       // the route leads to what is gone, or has no way to the address
-	Internet        // the route leads to the internet, and a lab has none
+	Internet        // the route leads to the internet, where no host has the address
+	NoPublicAddress // the internet gateway has no public address for the sender
 	NotTransitive   // beyond the VPC at the other end of a peering connection
 	NoSuchAddress   // inside the VPC, but no interface has it
 	ForeignResolver // the resolver of another VPC
+	TransitZone     // no interface of the transit gateway's attachment in the sender's zone
+	TransitRoute    // no route in the transit gateway's route table
+	NATInbound      // to a NAT gateway, and of no flow that began behind it (F2.33)
 	MTU             // larger than the interface MTU of 9001
 	TTL             // time to live used up
+
+	// The links that the lab declares.
+	LinkDown  // a link on the way is down
+	LinkMTU   // longer than a link on the way carries: no ICMP is sent
+	LinkLoss  // a link on the way loses a share of its packets
+	LinkQueue // too much waits already to enter a link on the way
 
 	// Filters.
 	SecurityGroupEgress
@@ -80,8 +90,9 @@ const (
 	UnknownFlow               // TCP segment of no known flow: answered with RST (F2.10, F2.45)
 
 	// The engine.
-	PortDown  // the interface has no device behind it
-	QueueFull // the device's queue is full
+	PortDown   // the interface has no device behind it
+	QueueFull  // the device's queue is full
+	LinkMemory // more is under way on links than there is memory for
 	// NumReasons is the size of a table indexed by Reason.
 	NumReasons
 )

@@ -38,13 +38,22 @@ var entries = [NumReasons]entry{
 	UncheckedFragment:   {"unchecked_fragment", "The IPv4 fragment is of a datagram without checksum, which cannot become one of IPv6."},
 
 	NoRoute:         {"no_route", "The destination lies outside the VPC, and no route leads there."},
-	Internet:        {"internet", "The route to the destination leads to the internet, and a lab has none."},
+	Internet:        {"internet", "The route to the destination leads to the internet, where no host has this address."},
+	NoPublicAddress: {"no_public_address", "The route leads to an internet gateway, and the sender's interface has no public address to be seen by."},
 	Blackhole:       {"blackhole", "The route to the destination leads to something that is gone, or to a gateway that has no way there."},
 	NotTransitive:   {"not_transitive", "The destination lies beyond the VPC at the other end of the peering connection, which leads to that VPC alone."},
 	NoSuchAddress:   {"no_such_address", "The destination lies inside the VPC, but no interface has this address."},
 	ForeignResolver: {"foreign_resolver", "A VPC's resolver answers only those in the VPC."},
-	MTU:             {"mtu", "The packet is larger than the interface's MTU."},
+	TransitZone:     {"transit_zone", "The route leads to a transit gateway whose attachment has no subnet in the sender's zone."},
+	TransitRoute:    {"transit_route", "The transit gateway's route table has no route to the destination."},
+	NATInbound:      {"nat_inbound", "The packet comes to a NAT gateway and belongs to no flow that began behind it."},
+	MTU:             {"mtu", "The packet is larger than the MTU of an interface, or of a gateway on its way."},
 	TTL:             {"ttl", "The packet's time to live is used up."},
+
+	LinkDown:  {"link_down", "A link that the packet crosses is down."},
+	LinkMTU:   {"link_mtu", "The packet is longer than a link that it crosses carries; no ICMP message is sent."},
+	LinkLoss:  {"link_loss", "A link that the packet crosses loses a share of all packets, and this was one."},
+	LinkQueue: {"link_queue", "So much waits already for the bandwidth of a link that the packet crosses that its queue takes no more."},
 
 	SecurityGroupEgress:  {"security_group_egress", "No outbound rule of the sender's security groups allows the packet."},
 	NetworkACLEgress:     {"network_acl_egress", "The network ACL of the subnet that the packet leaves denies it."},
@@ -69,8 +78,9 @@ var entries = [NumReasons]entry{
 	PortAllocation:            {"port_allocation", "The load balancer node has no source port left towards this target."},
 	UnknownFlow:               {"unknown_flow", "The TCP segment belongs to no known flow; it is answered with RST."},
 
-	PortDown:  {"port_down", "The interface has no device behind it."},
-	QueueFull: {"queue_full", "The queue of the receiving device is full."},
+	PortDown:   {"port_down", "The interface has no device behind it."},
+	QueueFull:  {"queue_full", "The queue of the receiving device is full."},
+	LinkMemory: {"link_memory", "More packets are under way on delaying links than plsim has memory for."},
 }
 
 // byName is the inverse of entries.

@@ -16,6 +16,7 @@ import (
 	"github.com/plsim/plsim/dataplane"
 	"github.com/plsim/plsim/dataplane/clock"
 	"github.com/plsim/plsim/dataplane/drop"
+	"github.com/plsim/plsim/dataplane/link"
 	"github.com/plsim/plsim/dataplane/packet"
 )
 
@@ -40,7 +41,9 @@ type Engine struct {
 	walk   *dataplane.Walk
 	poller Poller
 	now    func() clock.Time
+	wall   func(time.Duration) time.Duration
 	ports  []Port // by InterfaceID; nil where no device stands behind an interface
+	held   held   // what is under way on links
 
 	mu      sync.Mutex // guards calls and stopped
 	calls   []func()
@@ -49,9 +52,10 @@ type Engine struct {
 }
 
 // New returns an engine for a walk. now is the lab's clock; it is read once a
-// turn, not once a packet. The engine owns walk and poller from here on.
-func New(walk *dataplane.Walk, poller Poller, now func() clock.Time) *Engine {
-	return &Engine{walk: walk, poller: poller, now: now, done: make(chan struct{})}
+// turn, not once a packet. wall says how long a time of the lab lasts for a poller
+// that waits. The engine owns walk and poller from here on.
+func New(walk *dataplane.Walk, poller Poller, now func() clock.Time, wall func(time.Duration) time.Duration) *Engine {
+	return &Engine{walk: walk, poller: poller, now: now, wall: wall, done: make(chan struct{})}
 }
 
 // Attach puts a port behind an interface. It must be called before Run, or
@@ -115,10 +119,11 @@ func (e *Engine) Run(ctx context.Context) error {
 	)
 	for ctx.Err() == nil {
 		e.serveCalls()
-		if ready, err = e.poller.Wait(ready[:0], tick); err != nil {
+		if ready, err = e.poller.Wait(ready[:0], e.patience()); err != nil {
 			return fmt.Errorf("wait for packets: %w", err)
 		}
 		now := e.now()
+		e.deliver(now, frame)
 		for _, i := range ready {
 			e.drain(now, dataplane.InterfaceID(i), frame)
 		}
@@ -148,9 +153,48 @@ func (e *Engine) drain(now clock.Time, in dataplane.InterfaceID, f *packet.Frame
 		if !ok {
 			return
 		}
-		if out, _ := e.walk.Process(now, in, f); out != dataplane.NoInterface {
+		out, _ := e.walk.Process(now, in, f)
+		if out == dataplane.NoInterface {
+			continue
+		}
+		if fate := e.walk.Fate(); fate != nil {
+			e.dispatch(now, out, f, fate)
+		} else {
 			e.send(out, f)
 		}
+	}
+}
+
+// patience is how long the worker may sleep: until the next frame arrives, or a tick.
+func (e *Engine) patience() time.Duration {
+	at, ok := e.held.next()
+	if !ok {
+		return tick
+	}
+	return min(tick, e.wall(max(0, at.Sub(e.now()))))
+}
+
+// dispatch sends what a frame became on its way over links, now or later.
+func (e *Engine) dispatch(now clock.Time, out dataplane.InterfaceID, f *packet.Frame, fate *link.Fate) {
+	at, n := fate.Arrivals()
+	for _, at := range at[:n] {
+		switch {
+		case at <= now:
+			e.send(out, f)
+		case !e.held.put(at, out, f):
+			e.walk.Dropped(out, drop.LinkMemory)
+		}
+	}
+}
+
+// deliver sends the frames that have arrived by now.
+func (e *Engine) deliver(now clock.Time, f *packet.Frame) {
+	for {
+		if at, ok := e.held.next(); !ok || at > now {
+			return
+		}
+		out := e.held.take(f)
+		e.send(out, f)
 	}
 }
 

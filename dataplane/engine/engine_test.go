@@ -81,6 +81,9 @@ func question() []byte {
 	}, nil)
 }
 
+// asIs is how long a time of the lab lasts where that is the wall's.
+func asIs(d time.Duration) time.Duration { return d }
+
 // running is an engine at work on memory ports.
 type running struct {
 	*engine.Engine
@@ -96,7 +99,7 @@ func start(t *testing.T) *running {
 	begin := time.Now()
 	r := &running{poller: newPoller(), ended: make(chan error, 1)}
 	walk := dataplane.New(program(), dataplane.DefaultSettings())
-	r.Engine = engine.New(walk, r.poller, func() clock.Time { return clock.Time(time.Since(begin)) })
+	r.Engine = engine.New(walk, r.poller, func() clock.Time { return clock.Time(time.Since(begin)) }, asIs)
 	for id := a; id <= d; id++ {
 		r.ports[id] = r.poller.port(100)
 		if err := r.Attach(id, r.ports[id]); err != nil {
@@ -224,7 +227,7 @@ func TestDo(t *testing.T) {
 
 func TestDoBeforeRun(t *testing.T) {
 	poller := newPoller()
-	e := engine.New(dataplane.New(program(), dataplane.DefaultSettings()), poller, func() clock.Time { return 7 })
+	e := engine.New(dataplane.New(program(), dataplane.DefaultSettings()), poller, func() clock.Time { return 7 }, asIs)
 	ctx, cancel := context.WithCancel(t.Context())
 	did := make(chan error)
 	go func() {
@@ -301,7 +304,7 @@ func TestPortDown(t *testing.T) {
 func TestNoPort(t *testing.T) {
 	poller := newPoller()
 	walk := dataplane.New(program(), dataplane.DefaultSettings())
-	e := engine.New(walk, poller, func() clock.Time { return 0 })
+	e := engine.New(walk, poller, func() clock.Time { return 0 }, asIs)
 	port := poller.port(10)
 	if err := e.Attach(a, port); err != nil {
 		t.Fatal(err)

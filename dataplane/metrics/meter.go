@@ -17,6 +17,40 @@ type Meter struct {
 type place struct {
 	slots []Slot
 	gauge [NumGauges]Track
+
+	present *Slot // the one that traffic was counted in last; nil: look again
+	from    clock.Time
+	until   clock.Time
+}
+
+// Traffic counts the packets that pass at a place.
+type Traffic struct{ place *place }
+
+// Traffic returns where to count the packets of a place; of [Nowhere] that is nowhere.
+// It may be kept: what it counts is in the series at once.
+func (m *Meter) Traffic(p Place) Traffic {
+	if p == Nowhere {
+		return Traffic{}
+	}
+	return Traffic{m.place(p)}
+}
+
+// Add counts packets that pass at a moment, and their bytes under a counter; with
+// [NumCounters] those are not counted.
+func (t Traffic) Add(at clock.Time, packets uint64, c Counter, bytes uint64) {
+	p := t.place
+	if p == nil {
+		return
+	}
+	if p.present == nil || at < p.from || at >= p.until {
+		n := SlotOf(at)
+		p.present = p.slot(n)
+		p.from, p.until = clock.Time(n*int64(Interval)), clock.Time((n+1)*int64(Interval))
+	}
+	p.present.Sums[Packets] += packets
+	if c < NumCounters {
+		p.present.Sums[c] += bytes
+	}
 }
 
 // NewMeter returns a meter that has counted nothing.
@@ -30,14 +64,11 @@ func (m *Meter) Advance(now clock.Time) { m.now = max(m.now, now) }
 func (m *Meter) End() clock.Time { return clock.Time((SlotOf(m.now) + 1) * int64(Interval)) }
 
 // Add counts n more of something now.
-func (m *Meter) Add(p Place, c Counter, n uint64) { m.AddAt(m.now, p, c, n) }
-
-// AddAt counts n more of something that happened at a moment, now or before.
-func (m *Meter) AddAt(at clock.Time, p Place, c Counter, n uint64) {
+func (m *Meter) Add(p Place, c Counter, n uint64) {
 	if p == Nowhere || n == 0 {
 		return
 	}
-	m.place(p).slot(SlotOf(at)).Sums[c] += n
+	m.place(p).slot(SlotOf(m.now)).Sums[c] += n
 }
 
 // Change adds to a gauge, or takes from it what was added.
@@ -91,5 +122,6 @@ func (p *place) slot(number int64) *Slot {
 		i = max(i-(n-int(kept)), 0)
 	}
 	p.slots = slices.Insert(p.slots, i, Slot{Number: number})
+	p.present = nil // it may have moved
 	return &p.slots[i]
 }

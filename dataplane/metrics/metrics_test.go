@@ -70,7 +70,7 @@ func TestMeterAdds(t *testing.T) {
 	here, there := Place{1, None}, Place{1, 2}
 	m.Advance(at(25))
 	m.Add(here, Packets, 1)
-	m.AddAt(at(9.9), here, Packets, 5) // reported late
+	m.Traffic(here).Add(at(9.9), 5, NumCounters, 0) // reported late
 	m.Add(here, Packets, 2)
 	m.Add(there, NewTCP, 1)
 	m.Change(there, ActiveTCP, 1)
@@ -86,6 +86,36 @@ func TestMeterAdds(t *testing.T) {
 	}
 	if end := m.End(); end != at(30) {
 		t.Errorf("the slot ends at %v", end)
+	}
+}
+
+// What counts a place's packets may be kept, whatever else is counted there, and however
+// many slots come and go.
+func TestTrafficLasts(t *testing.T) {
+	m := NewMeter()
+	here := Place{1, 2}
+	traffic := m.Traffic(here)
+	traffic.Add(at(35), 1, BytesTCP, 100)
+	m.Advance(at(5))
+	m.Add(here, NewTCP, 1) // in a slot before
+	traffic.Add(at(36), 1, BytesTCP, 100)
+	traffic.Add(at(40), 1, NumCounters, 100)
+	m.Traffic(Nowhere).Add(at(40), 1, BytesTCP, 100)
+	for s := range int64(50) {
+		m.Advance(at(float64(50 + 10*s)))
+		m.Add(here, NewTCP, 1)
+	}
+	traffic.Add(at(39), 2, BytesUDP, 7)
+	all := m.Snapshot()
+	if len(all) != 1 || len(all[0].Slots) != 53 {
+		t.Fatalf("%v", all)
+	}
+	got := all[0].Slots[1:3]
+	want := []Slot{{Number: 3}, {Number: 4}}
+	want[0].Sums[Packets], want[0].Sums[BytesTCP], want[0].Sums[BytesUDP] = 4, 200, 7
+	want[1].Sums[Packets] = 1
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
 	}
 }
 

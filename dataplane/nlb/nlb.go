@@ -49,6 +49,9 @@ const (
 	UDPIdle    = 120 * time.Second // fixed
 )
 
+// NATIdle is the idle timeout of a NAT gateway, which is that of PrivateLink (F1.36).
+const NATIdle = 350 * time.Second
+
 // Timeouts are the balancer's timers beside a listener's idle timeout.
 type Timeouts struct {
 	Answer   time.Duration // within which a target must answer (F2.48)
@@ -92,12 +95,18 @@ type Flow struct {
 // Answers reports whether the node itself answers the client, for a TLS listener.
 func (f *Flow) Answers() bool { return f.Target == f.Node && f.Group == NoGroup }
 
-// HandsOver reports whether the target is another load balancer, or an endpoint: the
-// flow ends at the node, and goes on as one that the node began (F2.28).
+// HandsOver reports whether the target is another load balancer, an endpoint or a NAT
+// gateway: the flow ends at the node, and goes on as one that the node began (F2.28).
 func (f *Flow) HandsOver() bool { return f.Target == f.Node && f.Group != NoGroup }
 
 // NoGroup is the target group of a client's flow to a TLS listener, which has none.
 const NoGroup = ^uint16(0)
+
+// Masqueraded is the target group of flows through a NAT gateway, which has none either.
+const Masqueraded = NoGroup - 1
+
+// Masquerades reports whether the node is a NAT gateway.
+func (f *Flow) Masquerades() bool { return f.Group == Masqueraded }
 
 // Called reports whether the node itself is the client: a TLS listener that calls a
 // target in its client's name.

@@ -88,7 +88,7 @@ func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 	if err != nil {
 		return w, err
 	}
-	w.engine = engine.New(w.Walk(), poller, w.now)
+	w.engine = engine.New(w.Walk(), poller, w.now, w.wall)
 	w.Start(w.engine, w)
 	if err := w.build(); err != nil {
 		return w, err

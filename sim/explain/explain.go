@@ -107,8 +107,12 @@ func (w *writer) step(s *dataplane.TraceStep) {
 		if s.Why == drop.None {
 			w.add("%s: translated to %s", at, tuple(s.Tuple))
 		} else {
-			w.add("%s: no source port is left towards the target", at)
+			w.add("%s: no source port is left towards %s", at, netip.AddrPortFrom(s.Tuple.Dst.IP(), s.Tuple.DstPort))
 		}
+	case dataplane.StageTransit:
+		w.add("%s: enters the transit gateway, whose route %s leads to %s", at, s.Route.Text, w.name(s.To))
+	case dataplane.StagePublic:
+		w.add("the internet gateway makes it %s", tuple(s.Tuple))
 	case dataplane.StageDeliver:
 		w.add("%s: gets the packet as %s", at, tuple(s.Tuple))
 		w.hairpin = w.hairpin || s.Tuple.Src == s.Tuple.Dst
@@ -151,7 +155,15 @@ func (w *writer) route(s *dataplane.TraceStep) {
 	case s.Why == drop.Blackhole:
 		w.add("%s: %s is a blackhole", at, by)
 	case s.Why == drop.Internet:
-		w.add("%s: %s leads to the internet, and a lab has none", at, by)
+		w.add("%s: %s leads to the internet, where no host has the address", at, by)
+	case s.Why == drop.NoPublicAddress:
+		w.add("%s: %s leads to the internet, and the interface has no public address to be seen by there", at, by)
+	case s.Why == drop.TransitZone:
+		w.add("%s: %s leads to a transit gateway, whose attachment has no subnet in this zone", at, by)
+	case s.Why == drop.TransitRoute:
+		w.add("%s: %s leads to a transit gateway, whose route table has no route to the address", at, by)
+	case s.Why == drop.NATInbound:
+		w.add("%s: %s leads to a NAT gateway, which knows no such flow", at, by)
 	case s.Why == drop.NotTransitive:
 		w.add("%s: %s leads to a VPC that the address is not in", at, by)
 	case s.Why == drop.ForeignResolver:

@@ -18,6 +18,7 @@ import (
 type Poller struct {
 	epoll  int
 	events [128]unix.EpollEvent
+	coarse bool // the kernel counts in milliseconds
 
 	mu     sync.Mutex // of what follows, so that no Wake writes to a descriptor that was used again
 	wake   int        // an eventfd
@@ -65,13 +66,14 @@ func (p *Poller) Add(index int, port engine.Port) error {
 	return p.add(index, int(t.fd.Load()))
 }
 
-// Wait implements engine.Poller; d counts in steps of a millisecond, upwards.
-// It looks before it sleeps: under load there is always something, and a raw
-// system call costs less than one that gives the scheduler its processor back.
+// Wait implements engine.Poller. Where Linux is older than 5.11, d counts in steps of
+// a millisecond, upwards. It looks before it sleeps: under load there is always
+// something, and a raw system call costs less than one that gives the scheduler its
+// processor back.
 func (p *Poller) Wait(ready []int, d time.Duration) ([]int, error) {
 	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.epoll), uintptr(unsafe.Pointer(&p.events)), uintptr(len(p.events)), 0, 0, 0)
 	if n == 0 && errno == 0 && d != 0 {
-		n, _, errno = unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.epoll), uintptr(unsafe.Pointer(&p.events)), uintptr(len(p.events)), uintptr(milliseconds(d)), 0, 0)
+		n, errno = p.sleep(d)
 	}
 	switch errno {
 	case 0:
@@ -91,6 +93,24 @@ func (p *Poller) Wait(ready []int, d time.Duration) ([]int, error) {
 		_, _, _ = unix.RawSyscall(unix.SYS_READ, uintptr(p.wake), uintptr(unsafe.Pointer(&count)), 8)
 	}
 	return ready, nil
+}
+
+// sleep waits until a port has something, or d has passed.
+func (p *Poller) sleep(d time.Duration) (uintptr, unix.Errno) {
+	if !p.coarse {
+		var limit *unix.Timespec
+		if d >= 0 {
+			t := unix.NsecToTimespec(int64(d))
+			limit = &t
+		}
+		n, _, errno := unix.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.epoll), uintptr(unsafe.Pointer(&p.events)), uintptr(len(p.events)), uintptr(unsafe.Pointer(limit)), 0, 0)
+		if errno != unix.ENOSYS {
+			return n, errno
+		}
+		p.coarse = true
+	}
+	n, _, errno := unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.epoll), uintptr(unsafe.Pointer(&p.events)), uintptr(len(p.events)), uintptr(milliseconds(d)), 0, 0)
+	return n, errno
 }
 
 // milliseconds is d as epoll wants it: rounded up, so that a wait that ends by
