@@ -112,6 +112,11 @@ func (d *decoder) value(path string, n ast.Node, v reflect.Value) {
 			d.wrong(path, start(n), "expected a value or a mapping of conditions, found a list: write { one_of: […] } for one of several values")
 			return
 		}
+	case *Span:
+		if text, _, ok := scalar(n); ok {
+			d.wrong(path, start(n), "expected bounds, found %s: write { at_most: %s }, at_least or both", describe(n), text)
+			return
+		}
 	case *Duration:
 		d.duration(path, n, p)
 		return

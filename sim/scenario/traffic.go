@@ -183,7 +183,7 @@ func (c *checker) traffic(path string, s *Step) {
 	if t.Rate == 0 && (t.Kind == ConnectionTraffic || t.Kind == UDPTraffic) && !c.src.Has(at("rate")) && !c.brokenBelow(path) {
 		c.wrong(path, "needs a rate: how many %s begin in a second of the lab", map[string]string{ConnectionTraffic: "connections", UDPTraffic: "datagrams"}[t.Kind])
 	}
-	if !t.Ends() && !t.Background && !c.brokenBelow(path) {
+	if !t.Ends() && !t.Background && !c.src.Has(at("count")) && !c.brokenBelow(path) {
 		c.wrong(path, "has no end: give it a %s, or let it go on in the background", map[bool]string{true: "duration or a size", false: "duration or a count"}[t.Kind == BulkTraffic])
 	}
 }
