@@ -67,6 +67,7 @@ const (
 	maxTrafficRate        = 1_000_000
 	maxTrafficConcurrency = 10_000
 	minDatagram           = 8 // the number of it
+	defaultDatagram       = 64
 	maxDatagram           = 65_000
 	maxAnswer             = 1 << 30 // of a built-in service
 
@@ -122,6 +123,10 @@ func (t *Traffic) title() string {
 // fill writes the defaults into the generator.
 func (t *Traffic) fill() {
 	setDefault(&t.Concurrency, trafficKinds[t.Kind].concurrency)
+	if t.Kind == UDPTraffic {
+		setDefault(&t.Size, defaultDatagram)
+		setDefault(&t.Timeout, echoTimeout)
+	}
 	setDefault(&t.Timeout, trafficTimeout)
 	if t.Rate > 0 {
 		setDefault(&t.Arrivals, ConstantArrivals)
@@ -131,8 +136,6 @@ func (t *Traffic) fill() {
 		setDefault(&t.Path, "/")
 	case BulkTraffic:
 		setDefault(&t.Direction, Up)
-	case UDPTraffic:
-		setDefault(&t.Size, 64)
 	}
 }
 
