@@ -5,6 +5,7 @@
 package emulate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,6 +39,10 @@ type World struct {
 	listen    func(at map[*topology.NIC]*node) error // starts the TLS listeners of nodes; nil until all stand
 	checks    *checks                                // nil until they begin
 	kept      map[string]net.Conn                    // connections that steps go on with
+	flaps     []flap                                 // faults that come and go
+	patience  time.Duration                          // with programs that come up
+
+	life context.Context // of the lab
 
 	seed       uint64
 	generators map[string]*generator // of traffic, by name
@@ -79,6 +84,7 @@ func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 		nodes: make(map[*topology.NIC]*node),
 		kept:  make(map[string]net.Conn), edited: make(chan struct{}, 1),
 		seed: opts.Seed, generators: make(map[string]*generator),
+		patience: cmp.Or(opts.Patience, defaultPatience), life: ctx,
 	}
 	w.Lab = live.New(lab, live.Options{
 		Seed: opts.Seed, Now: w.now, Began: w.began, Logs: opts.Logs, Captures: opts.Captures, CompleteLog: opts.CompleteLog,
@@ -165,7 +171,7 @@ func (w *World) build() error {
 			if err != nil {
 				errs = append(errs, fmt.Errorf("instance %s: %w", j.nic.Host.Name, err))
 			}
-			w.hosts[j.nic.Host.Name] = &host{Host: j.nic.Host, spec: spec, ns: j.ns}
+			w.hosts[j.nic.Host.Name] = &host{Host: j.nic.Host, spec: spec, ns: j.ns, parts: map[int][]part{}}
 		case dataplane.Resolver:
 			w.resolvers[j.nic.Network.Name] = j.ns
 		default:

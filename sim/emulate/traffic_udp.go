@@ -12,8 +12,8 @@ import (
 	"github.com/plsim/plsim/sim/traffic"
 )
 
-// socket is one from which datagrams leave, and to which their echoes come.
-type socket struct {
+// sender is a socket from which datagrams leave, and to which their echoes come.
+type sender struct {
 	*generator
 	conn    net.Conn    // nil where the name did not resolve, or no route was found
 	failure sim.Failure // why not
@@ -25,13 +25,13 @@ type socket struct {
 
 // datagrams sends datagrams from all sockets in turn, and waits for their echoes.
 func (g *generator) datagrams(ctx, open context.Context) {
-	sockets := make([]*socket, g.Concurrency)
+	senders := make([]*sender, g.Concurrency)
 	var opening, receiving sync.WaitGroup
-	for i := range sockets {
-		opening.Go(func() { sockets[i] = g.socket(open, i) })
+	for i := range senders {
+		opening.Go(func() { senders[i] = g.sender(open, i) })
 	}
 	opening.Wait()
-	for _, s := range sockets {
+	for _, s := range senders {
 		if s.conn != nil {
 			defer s.conn.Close()
 			defer context.AfterFunc(ctx, func() { s.conn.Close() })()
@@ -41,22 +41,22 @@ func (g *generator) datagrams(ctx, open context.Context) {
 	buf := make([]byte, g.Size)
 	g.arrive(open, func(n int) {
 		traffic.Datagram(buf, uint64(n))
-		sockets[n%len(sockets)].send(uint64(n), buf)
+		senders[n%len(senders)].send(uint64(n), buf)
 	})
-	for _, s := range sockets {
+	for _, s := range senders {
 		s.close()
 	}
 	receiving.Wait()
-	for _, s := range sockets {
+	for _, s := range senders {
 		s.giveUp(s.since() + 2*g.Timeout.Duration())
 	}
 }
 
-// socket opens a socket.
-func (g *generator) socket(open context.Context, i int) *socket {
+// sender opens a socket.
+func (g *generator) sender(open context.Context, i int) *sender {
 	ctx, cancel := context.WithTimeout(open, g.Timeout.Duration())
 	defer cancel()
-	s := &socket{generator: g, awaited: traffic.NewAwaited(g.Timeout.Duration())}
+	s := &sender{generator: g, awaited: traffic.NewAwaited(g.Timeout.Duration())}
 	d := &dialer{world: g.world, host: g.senders[i%len(g.senders)]}
 	conn, err := d.dial(ctx, "udp", g.To)
 	if err != nil && !g.exhausted(err) {
@@ -67,7 +67,7 @@ func (g *generator) socket(open context.Context, i int) *socket {
 }
 
 // send sends the datagram of a number.
-func (s *socket) send(number uint64, b []byte) {
+func (s *sender) send(number uint64, b []byte) {
 	if s.conn == nil {
 		s.fail(s.failure)
 		return
@@ -98,7 +98,7 @@ func (s *socket) send(number uint64, b []byte) {
 }
 
 // receive takes what comes back until the socket is closed.
-func (s *socket) receive() {
+func (s *sender) receive() {
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := s.conn.Read(buf)
@@ -120,7 +120,7 @@ func (s *socket) receive() {
 }
 
 // echo counts what has come back.
-func (s *socket) echo(b []byte) {
+func (s *sender) echo(b []byte) {
 	number, ok := traffic.Number(b)
 	if !ok || s.OneWay {
 		return
@@ -138,7 +138,7 @@ func (s *socket) echo(b []byte) {
 
 // refused counts a datagram of which ICMP says that nobody listens: the oldest that waits
 // or, of those that expect no echo, one that had seemed to be on its way.
-func (s *socket) refused() {
+func (s *sender) refused() {
 	s.mu.Lock()
 	waited := s.awaited.Refused()
 	s.mu.Unlock()
@@ -154,7 +154,7 @@ func (s *socket) refused() {
 }
 
 // giveUp counts the datagrams whose time is over.
-func (s *socket) giveUp(now time.Duration) {
+func (s *sender) giveUp(now time.Duration) {
 	s.mu.Lock()
 	lost := s.awaited.Lost(now)
 	s.mu.Unlock()
@@ -164,7 +164,7 @@ func (s *socket) giveUp(now time.Duration) {
 }
 
 // close sends no more, and lets receive wait for what may still come.
-func (s *socket) close() {
+func (s *sender) close() {
 	if s.conn == nil {
 		return
 	}
