@@ -14,7 +14,6 @@ import (
 
 	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/scenario"
-	"github.com/plsim/plsim/sim/service"
 )
 
 // maxBody is how much of an answer is kept.
@@ -162,12 +161,12 @@ func (x *exchange) giveUp() { x.fail(sim.TimedOut(x.address(), x.limit)) }
 const hopelessAfter = 16
 
 // Connect implements [sim.World].
-func (w *World) Connect(ctx context.Context, c *scenario.Connections) (sim.Spread, error) {
+func (w *World) Connect(ctx context.Context, c *scenario.Connections) (*sim.Tally, error) {
 	from, err := w.instance(c.From)
 	if err != nil {
-		return sim.Spread{}, err
+		return nil, err
 	}
-	spread := sim.Spread{Targets: map[string]int{}}
+	var tally sim.Tally
 	running, begun := 0, 0
 	var begin func()
 	begin = func() {
@@ -176,9 +175,9 @@ func (w *World) Connect(ctx context.Context, c *scenario.Connections) (sim.Sprea
 		}
 		begun++
 		// Where nobody answers, hundreds of timeouts tell no more than the first.
-		if spread.Succeeded == 0 && spread.Failed >= max(hopelessAfter, c.Concurrency) {
-			spread.Failed++
-			spread.Untried++
+		if tally.Succeeded == 0 && tally.Failed >= max(hopelessAfter, c.Concurrency) {
+			tally.Failed++
+			tally.Untried++
 			w.queue.CallAt(w.queue.Now(), begin)
 			return
 		}
@@ -188,11 +187,12 @@ func (w *World) Connect(ctx context.Context, c *scenario.Connections) (sim.Sprea
 			return
 		}
 		running++
+		began := w.queue.Now()
 		var x *exchange
 		x = w.ask(from, req, c.Timeout.Duration(), func() {
 			w.queue.CallAt(w.queue.Now(), func() {
 				running--
-				tally(&spread, x.response)
+				tally.Respond(x.response, w.queue.Now().Sub(began)/w.scale)
 				begin()
 			})
 		})
@@ -202,19 +202,5 @@ func (w *World) Connect(ctx context.Context, c *scenario.Connections) (sim.Sprea
 		begin()
 	}
 	err = w.run(ctx, endOfTime, func() bool { return running == 0 && begun == c.Count })
-	return spread, err
-}
-
-// tally adds what became of one request.
-func tally(s *sim.Spread, res sim.Response) {
-	if res.Kind != "" {
-		if s.Failed++; s.First.Kind == "" {
-			s.First = res.Failure
-		}
-		return
-	}
-	s.Succeeded++
-	if name := res.Headers.Get(service.InstanceHeader); name != "" {
-		s.Targets[name]++
-	}
+	return &tally, err
 }

@@ -321,6 +321,16 @@ func (w *World) Explain(from *topology.Host, to sim.Destination) ([]string, erro
 	return w.Way(from, to)
 }
 
+// StartTraffic implements [sim.World]: as Exec.
+func (w *World) StartTraffic(context.Context, *scenario.Traffic) error {
+	return errors.New("a simulated instance has no generators")
+}
+
+// Traffic implements [sim.World]: as Exec.
+func (w *World) Traffic(context.Context, string, bool) (*sim.Tally, error) {
+	return nil, errors.New("a simulated instance has no generators")
+}
+
 // Exec implements [sim.World]. What needs a program is refused before the story
 // begins.
 func (w *World) Exec(context.Context, *scenario.Exec) (sim.Exit, error) {
