@@ -173,11 +173,11 @@ func (s *Stack) rebuke(b *block) {
 
 // abandon is what a connection does whose peer does not answer any more.
 func (s *Stack) abandon(b *block, a *active) {
-	var err error = ErrTimeout
 	if a.soft != nil {
-		err = a.soft
+		s.fail(b, a.soft)
+		return
 	}
-	s.fail(b, err)
+	s.fail(b, ErrTimeout)
 }
 
 // wake does what is due.

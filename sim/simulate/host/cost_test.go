@@ -37,13 +37,13 @@ func (p *pump) Closed(host.Conn, error) { p.closed++ }
 
 // A stream in full flow allocates nothing, and neither do a question and its answer.
 func TestAlloc(t *testing.T) {
-	p := newPair(t, host.Config{MTU: 1500}, host.Config{MTU: 1500})
+	p := newPair(t, host.Config{MTU: 1500}, host.Config{MTU: 1500, Window: 65535})
 	from, to := &pump{junk: noise(64 << 10)}, &pump{}
 	listen(t, p.server, 81, to)
 	if _, err := p.client.Dial(netip.AddrPort{}, netip.MustParseAddrPort("10.0.0.2:81"), from); err != nil {
 		t.Fatal(err)
 	}
-	p.run(time.Second)
+	p.run(100 * time.Millisecond)
 	was := to.n
 	if n := testing.AllocsPerRun(5, func() { p.run(10 * time.Millisecond) }); n != 0 {
 		t.Errorf("a stream allocates %v times", n)
