@@ -30,9 +30,9 @@ var edges = map[string]string{
 	"dataplane/ppv2":      "",
 	"dataplane/snat":      "dataplane/clock dataplane/flow dataplane/packet",
 	"scenarios":           "",
-	"sim":                 "dataplane/drop dataplane/flowlog sim/capture sim/scenario topology topology/cloudwatch",
+	"sim":                 "dataplane/drop dataplane/flowlog sim/capture sim/scenario sim/service sim/traffic topology topology/cloudwatch",
 	"sim/capture":         "dataplane/clock",
-	"sim/emulate":         "dataplane dataplane/clock dataplane/drop dataplane/engine dataplane/metrics dataplane/ppv2 dataplane/snat sim sim/live sim/scenario sim/service topology topology/netns",
+	"sim/emulate":         "dataplane dataplane/clock dataplane/drop dataplane/engine dataplane/metrics dataplane/ppv2 dataplane/snat sim sim/live sim/scenario sim/service sim/traffic topology topology/netns",
 	"sim/explain":         "dataplane dataplane/drop dataplane/filter dataplane/flow dataplane/packet",
 	"sim/flowlogs":        "dataplane/drop dataplane/flowlog topology",
 	"sim/live":            "dataplane dataplane/clock dataplane/drop dataplane/flow dataplane/flowlog dataplane/metrics dataplane/packet sim sim/capture sim/explain sim/service topology topology/cloudwatch",
@@ -41,7 +41,12 @@ var edges = map[string]string{
 	"sim/scenario":        "dataplane/clock dataplane/drop dataplane/flowlog sim/capture topology",
 	"sim/service":         "dataplane/ppv2 topology",
 	"sim/simulate/event":  "dataplane/clock",
+<<<<<<< HEAD
+	"sim/simulate/host":   "dataplane/clock dataplane/packet sim/simulate/event",
+	"sim/traffic":         "sim/scenario",
+=======
 	"sim/simulate/host":   "dataplane/clock dataplane/drop dataplane/packet sim/simulate/event",
+>>>>>>> main
 	"topology":            "dataplane dataplane/clock dataplane/conntrack dataplane/filter dataplane/flow dataplane/flowlog dataplane/metrics dataplane/nlb dataplane/packet dataplane/ppv2 dataplane/snat topology/cloudwatch",
 	"topology/cloudwatch": "dataplane/clock dataplane/metrics",
 	"topology/netns":      "dataplane/engine dataplane/packet",
