@@ -103,6 +103,8 @@ func (s *stage) Records(*topology.FlowLog) ([]flowlog.Record, error) {
 
 func (s *stage) Capture(string, []*topology.NIC, *capture.Filter) error { return s.fault }
 
+func (s *stage) StopCapture(string) error { return nil }
+
 func (s *stage) Captured(string) ([]capture.Packet, uint64, error) {
 	return s.packets, s.missed, s.fault
 }
