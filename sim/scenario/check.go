@@ -38,6 +38,7 @@ type checker struct {
 	kept     []string          // connections that the steps so far have kept
 	captured []string          // captures that they have begun
 	stopped  []string          // and ended
+	failed   []*Fault          // what they have made fail in instances, named in full
 	mistakes Mistakes
 }
 
@@ -126,6 +127,12 @@ func (c *checker) step(path string, s *Step) {
 				c.wrong(at, "%v", err)
 			}
 		}
+	case "wait_until":
+		c.until(at, *s.WaitUntil)
+	case "fail":
+		c.fault(at, s.Fail)
+	case "heal":
+		c.heal(at, s.Heal)
 	case "target_health":
 		c.reference(join(at, "target_group_arn"), "target group", s.TargetHealth.TargetGroup, c.names.targetGroups)
 	case "modify_listener":

@@ -71,7 +71,12 @@ type Step struct {
 	ModifyInterface   *topology.InterfaceChange  `yaml:"modify_network_interface_attribute,omitempty" doc:"Change the security groups of an instance's interface, or its tracking (F3.14)."`
 	ChangeRecord      *topology.RecordChange     `yaml:"change_resource_record_sets,omitempty" doc:"Change a record of a public hosted zone."`
 
-	Wait *Duration `yaml:"wait,omitempty" doc:"Let this much of the lab's time pass."`
+	Wait      *Duration `yaml:"wait,omitempty" doc:"Let this much of the lab's time pass."`
+	WaitUntil *Duration `yaml:"wait_until,omitempty" doc:"Let the lab's time pass until so much of it is over since the start."`
+
+	Fail             *Fault   `yaml:"fail,omitempty" doc:"Something goes wrong: what runs in an instance fails, or a zone is lost."`
+	Heal             *Heal    `yaml:"heal,omitempty" doc:"What went wrong is as it was."`
+	RestartForwarder *Restart `yaml:"restart_forwarder,omitempty" doc:"The forwarder, which is the network, load balancers and endpoints of the lab, is started anew."`
 
 	Describe     *topology.Part `yaml:"describe,omitempty" doc:"Read what AWS's API says of an endpoint, an endpoint service or a load balancer, and which events there were (F1.13)."`
 	TargetHealth *TargetHealth  `yaml:"target_health,omitempty" doc:"Read the health of a target group's targets."`
