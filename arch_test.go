@@ -41,12 +41,8 @@ var edges = map[string]string{
 	"sim/scenario":        "dataplane/clock dataplane/drop dataplane/flowlog sim/capture topology",
 	"sim/service":         "dataplane/ppv2 topology",
 	"sim/simulate/event":  "dataplane/clock",
-<<<<<<< HEAD
-	"sim/simulate/host":   "dataplane/clock dataplane/packet sim/simulate/event",
-	"sim/traffic":         "sim/scenario",
-=======
 	"sim/simulate/host":   "dataplane/clock dataplane/drop dataplane/packet sim/simulate/event",
->>>>>>> main
+	"sim/traffic":         "sim/scenario",
 	"topology":            "dataplane dataplane/clock dataplane/conntrack dataplane/filter dataplane/flow dataplane/flowlog dataplane/metrics dataplane/nlb dataplane/packet dataplane/ppv2 dataplane/snat topology/cloudwatch",
 	"topology/cloudwatch": "dataplane/clock dataplane/metrics",
 	"topology/netns":      "dataplane/engine dataplane/packet",
