@@ -322,8 +322,17 @@ func (w *Walk) catchUp(owner flow.Ref) {
 	}
 }
 
-// writeBack tells the states behind a path what it knows of the flow's life.
+// writeBack tells the states behind a path what it knows of the flow's life. A path that
+// refuses knows no more of that than when it was decided: the flow may have gone on by
+// another since.
 func (w *Walk) writeBack(p *path) {
+	if p.verdict == drop.None {
+		w.tell(p)
+	}
+}
+
+// tell makes the life of the states behind a path that of the path.
+func (w *Walk) tell(p *path) {
 	for i, track := range p.tracks {
 		if e := w.track.At(p.last, track); e != nil {
 			e.LastSeen, e.Machine = p.last, p.life

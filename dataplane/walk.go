@@ -306,7 +306,7 @@ func (w *Walk) hangUp(p *path) {
 	}
 	p.life.Observe(from, packet.TCP, packet.RST)
 	w.refresh(p)
-	w.writeBack(p)
+	w.tell(p)
 }
 
 // answered reports whether a packet that is dropped for a reason is answered
