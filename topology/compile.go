@@ -27,6 +27,7 @@ func (l *Lab) Compile() *dataplane.Program {
 	for _, n := range l.NICs {
 		c.program.Interfaces = append(c.program.Interfaces, c.nic(n))
 	}
+	c.links()
 	for _, lb := range l.balancers {
 		c.program.Balancers = append(c.program.Balancers, c.balancer(lb))
 	}

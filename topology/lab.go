@@ -39,6 +39,7 @@ type Lab struct {
 	offers    []*offer
 	pools     []*pool
 	peerings  []*peering
+	wires     []*wire // links, by ID from 1
 	tunnels   []*tunnel
 	rules     []dataplane.RuleInfo // every rule that ever was, so that a RuleID never changes its meaning
 	texts     map[string][]string  // public TXT records, by name
@@ -58,6 +59,7 @@ type Lab struct {
 		sites     map[string]*Network // on premises
 		prefixes  map[string]*prefixList
 		peerings  map[string]*peering
+		wires     map[string]*wire
 		gateways  map[string]*gateway
 		internet  map[string]*exit // gateways
 		nat       map[string]*exit

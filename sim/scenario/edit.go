@@ -94,6 +94,7 @@ var edits = map[string]func(s *Step, lab *topology.Lab) (state string, err error
 	"modify_network_interface_attribute": func(s *Step, lab *topology.Lab) (string, error) {
 		return "", lab.ModifyNetworkInterface(s.ModifyInterface)
 	},
+	"modify_link": func(s *Step, lab *topology.Lab) (string, error) { return "", lab.ModifyLink(s.ModifyLink) },
 	"change_resource_record_sets": func(s *Step, lab *topology.Lab) (string, error) {
 		return "", lab.ChangeRecord(s.ChangeRecord)
 	},
