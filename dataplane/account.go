@@ -10,20 +10,19 @@ import (
 )
 
 // count takes in packets of a path that go one way.
-func (p *path) count(dir flow.Dir, packets, bytes uint64, flags packet.Flags) {
-	p.legs[dir].count.Add(p.last, packets, bytes, flags)
-	p.traffic.Add(p.last, packets, p.bytes, bytes)
+func (p *path) count(dir flow.Dir, packets, bytes int, flags packet.Flags) {
+	p.counts[dir].Add(p.last, uint32(packets), uint64(bytes), flags)
+	p.traffic.Add(p.last, uint64(packets), p.bytes, uint64(bytes))
 }
 
 // report hands what a path has counted to the flow logs of the interfaces that
 // it passes. Every one of them saw the same packets, up to the one that refused
 // them.
 func (w *Walk) report(p *path) {
-	for dir := range p.legs {
-		if c := &p.legs[dir].count; c.Packets > 0 {
-			w.enter(p, flow.Dir(dir), *c, drop.None)
-			*c = flowlog.Counter{}
-			p.legs[dir].added = added{}
+	for dir := range p.counts {
+		if c := &p.counts[dir]; c.Packets > 0 {
+			w.enter(p, flow.Dir(dir), c.Counter(), drop.None)
+			*c, p.added[dir] = flowlog.Tally{}, added{}
 		}
 	}
 }
@@ -56,9 +55,10 @@ const reclaim = 256
 // sweep forgets what expired in the next n slots of every table.
 func (w *Walk) sweep(now clock.Time, n int) {
 	window := w.settings.began(now)
-	w.paths.Sweep(n, func(ref flow.Ref, p *path) bool {
+	w.paths.Sweep(n, func(ref flow.Ref, t *trip) bool {
+		p := w.whole(t)
 		if p.counted(window) {
-			w.report(p) // its count so far belongs to a window that has ended
+			w.report(&p) // its count so far belongs to a window that has ended
 		}
 		if p.epoch != w.prog.Epoch && p.verdict != drop.None || p.expired(now) {
 			w.retire(ref)

@@ -83,7 +83,7 @@ func (d *decision) balance(client, via, node InterfaceID) drop.Reason {
 func (d *decision) reach(f *nlb.Flow, t *Target) drop.Reason {
 	d.path.listener, d.path.spliced = f.Idle, f.Splice.Shifts()
 	d.hop(InterfaceID(f.Node))
-	d.path.ends[1] = d.at
+	d.path.look(1, d.at)
 	if _, why := d.ask(InterfaceID(f.Node), flow.Egress); why != drop.None {
 		d.w.forget(d.path.balanced) // the node has no flow that it may not send
 		d.path.balanced = flow.Ref{}

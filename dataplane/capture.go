@@ -77,9 +77,7 @@ func (w *Walk) Watch(c *Capture, at ...InterfaceID) {
 		}
 		w.watch.captures[id] = append(w.watch.captures[id], c)
 	}
-	for _, p := range w.paths.All() {
-		p.watched = w.watches(p)
-	}
+	w.rewatch()
 }
 
 // Unwatch ends a capture.
@@ -95,8 +93,14 @@ func (w *Walk) Unwatch(c *Capture) {
 	if !slices.ContainsFunc(w.watch.captures, others) {
 		w.watch = nil
 	}
-	for _, p := range w.paths.All() {
-		p.watched = w.watches(p)
+	w.rewatch()
+}
+
+// rewatch works out anew which paths somebody looks at.
+func (w *Walk) rewatch() {
+	for _, t := range w.paths.All() {
+		p := w.whole(t)
+		p.watched = w.watches(&p)
 	}
 }
 
@@ -158,7 +162,7 @@ func (w *Walk) show(in InterfaceID, p *path, dir flow.Dir, original *packet.View
 		slices.Reverse(all)
 	}
 	end := w.lastSeen(p, dir, original, why, all)
-	s := scene{w: w, p: p, dir: dir, sent: original, view: original.CopyTo(w.watch.easel)}
+	s := scene{w: w, p: *p, dir: dir, sent: original, view: original.CopyTo(w.watch.easel)}
 	if isICMPError(original) {
 		s.view = w.watch.icmpError.CopyTo(w.watch.easel)
 	}
@@ -204,7 +208,7 @@ func (w *Walk) showReset(p *path, answer *packet.View) {
 		all = all[:i]
 	}
 	slices.Reverse(all)
-	s := scene{w: w, p: p, dir: flow.Reply}
+	s := scene{w: w, p: *p, dir: flow.Reply}
 	answer.CopyTo(w.watch.easel)
 	if s.view.Decode(w.watch.easel) != drop.None {
 		return
@@ -223,7 +227,7 @@ func (w *Walk) showReset(p *path, answer *packet.View) {
 // scene is a packet on its way from interface to interface.
 type scene struct {
 	w    *Walk
-	p    *path
+	p    path
 	dir  flow.Dir
 	sent *packet.View
 	view packet.View // its TTL is what it is by now
@@ -240,7 +244,7 @@ func (s *scene) begins(all []visit) bool {
 		}
 	}
 	kind := s.w.prog.Interfaces[all[0].at].Kind
-	return (kind == Node || kind == NAT) && s.p.legs[s.dir].rewrite.TTL > passes
+	return (kind == Node || kind == NAT) && s.p.ttl > passes
 }
 
 // move takes the packet from one interface to the next. Where that is the same one,
@@ -265,7 +269,7 @@ func (s *scene) cross(from, to *visit) {
 		s.view.TTL -= r.TTL
 	}
 	if s.w.prog.Interfaces[to.at].Kind == Transit && s.w.prog.Interfaces[from.at].Kind != Transit {
-		r := packet.Rewrite{MSS: s.p.legs[s.dir].rewrite.MSS}
+		r := packet.Rewrite{MSS: s.p.mss}
 		if s.p.private {
 			r.MSS = transitMSS(s.view.V6)
 		}
@@ -292,23 +296,23 @@ func (s *scene) rewrite(from, to packet.Tuple) packet.Rewrite {
 
 // node does to the packet what a node does.
 func (s *scene) node() {
-	p := s.p
+	p := &s.p
 	from, to := s.w.tuple(p, 1), s.w.tuple(p, 2)
 	if s.dir == flow.Reply {
 		from, to = to, from
 	}
 	r := s.rewrite(from, to)
 	if !p.private {
-		r.MSS = p.legs[s.dir].rewrite.MSS
+		r.MSS = p.mss
 	}
 	s.apply(r)
 	if s.view.Fragment && p.passesNode() {
 		s.view.Renumber(s.w.piece)
 	}
 	if f := s.w.flows.At(p.balanced); p.spliced && f != nil {
-		splice, count := f.Splice, p.legs[s.dir].added
+		splice, count := f.Splice, p.added[s.dir]
 		s.w.splice(p, s.dir, &s.view)
-		f.Splice, p.legs[s.dir].added = splice, count
+		f.Splice, p.added[s.dir] = splice, count
 	}
 }
 

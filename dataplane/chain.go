@@ -44,7 +44,7 @@ func (w *Walk) chain(now clock.Time, node InterfaceID, why drop.Reason, f *packe
 func (d *decision) handOver(f *nlb.Flow, t *Target) {
 	node := InterfaceID(f.Node)
 	d.path.listener, d.path.spliced = f.Idle, f.Splice.Shifts()
-	d.path.legs[flow.Forward].onward = true
+	d.path.arrival(flow.Forward).onward = true
 	d.path.life, d.path.turned = conntrack.Machine{}, false
 	d.begins(t)
 	d.hop(node) // as where a node answers itself: nothing lies between

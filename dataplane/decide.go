@@ -25,7 +25,10 @@ type decision struct {
 	// quote is what an ICMP error quotes, at this point of its way.
 	quote      packet.Tuple
 	quoteProto packet.Proto // 0: nothing that could be read
-	path       path         // flow.Forward is the packet's own direction
+	path       path         // flow.Forward is the packet's own direction; made of
+	recipe     recipe
+	sides      [2]side
+	trip       trip
 	// nameless: what the load balancer sends on does not count as its groups'.
 	nameless bool
 	// passing holds for this packet only: nothing answers it, its answer needs
@@ -40,7 +43,7 @@ type decision struct {
 // decide finds the way of a packet for which no path serves, and leaves the path
 // for those that follow. It returns why where the packet is not even one that the
 // interface may send; sent says that it is a node that sends it on.
-func (w *Walk) decide(now clock.Time, in InterfaceID, v *packet.View, stale flow.Ref, sent bool) (*path, drop.Reason) {
+func (w *Walk) decide(now clock.Time, in InterfaceID, v *packet.View, stale flow.Ref, sent bool) (path, drop.Reason) {
 	w.meter.Advance(now)
 	w.retire(stale)
 	d := &w.decision
@@ -48,11 +51,11 @@ func (w *Walk) decide(now clock.Time, in InterfaceID, v *packet.View, stale flow
 	d.commit = true
 	if !sent {
 		if why := d.sender(in); why != drop.None {
-			return nil, why
+			return path{}, why
 		}
 	}
 	if d.path.verdict = d.run(in); d.path.verdict != drop.None {
-		d.path.legs[flow.Reply].onward = w.sendsOn(in, v.Proto, d.path.ends[0].Reversed())
+		d.path.arrival(flow.Reply).onward = w.sendsOn(in, v.Proto, d.path.seen(0).Reversed())
 	}
 	if d.path.verdict == drop.UnknownFlow {
 		d.path.rejected = true // after the connection was closed (F4.6)
@@ -65,15 +68,18 @@ func (w *Walk) decide(now clock.Time, in InterfaceID, v *packet.View, stale flow
 // begin readies d for a packet of an interface.
 func (d *decision) begin(w *Walk, now clock.Time, in InterfaceID, v *packet.View, tr *Trace) {
 	*d = decision{w: w, now: now, v: v, trace: tr, at: v.Tuple()}
-	d.path = path{
-		epoch: w.prog.Epoch, proto: v.Proto, isn: v.Seq, last: now, opens: conntrack.Opens(v.Proto, v.Flags),
+	d.path = path{&d.recipe, &d.trip, [2]*side{&d.sides[0], &d.sides[1]}}
+	d.recipe = recipe{
+		epoch: w.prog.Epoch, proto: v.Proto, opens: conntrack.Opens(v.Proto, v.Flags),
 		mtu: int32(w.prog.Interfaces[in].MTU), front: in, end: in,
 		place: metrics.Nowhere, bytes: bytesOf(v.Proto),
 	}
+	d.trip = trip{isn: v.Seq, last: now}
 	if w.prog.Interfaces[in].Kind == Node {
 		d.path.place.Node = flow.Scope(in)
 	}
-	d.path.ends = [2]packet.Tuple{d.at, d.at}
+	d.path.look(0, d.at)
+	d.path.look(1, d.at)
 	if isICMPError(v) {
 		d.passing = true // each quotes another flow
 		d.quote, d.quoteProto, _ = v.Quoted()
@@ -168,11 +174,11 @@ func (d *decision) called(at InterfaceID) bool {
 	return e != nil && e.Opened == flow.Egress
 }
 
-// hop adds an interface to the path.
-func (d *decision) hop(at InterfaceID) *hop {
-	h := &d.path.hops[d.path.hopCount]
-	*h = hop{at: at}
+// hop adds an interface to the path, and returns the hop's number.
+func (d *decision) hop(at InterfaceID) int {
+	i := int(d.path.hopCount)
+	d.path.sides[i/2].hops[i%2] = at
 	d.path.hopCount++
 	d.path.end = at
-	return h
+	return i
 }

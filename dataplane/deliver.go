@@ -11,21 +11,23 @@ import (
 // directions. What the two ends see as the other's is the hop next to them.
 func (d *decision) deliver() {
 	p := &d.path
-	p.ends[1] = d.at
+	p.look(1, d.at)
 	p.measured = p.place != metrics.Nowhere
-	first, last := p.hops[0].at, p.hops[p.hopCount-1].at
-	there, back := &p.legs[flow.Forward], &p.legs[flow.Reply]
-	there.out, there.rewrite = last, packet.NewRewrite(p.ends[0], p.ends[1])
-	back.out, back.rewrite = first, packet.NewRewrite(p.ends[1].Reversed(), p.ends[0].Reversed())
-	there.rewrite.SrcMAC, there.rewrite.DstMAC = d.seenFrom(p.hops[p.hopCount-2].at, last)
-	back.rewrite.SrcMAC, back.rewrite.DstMAC = d.seenFrom(p.hops[1].at, first)
-	there.onward = there.onward || d.w.sendsOn(last, p.protoAt(int(p.hopCount)-1), p.ends[1])
-	back.onward = d.w.sendsOn(first, p.proto, p.ends[0].Reversed())
-	ttl, mss := d.toll()
-	for i := range p.legs {
-		p.legs[i].rewrite.TTL, p.legs[i].rewrite.MSS = ttl, mss
+	first, last := p.hop(0), p.lastHop()
+	before, after := p.seen(0), p.seen(1)
+	there, back := p.arrival(flow.Forward), p.arrival(flow.Reply)
+	there.out, back.out = last, first
+	there.srcMAC, there.dstMAC = d.seenFrom(p.hop(int(p.hopCount)-2), last)
+	back.srcMAC, back.dstMAC = d.seenFrom(p.hop(1), first)
+	there.onward = there.onward || d.w.sendsOn(last, p.protoAt(int(p.hopCount)-1), after)
+	back.onward = d.w.sendsOn(first, p.proto, before.Reversed())
+	r := packet.NewRewrite(before, after)
+	p.nat, p.converts, p.deltas[flow.Forward] = r.NAT, r.Converts, r.Delta
+	p.deltas[flow.Reply] = packet.NewRewrite(after.Reversed(), before.Reversed()).Delta
+	p.ttl, p.mss = d.toll()
+	for dir := range flow.Dir(2) {
+		p.mtus[dir] = d.w.limit(p, dir, p.growth())
 	}
-	there.mtu, back.mtu = d.w.limit(p, flow.Forward, p.growth()), d.w.limit(p, flow.Reply, p.growth())
 	if !there.onward {
 		d.trace.delivered(last, d.at)
 	}
@@ -37,7 +39,7 @@ func (d *decision) deliver() {
 // limit returns how long a packet may be that goes along a path, on which it grows:
 // each interface judges the form that it sees, and so does the path's front (F1.31).
 func (w *Walk) limit(p *path, dir flow.Dir, growth int) int32 {
-	first, last := &w.prog.Interfaces[p.hops[0].at], &w.prog.Interfaces[p.hops[p.hopCount-1].at]
+	first, last := &w.prog.Interfaces[p.hop(0)], &w.prog.Interfaces[p.lastHop()]
 	front := int(p.mtu)
 	if dir == flow.Reply {
 		first, last, growth = last, first, -growth
@@ -86,8 +88,8 @@ func (d *decision) toll() (ttl uint8, mss uint16) {
 	p := &d.path
 	v6 := d.v.V6
 	own := false // the node's own, for what it sends on is its client's
-	for dir, leg := range p.legs {
-		own = own || d.w.prog.Interfaces[leg.out].Kind == Node && !p.legs[dir].onward
+	for _, s := range p.sides {
+		own = own || d.w.prog.Interfaces[s.out].Kind == Node && !s.onward
 	}
 	fits := transitMSS(v6 || p.growth() != 0)
 	switch {

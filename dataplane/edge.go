@@ -80,7 +80,7 @@ func (d *decision) returns() drop.Reason {
 	// The hops are pairs that the network lies between; what died at the first of a
 	// pair is answered from the pair before.
 	for i := int(d.path.hopCount)/2*2 - 1; i > 0; i -= 2 {
-		from, to, t := d.path.hops[i].at, d.path.hops[i-1].at, d.w.tuple(&d.path, i).Reversed()
+		from, to, t := d.path.hop(i), d.path.hop(i-1), d.w.tuple(&d.path, i).Reversed()
 		q := filter.Query{Proto: d.v.Proto, Port: t.DstPort, Type: answerType(d.v), Peer: t.Dst}
 		if why := prog.edge(from, to, flow.Egress, &q, d.trace); why != drop.None {
 			return why

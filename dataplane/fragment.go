@@ -116,14 +116,14 @@ func (p *path) passesNode() bool { return p.hopCount == maxHops }
 // how long it may be, since between the families fragments grow by more than others.
 func (w *Walk) carriesFragment(p *path, v *packet.View, dir flow.Dir) (mtu int32, why drop.Reason) {
 	if !p.passesNode() {
-		return p.legs[dir].mtu, drop.None
+		return p.mtus[dir], drop.None
 	}
 	if p.proto != packet.UDP {
 		return 0, drop.Fragment
 	}
 	growth := p.growth()
 	if growth == 0 {
-		return p.legs[dir].mtu, drop.None
+		return p.mtus[dir], drop.None
 	}
 	if !v.Convertible() {
 		return 0, drop.UncheckedFragment

@@ -27,66 +27,68 @@ func (d *decision) enter(at InterfaceID) drop.Reason {
 	return d.filter(h, from, flow.Ingress)
 }
 
-// arrive adds an interface that receives to the path, if the network ACL of its
+// arrive adds an interface that receives to the path as a hop, if the network ACL of its
 // subnet lets the packet in.
-func (d *decision) arrive(at InterfaceID) (*hop, drop.Reason) {
-	from := d.path.hops[d.path.hopCount-1].at
+func (d *decision) arrive(at InterfaceID) (int, drop.Reason) {
+	from := d.path.lastHop()
 	h := d.hop(at)
 	return h, d.edge(at, from, flow.Ingress)
 }
 
-// filter asks the security groups of an interface about a packet to or from peer: a
+// filter asks the security groups of the interface at a hop about a packet to or from peer: a
 // tracked flow passes whatever the rules say now (F3.4, F3.12), another one needs a
 // rule and is tracked from then on, unless it is one that is not (F3.10).
-func (d *decision) filter(h *hop, peer InterfaceID, way flow.Way) drop.Reason {
-	nic := &d.w.prog.Interfaces[h.at]
+func (d *decision) filter(hop int, peer InterfaceID, way flow.Way) drop.Reason {
+	at := d.path.hop(hop)
+	nic := &d.w.prog.Interfaces[at]
 	if nic.Exempt {
-		d.trace.filtered(h.at, way, Exempt, filter.NoRule, drop.None)
+		d.trace.filtered(at, way, Exempt, filter.NoRule, drop.None)
 		return drop.None
 	}
 	own := d.at
 	if way == flow.Ingress {
 		own = d.at.Reversed()
 	}
-	key := tupleKey(h.at, d.v.Proto, own)
+	key := tupleKey(at, d.v.Proto, own)
 	ref, e := d.w.track.Lookup(d.now, &key)
 	if e != nil {
 		d.w.catchUp(e.Owner)
 	}
 	if e != nil && !e.Reopens(d.v.Proto, d.v.Flags) {
-		h.track = ref
+		d.path.tracks[hop] = ref
 		d.path.life, d.path.turned = e.Machine, e.Opened != way
-		d.trace.filtered(h.at, way, Tracked, e.Rule, drop.None)
+		d.trace.filtered(at, way, Tracked, e.Rule, drop.None)
 		return drop.None
 	}
-	if isICMPError(d.v) && d.related(h.at) {
-		d.trace.filtered(h.at, way, Related, filter.NoRule, drop.None)
+	if isICMPError(d.v) && d.related(at) {
+		d.trace.filtered(at, way, Related, filter.NoRule, drop.None)
 		return drop.None
 	}
 	rule, why := filter.NoRule, drop.None
 	switch {
 	case d.exempt(nic, own.Dst):
-		d.trace.filtered(h.at, way, Exempt, rule, why)
-	case !d.w.prog.tracks(h.at, peer) && d.untracked(h.at, way):
+		d.trace.filtered(at, way, Exempt, rule, why)
+	case !d.w.prog.tracks(at, peer) && d.untracked(at, way):
 		return drop.None
 	default:
-		rule, why = d.ask(h.at, way)
+		rule, why = d.ask(at, way)
 	}
 	if why != drop.None || isICMPError(d.v) {
 		return why
 	}
-	return d.track(h, peer, way, key, rule)
+	return d.track(hop, peer, way, key, rule)
 }
 
 // track makes an interface remember the flow of a packet that a rule allowed.
-func (d *decision) track(h *hop, peer InterfaceID, way flow.Way, key flow.Key, rule filter.RuleID) drop.Reason {
+func (d *decision) track(hop int, peer InterfaceID, way flow.Way, key flow.Key, rule filter.RuleID) drop.Reason {
+	at := d.path.hop(hop)
 	if d.w.track.Full(d.now, key.Scope) {
 		d.w.sweep(d.now, reclaim)
 	}
 	ok := !d.w.track.Full(d.now, key.Scope)
 	if d.commit {
-		h.track, _, ok = d.w.track.Insert(d.now, key, way, rule)
-		answerer := h.at
+		d.path.tracks[hop], _, ok = d.w.track.Insert(d.now, key, way, rule)
+		answerer := at
 		if way == flow.Egress {
 			answerer = peer
 		}
@@ -95,7 +97,7 @@ func (d *decision) track(h *hop, peer InterfaceID, way flow.Way, key flow.Key, r
 	if !ok {
 		d.passing = true // there may be room for the next one
 		d.path.rejected = true
-		d.trace.filtered(h.at, way, TableFull, rule, drop.TrackingTable)
+		d.trace.filtered(at, way, TableFull, rule, drop.TrackingTable)
 		return drop.TrackingTable // F3.16
 	}
 	return drop.None

@@ -47,9 +47,9 @@ func exchange(t packet.Tuple, was, is packet.Addr) packet.Tuple {
 // tuple is what Forward packets look like at hop i: of two between which there is an
 // internet gateway, the one on the internet sees the public address.
 func (w *Walk) tuple(p *path, i int) packet.Tuple {
-	t := p.ends[i/2]
+	t := p.seen(i / 2)
 	if j := i ^ 1; max(i, j) < int(p.hopCount) {
-		at, beside := p.hops[i].at, p.hops[j].at
+		at, beside := p.hop(i), p.hop(j)
 		return w.prog.inPrivate(at, beside, w.prog.inPublic(beside, at, t))
 	}
 	return t

@@ -129,7 +129,7 @@ func (w *Walk) cross(p *path, dir flow.Dir, size link.Packet) drop.Reason {
 		if dir == flow.Reply {
 			from, to = n-1-i, n-2-i
 		}
-		for _, c := range w.prog.spans(p.hops[from].at, p.hops[to].at, &list) {
+		for _, c := range w.prog.spans(p.hop(from), p.hop(to), &list) {
 			if why := w.links.Cross(&w.links.fate, c.id, c.dir, size); why != drop.None {
 				w.links.lost = from
 				return why
@@ -144,7 +144,7 @@ func (w *Walk) cross(p *path, dir flow.Dir, size link.Packet) drop.Reason {
 func (w *Walk) answers(p *path, length int) bool {
 	why := w.cross(p, flow.Reply, link.Packet{WireLen: length, MaxLen: length})
 	if why != drop.None {
-		w.discard(p.hops[w.links.lost].at, why)
+		w.discard(p.hop(w.links.lost), why)
 	}
 	return why == drop.None
 }
@@ -162,10 +162,10 @@ func (d *decision) foresee(refused bool) drop.Reason {
 	var list [maxSpans]span
 	p, size := &d.path, sizeOf(d.v)
 	for i := 0; i < p.pairs(); i += 2 {
-		for _, c := range d.w.prog.spans(p.hops[i].at, p.hops[i+1].at, &list) {
+		for _, c := range d.w.prog.spans(p.hop(i), p.hop(i+1), &list) {
 			why := d.w.links.Refuses(c.id, size)
 			if !refused || why != drop.None {
-				d.trace.spanned(p.hops[i].at, p.hops[i+1].at, &d.w.prog.Links.All[c.id], why)
+				d.trace.spanned(p.hop(i), p.hop(i+1), &d.w.prog.Links.All[c.id], why)
 			}
 			if why != drop.None {
 				return why
@@ -191,7 +191,7 @@ func onLink(why drop.Reason) bool {
 // interface that it left last, if a link lost it, else at the path's front.
 func (w *Walk) grave(p *path, why drop.Reason) InterfaceID {
 	if onLink(why) {
-		return p.hops[w.links.lost].at
+		return p.hop(w.links.lost)
 	}
 	return p.front
 }
@@ -200,7 +200,7 @@ func (w *Walk) grave(p *path, why drop.Reason) InterfaceID {
 func (w *Walk) buries(p *path, v *visit, why drop.Reason) bool {
 	if onLink(why) {
 		hop := w.links.lost
-		return v.at == p.hops[hop].at && v.way == wayOf(hop) && v.side == hop/2
+		return v.at == p.hop(hop) && v.way == wayOf(hop) && v.side == hop/2
 	}
 	return p.verdict == drop.None && why != drop.None && v.at == p.front
 }

@@ -14,7 +14,7 @@ import (
 
 // visit is an interface that packets pass on their way.
 type visit struct {
-	hop
+	at     InterfaceID
 	tuple  packet.Tuple // of Forward packets
 	proto  packet.Proto
 	way    flow.Way // of Forward packets
@@ -34,29 +34,30 @@ const maxVisits = maxHops + 2 + 2*2
 func (w *Walk) visits(p *path, dir flow.Dir, list *[maxVisits]visit) []visit {
 	unseen := w.asksResolver(p)
 	all := list[:0]
-	hops := p.hops[:p.hopCount]
-	add := func(h hop, i int, way flow.Way, hidden bool) {
-		last := !hidden && i == len(hops)-1
-		hidden = hidden || unseen || w.prog.Interfaces[h.at].outside()
-		all = append(all, visit{h, w.tuple(p, i), p.protoAt(i), way, i / 2, hidden, last})
+	hops := int(p.hopCount)
+	add := func(at InterfaceID, i int, way flow.Way, hidden bool) {
+		last := !hidden && i == hops-1
+		hidden = hidden || unseen || w.prog.Interfaces[at].outside()
+		all = append(all, visit{at, w.tuple(p, i), p.protoAt(i), way, i / 2, hidden, last})
 	}
-	for i, h := range hops {
+	for i := range hops {
+		at := p.hop(i)
 		if i == 2 && p.private {
-			w.link(p, hops[1].at, h.at, add)
+			w.link(p, p.hop(1), at, add)
 		}
-		if j := i ^ 1; j < len(hops) && hops[j].at == h.at {
+		if j := i ^ 1; j < hops && p.hop(j) == at {
 			continue // a node that answers itself does not leave for itself
 		}
-		add(h, i, wayOf(i), false)
+		add(at, i, wayOf(i), false)
 		if i%2 == 0 {
 			w.between(p, i, dir, func(at InterfaceID, way flow.Way) {
 				all[len(all)-1].last = false
-				add(hop{at: at}, i, way, false)
+				add(at, i, way, false)
 			})
 		}
 	}
-	if p.private && len(hops) == 2 && p.end != hops[1].at && w.prog.Interfaces[hops[1].at].Kind == Endpoint {
-		w.link(p, hops[1].at, p.end, add) // it died at the node
+	if p.private && hops == 2 && p.end != p.hop(1) && w.prog.Interfaces[p.hop(1)].Kind == Endpoint {
+		w.link(p, p.hop(1), p.end, add) // it died at the node
 	}
 	return all
 }
@@ -84,20 +85,20 @@ func (n *Interface) outside() bool { return n.Kind == OnPremises || n.Kind == In
 
 // link adds the leg between an endpoint's interface and a node, on which packets
 // are as the client sees them.
-func (w *Walk) link(p *path, from, to InterfaceID, add func(h hop, i int, way flow.Way, hidden bool)) {
+func (w *Walk) link(p *path, from, to InterfaceID, add func(at InterfaceID, i int, way flow.Way, hidden bool)) {
 	side := 1
 	if p.turned {
 		side = 2
 	}
-	add(hop{at: from}, side, flow.Egress, true)
-	add(hop{at: to}, side, flow.Ingress, true)
+	add(from, side, flow.Egress, true)
+	add(to, side, flow.Ingress, true)
 }
 
 // asksResolver reports whether a path leads to the Amazon DNS server, or from it:
 // queries are on no record (F4.21).
 func (w *Walk) asksResolver(p *path) bool {
-	for _, h := range p.hops[:p.hopCount] {
-		if w.prog.Interfaces[h.at].Kind == Resolver {
+	for i := range int(p.hopCount) {
+		if w.prog.Interfaces[p.hop(i)].Kind == Resolver {
 			return true
 		}
 	}
@@ -109,6 +110,7 @@ func (w *Walk) asksResolver(p *path) bool {
 func (w *Walk) enter(p *path, dir flow.Dir, c flowlog.Counter, why drop.Reason) {
 	var list [maxVisits]visit
 	all := w.visits(p, dir, &list)
+	id := w.identify(p)
 	growth := int64(p.growth()) // each side sees its own family
 	if dir == flow.Reply {
 		growth = -growth
@@ -120,11 +122,11 @@ func (w *Walk) enter(p *path, dir flow.Dir, c flowlog.Counter, why drop.Reason) 
 		}
 		e, v := flowlog.Entry{Counter: c}, &all[i]
 		if v.side != int(dir) {
-			e.Bytes += uint64(int64(c.Packets)*growth) + uint64(p.legs[dir].added.bytes)
-			e.Packets += uint64(p.legs[dir].added.packets)
+			e.Bytes += uint64(int64(c.Packets)*growth) + uint64(p.added[dir].bytes)
+			e.Packets += uint64(p.added[dir].packets)
 		}
 		e.Hidden = v.hidden
-		e.FlowID, e.Hop = p.id, p.fromClient(i, all)
+		e.FlowID, e.Hop = id, p.fromClient(i, all)
 		died := w.buries(p, v, why)
 		if died {
 			e.Why = why
@@ -207,26 +209,28 @@ func (p *path) fromClient(i int, seen []visit) uint8 {
 	return uint8(max(all, len(seen)) - 1 - i)
 }
 
-// identify gives the path the ID of its flow, which is that of the flow's packets
-// as its client knows them.
-func (d *decision) identify() {
-	p, t := &d.path, d.path.ends[0]
-	client := p.hops[0].at
-	if f := d.w.flows.At(p.balanced); f != nil {
-		there, _, _ := d.w.flows.Keys(p.balanced)
+// identify returns the ID of a path's flow, which is that of the flow's packets as its
+// client knows them; 0 where nobody wants to know.
+func (w *Walk) identify(p *path) uint64 {
+	if !w.settings.LogHidden {
+		return 0
+	}
+	client, t := p.hop(0), p.seen(0)
+	if f := w.flows.At(p.balanced); f != nil {
+		there, _, _ := w.flows.Keys(p.balanced)
 		client, t = InterfaceID(f.Client), keyTuple(&there)
 	} else if p.turned {
-		client, t = p.hops[p.hopCount-1].at, p.ends[1].Reversed()
+		client, t = p.lastHop(), p.seen(1).Reversed()
 	}
 	key := tupleKey(client, p.proto, t)
-	p.id = flow.Hash(d.w.salt, &key) | 1
+	return flow.Hash(w.salt, &key) | 1
 }
 
 // counted reports whether a path has counted packets before a moment, and not
-// entered them in the log.
+// entered them in the log; or so many that it cannot count many more.
 func (p *path) counted(before clock.Time) bool {
-	for i := range p.legs {
-		if c := &p.legs[i].count; c.Packets > 0 && c.First < before {
+	for i := range p.counts {
+		if c := &p.counts[i]; c.Packets > 0 && c.First < before || c.Full() {
 			return true
 		}
 	}
@@ -244,10 +248,15 @@ func (s *Settings) began(now clock.Time) clock.Time {
 // LogSoFar enters in the log what all paths have counted up to now, and takes away
 // what is in it.
 func (w *Walk) LogSoFar() flowlog.Batch {
-	for _, p := range w.paths.All() {
-		w.report(p)
-	}
+	w.reportAll()
 	return w.log.Take()
+}
+
+func (w *Walk) reportAll() {
+	for _, t := range w.paths.All() {
+		p := w.whole(t)
+		w.report(&p)
+	}
 }
 
 // TakeLog takes away what is in the log. Paths that live on keep their counts until

@@ -61,7 +61,7 @@ func (d *decision) masquerade(client, nat InterfaceID) drop.Reason {
 		return drop.None
 	}
 	d.hop(nat)
-	d.path.ends[1] = d.at
+	d.path.look(1, d.at)
 	if why := d.depart(nat, to); why != drop.None {
 		return why
 	}

@@ -20,66 +20,118 @@ const maxHops = 4
 // of the packet that was decided on. It stands for the state behind it: while it
 // lives, it alone notes when the flow was last seen and how far its life has
 // come, and [Walk.retire] writes that back.
+//
+// Most of it is the same for many flows, of which there is a million: the recipe for
+// all that go the same way, and each side for all that have these two ends. Only the
+// trip is the flow's own. So a path is put together from those where it is needed.
 type path struct {
+	*recipe
+	*trip
+	sides [2]*side // of the translation: before it and after it, as Forward has it
+}
+
+// recipe is what paths of the same kind have in common. It is comparable.
+type recipe struct {
 	epoch    uint32
-	isn      uint32            // sequence number of the packet that was decided on
-	verdict  drop.Reason       // None: forward
-	rejected bool              // the last hop is on record as the one that refuses
-	opens    bool              // the packet that was decided on opened a flow
-	loose    bool              // some interface tracks nothing of the flow (F3.10)
-	muted    bool              // the reset that would answer does not arrive
-	private  bool              // crosses an endpoint
-	settled  bool              // only a SYN, FIN or RST can change state
-	turned   bool              // Forward is the direction of the flow's answers
-	spliced  bool              // a PROXY protocol header goes before the client's bytes
-	watched  bool              // somebody looks at an interface on it
-	life     conntrack.Machine // as seen by the side that began the flow
+	verdict  drop.Reason // None: forward
+	rejected bool        // the last hop is on record as the one that refuses
+	opens    bool        // the packet that was decided on opened a flow
+	loose    bool        // some interface tracks nothing of the flow (F3.10)
+	muted    bool        // the reset that would answer does not arrive
+	private  bool        // crosses an endpoint
+	turned   bool        // Forward is the direction of the flow's answers
+	spliced  bool        // a PROXY protocol header goes before the client's bytes
+	measured bool        // a load balancer processes the packets
+	nat      bool        // the sides differ, and
+	converts bool        // in the address family
+	ttl      uint8       // what a packet pays of its time to live
+	mss      uint16      // to which the MSS is clamped; 0: it is not
 	proto    packet.Proto
 	hopCount uint8
-	measured bool            // a load balancer processes the packets
-	bytes    metrics.Counter // whose their bytes are then
+	bytes    metrics.Counter // whose the packets' bytes are, where measured
 	place    metrics.Place   // where the flow is counted
 	traffic  metrics.Traffic // what counts there, if measured
 	mtu      int32           // of the front: bytes of IP packet
+	mtus     [2]int32        // by flow.Dir: bytes of IP packet, as it enters
 	front    InterfaceID     // that judges length and time to live: the endpoint's, else the first
-	end      InterfaceID     // where a packet that is refused dies
-	id       uint64          // of the flow, in a complete log; else 0
-
-	last     clock.Time
-	idle     time.Duration   // after which some state behind the path is gone
-	balanced flow.Ref        // the load balancer's flow, if any
-	listener time.Duration   // idle timeout of its listener
-	ends     [2]packet.Tuple // of Forward packets: at the first hop and at the last
-	hops     [maxHops]hop    // in the order of Forward
-	legs     [2]leg          // by flow.Dir
+	end      InterfaceID     // where a packet that is refused dies; NoInterface: nowhere
+	listener time.Duration   // idle timeout of the load balancer's listener, if any
 }
 
-// leg is one direction of a path.
-type leg struct {
-	out     InterfaceID
-	onward  bool  // out is a node that sends the packet on
-	mtu     int32 // bytes of IP packet, as it enters
-	rewrite packet.Rewrite
-	count   flowlog.Counter
-	added   added // to what is counted, on the way
+// side is what packets are on one side of the translation. It is comparable.
+type side struct {
+	hops           [2]InterfaceID // that they pass there, in the order of Forward
+	src, dst       packet.Addr    // of Forward packets
+	srcMAC, dstMAC packet.MAC     // of what arrives
+	out            InterfaceID    // where what arrives does so
+	onward         bool           // that is a node which sends it on
+}
+
+// trip is what a path has of its own.
+type trip struct {
+	recipe   uint32            // the numbers under which they are shared; 0: they are not,
+	sides    [2]uint32         // and the path is kept for no other packet
+	isn      uint32            // sequence number of the packet that was decided on
+	ports    [2][2]uint16      // by side: source and destination of Forward packets
+	deltas   [2]packet.Delta   // by flow.Dir: of the translation
+	settled  bool              // only a SYN, FIN or RST can change state
+	watched  bool              // somebody looks at an interface on it
+	life     conntrack.Machine // as seen by the side that began the flow
+	last     clock.Time
+	idle     time.Duration     // after which some state behind the path is gone
+	balanced flow.Ref          // the load balancer's flow, if any
+	tracks   [maxHops]flow.Ref // by hop: the security groups' tracking entry, if any
+	counts   [2]flowlog.Tally  // by flow.Dir
+	added    [2]added          // by flow.Dir: to what is counted, on the way
 }
 
 // added is what a load balancer put before a client's bytes: the translation's far
-// side sees it, and count does not.
+// side sees it, and the count does not.
 type added struct{ packets, bytes uint32 }
 
-// hop is an interface that the path passes. Forward packets leave by an even hop
-// and enter by an odd one; a translation stands between the second and the third.
-type hop struct {
-	at    InterfaceID
-	track flow.Ref // the security groups' tracking entry, if any
+// hop returns the interface that Forward packets pass as number i. They leave by an
+// even one and enter by an odd one; a translation stands between the second and the
+// third.
+func (p *path) hop(i int) InterfaceID { return p.sides[i/2].hops[i%2] }
+
+// lastHop returns the interface that Forward packets pass last.
+func (p *path) lastHop() InterfaceID { return p.hop(int(p.hopCount) - 1) }
+
+// seen is what Forward packets look like on a side of the translation.
+func (p *path) seen(at int) packet.Tuple {
+	s, ports := p.sides[at], &p.ports[at]
+	return packet.Tuple{Src: s.src, Dst: s.dst, SrcPort: ports[0], DstPort: ports[1]}
+}
+
+// look says what Forward packets look like on a side of the translation.
+func (p *path) look(at int, t packet.Tuple) {
+	p.sides[at].src, p.sides[at].dst = t.Src, t.Dst
+	p.ports[at] = [2]uint16{t.SrcPort, t.DstPort}
+}
+
+// arrival is the side on which packets of a direction arrive.
+func (p *path) arrival(dir flow.Dir) *side { return p.sides[dir.Flip()] }
+
+// rewrite is what happens to packets of a direction.
+func (p *path) rewrite(dir flow.Dir) packet.Rewrite {
+	to := p.arrival(dir)
+	r := packet.Rewrite{
+		SrcMAC: to.srcMAC, DstMAC: to.dstMAC, TTL: p.ttl, MSS: p.mss,
+		NAT: p.nat, Converts: p.converts, Delta: p.deltas[dir],
+	}
+	if ports := &p.ports[dir.Flip()]; dir == flow.Forward {
+		r.Src, r.Dst, r.SrcPort, r.DstPort = to.src, to.dst, ports[0], ports[1]
+	} else {
+		r.Src, r.Dst, r.SrcPort, r.DstPort = to.dst, to.src, ports[1], ports[0]
+	}
+	return r
 }
 
 // growth is how many bytes longer a packet is at the last hop than at the first,
 // where the path leads from one address family to the other. An ICMP error quotes
 // another packet, which grows, too.
 func (p *path) growth() int {
-	n := packet.Growth(p.ends[0].Dst, p.ends[1].Dst)
+	n := packet.Growth(p.sides[0].dst, p.sides[1].dst)
 	if p.proto == packet.ICMP || p.proto == packet.ICMPv6 {
 		n *= 2
 	}
@@ -88,7 +140,7 @@ func (p *path) growth() int {
 
 // protoAt is the protocol at hop i: ICMP has one for each family.
 func (p *path) protoAt(i int) packet.Proto {
-	switch is4 := p.ends[i/2].Dst.Is4(); {
+	switch is4 := p.sides[i/2].dst.Is4(); {
 	case p.proto == packet.ICMP && !is4:
 		return packet.ICMPv6
 	case p.proto == packet.ICMPv6 && is4:
@@ -116,15 +168,14 @@ func (p *path) serves(now clock.Time, epoch uint32, v *packet.View) bool {
 	return !p.loose && (s == conntrack.Established || s < conntrack.Established && v.Seq == p.isn)
 }
 
-// expired reports whether p has been idle for so long that some state behind it
+// expired reports whether t has been idle for so long that some state behind it
 // is gone.
-func (p *path) expired(now clock.Time) bool { return now.Sub(p.last) >= p.idle }
+func (t *trip) expired(now clock.Time) bool { return now.Sub(t.last) >= t.idle }
 
 // carries judges whether a packet may go the way of p: its length and its time
 // to live. Nobody tells the sender (F1.31).
 func (w *Walk) carries(p *path, v *packet.View, dir flow.Dir) drop.Reason {
-	leg := &p.legs[dir]
-	mtu := leg.mtu
+	mtu := p.mtus[dir]
 	if v.Fragment {
 		var why drop.Reason
 		if mtu, why = w.carriesFragment(p, v, dir); why != drop.None {
@@ -136,7 +187,7 @@ func (w *Walk) carries(p *path, v *packet.View, dir flow.Dir) drop.Reason {
 		return drop.EndpointMTU
 	case v.MaxLen > int(mtu):
 		return drop.MTU
-	case v.TTL <= leg.rewrite.TTL:
+	case v.TTL <= p.ttl:
 		return drop.TTL
 	default:
 		return drop.None
@@ -170,8 +221,8 @@ func (w *Walk) observe(p *path, dir flow.Dir, v *packet.View) {
 func (w *Walk) refresh(p *path) {
 	s := p.life.State()
 	p.idle = w.settings.Tracking.For(s, p.proto)
-	for i, h := range p.hops[:p.hopCount] {
-		idle := w.timeouts(flow.Scope(h.at)).For(s, p.proto)
+	for i := range int(p.hopCount) {
+		idle := w.timeouts(flow.Scope(p.hop(i))).For(s, p.proto)
 		if i == 0 || idle < p.idle {
 			p.idle = idle
 		}
@@ -194,29 +245,30 @@ func (w *Walk) timeouts(at flow.Scope) *conntrack.Timeouts {
 
 // install leaves the path for the packets that follow, unless it serves only
 // this one.
-func (w *Walk) install(d *decision) *path {
-	p := &d.path
-	if w.settings.LogHidden {
-		d.identify()
-	}
-	p.watched = w.watches(p)
-	w.measure(p)
-	w.refresh(p)
+func (w *Walk) install(d *decision) path {
+	p := d.path
+	p.watched = w.watches(&p)
+	w.measure(&p)
+	w.refresh(&p)
 	if d.passing || d.oneWay {
 		return p
 	}
-	there := tupleKey(p.hops[0].at, p.proto, p.ends[0])
+	if p.verdict == drop.None {
+		p.end = NoInterface // else the recipe would be that of one target
+	}
+	there := tupleKey(p.hop(0), p.proto, p.seen(0))
+	w.displace(&there)
 	var ref flow.Ref
 	if p.verdict != drop.None {
 		// What refuses one direction says nothing of the other.
-		ref, p, _ = w.paths.Insert(there, *p)
+		ref, p = w.share(&p, there, there)
 	} else {
-		back := tupleKey(p.hops[p.hopCount-1].at, p.proto, p.ends[1].Reversed())
+		back := tupleKey(p.lastHop(), p.proto, p.seen(1).Reversed())
 		w.displace(&back)
-		ref, p, _ = w.paths.InsertPair(there, back, *p)
+		ref, p = w.share(&p, there, back)
 	}
-	for i := range p.hops[:p.hopCount] {
-		if e := w.track.At(p.last, p.hops[i].track); e != nil {
+	for _, track := range p.tracks {
+		if e := w.track.At(p.last, track); e != nil {
 			if p.verdict == drop.None || !w.lives(e.Owner) {
 				e.Owner = ref
 			}
@@ -232,7 +284,7 @@ func (w *Walk) install(d *decision) *path {
 // preserved, two connections can look the same to a target, and the newer one
 // has the answer.
 func (w *Walk) displace(k *flow.Key) {
-	if ref, p, _ := w.paths.Lookup(k); p != nil {
+	if ref, t, _ := w.paths.Lookup(k); t != nil {
 		w.retire(ref)
 	}
 }
@@ -241,7 +293,8 @@ func (w *Walk) displace(k *flow.Key) {
 // or its flow is over. Of a load balancer's flow that is over, if one is given, it
 // forgets the way as well.
 func (w *Walk) reconsider(k flow.Key, over flow.Ref) {
-	if ref, p, _ := w.paths.Lookup(&k); p != nil && (p.verdict != drop.None || over.Valid() && p.balanced == over) {
+	ref, t, _ := w.paths.Lookup(&k)
+	if t != nil && (w.recipes.At(t.recipe).verdict != drop.None || over.Valid() && t.balanced == over) {
 		w.retire(ref)
 	}
 }
@@ -253,26 +306,29 @@ func (w *Walk) lives(ref flow.Ref) bool { return w.paths.At(ref) != nil }
 // retire forgets a path, after its counts went to the flow logs and what it knew
 // of the flow's life to the states behind it.
 func (w *Walk) retire(ref flow.Ref) {
-	p := w.paths.At(ref)
-	if p == nil {
+	t := w.paths.At(ref)
+	if t == nil {
 		return
 	}
-	w.report(p)
-	w.writeBack(p)
+	p := w.whole(t)
+	w.report(&p)
+	w.writeBack(&p)
+	w.unshare(t)
 	w.paths.Delete(ref)
 }
 
 // catchUp tells the states behind a path, if it lives, what it knows.
 func (w *Walk) catchUp(owner flow.Ref) {
-	if p := w.paths.At(owner); p != nil {
-		w.writeBack(p)
+	if t := w.paths.At(owner); t != nil {
+		p := w.whole(t)
+		w.writeBack(&p)
 	}
 }
 
 // writeBack tells the states behind a path what it knows of the flow's life.
 func (w *Walk) writeBack(p *path) {
-	for i, h := range p.hops[:p.hopCount] {
-		if e := w.track.At(p.last, h.track); e != nil {
+	for i, track := range p.tracks {
+		if e := w.track.At(p.last, track); e != nil {
 			e.LastSeen, e.Machine = p.last, p.life
 			if began := e.Opened == wayOf(i); began == p.turned {
 				e.Machine = p.life.Turned() // tracked since an answer only

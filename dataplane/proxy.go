@@ -66,7 +66,7 @@ func (w *Walk) splice(p *path, dir flow.Dir, v *packet.View) {
 	there, _, _ := w.flows.Keys(p.balanced)
 	header := w.proxyHeader(s.Size(), InterfaceID(f.Via), keyTuple(&there))
 	packets, bytes := v.Segments, v.WireLen
-	v.Insert(header, w.prog.Interfaces[p.legs[dir].out].MTU)
-	p.legs[dir].added.packets += uint32(v.Segments - packets)
-	p.legs[dir].added.bytes += uint32(v.WireLen - bytes)
+	v.Insert(header, w.prog.Interfaces[p.arrival(dir).out].MTU)
+	p.added[dir].packets += uint32(v.Segments - packets)
+	p.added[dir].bytes += uint32(v.WireLen - bytes)
 }

@@ -46,7 +46,8 @@ func (d *decision) relay(ref flow.Ref, f *nlb.Flow, dir flow.Dir) drop.Reason {
 	if dir == flow.Forward {
 		sent = keyTuple(&back)
 	}
-	p.ends = [2]packet.Tuple{d.at, {Src: sent.Dst, Dst: sent.Src}}
+	p.look(0, d.at)
+	p.look(1, packet.Tuple{Src: sent.Dst, Dst: sent.Src})
 	if _, tooBig := unreachable(d.v); tooBig && f.Private {
 		p.end = InterfaceID(f.Node)
 		return drop.LoadBalancerICMP

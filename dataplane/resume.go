@@ -41,10 +41,12 @@ func (d *decision) resume(ref flow.Ref, f *nlb.Flow, dir flow.Dir) drop.Reason {
 	way := d.join(ref, f, dir)
 	p.listener, p.isn, p.spliced = f.Idle, f.ISN, f.Splice.Shifts()
 	there, back, _ := d.w.flows.Keys(ref)
-	p.ends = [2]packet.Tuple{keyTuple(&there), keyTuple(&back).Reversed()}
+	before, after := &there, &back
 	if dir == flow.Reply {
-		p.ends = [2]packet.Tuple{keyTuple(&back), keyTuple(&there).Reversed()}
+		before, after = after, before
 	}
+	p.look(0, keyTuple(before))
+	p.look(1, keyTuple(after).Reversed())
 	over := d.w.terminated(f, there.DstPort)
 	d.passing = d.passing || over // what the target says is no precedent for the client
 	reaches := way[:]
@@ -85,11 +87,12 @@ func (d *decision) join(ref flow.Ref, f *nlb.Flow, dir flow.Dir) [maxHops]flow.S
 // translation.
 func (d *decision) traverse(f *nlb.Flow, dir flow.Dir, way []flow.Scope, quotes [2]packet.Tuple) drop.Reason {
 	for i, id := range way {
-		d.at, d.quote = d.w.prog.inPrivate(InterfaceID(id), InterfaceID(way[i^1]), d.path.ends[i/2]), quotes[i/2]
-		h := d.hop(InterfaceID(id))
-		nic := &d.w.prog.Interfaces[h.at]
+		at := InterfaceID(id)
+		d.at, d.quote = d.w.prog.inPrivate(at, InterfaceID(way[i^1]), d.path.seen(i/2)), quotes[i/2]
+		h := d.hop(at)
+		nic := &d.w.prog.Interfaces[at]
 		if wayOf(i) == flow.Ingress {
-			if why := d.edge(h.at, InterfaceID(way[i-1]), flow.Ingress); why != drop.None {
+			if why := d.edge(at, InterfaceID(way[i-1]), flow.Ingress); why != drop.None {
 				return why
 			}
 		}
@@ -99,7 +102,7 @@ func (d *decision) traverse(f *nlb.Flow, dir flow.Dir, way []flow.Scope, quotes 
 			if d.w.prog.ResetRevoked && d.v.Proto == packet.TCP {
 				why = drop.EndpointRevoked
 			}
-			d.trace.endpoint(h.at, NoInterface, why)
+			d.trace.endpoint(at, NoInterface, why)
 			return why // F1.17, F1.19
 		case nic.Kind == Node: // its groups were asked when the flow began (F3.11)
 		case nic.Kind == NAT: // which has none
@@ -111,10 +114,10 @@ func (d *decision) traverse(f *nlb.Flow, dir flow.Dir, way []flow.Scope, quotes 
 		}
 		if wayOf(i) == flow.Egress {
 			to := InterfaceID(way[i+1])
-			if why := d.depart(h.at, to); why != drop.None {
+			if why := d.depart(at, to); why != drop.None {
 				return why
 			}
-			d.w.prog.exposed(h.at, to, d.at, d.trace)
+			d.w.prog.exposed(at, to, d.at, d.trace)
 		}
 	}
 	return drop.None

@@ -92,7 +92,7 @@ func (w *Walk) Call(now clock.Time, node InterfaceID, from, to netip.AddrPort) (
 	there, _, _ := w.flows.Keys(ref)
 	before := keyTuple(&there)
 	d := &decision{w: w, now: now, v: &packet.View{Proto: packet.TCP, Seq: client.ISN, V6: !before.Src.Is4()}, at: before, commit: true}
-	d.path.place = placeOf(client)
+	d.path.recipe = &recipe{place: placeOf(client)}
 	w.meter.Advance(now)
 	group, target, why := d.target(l, node, client.Private)
 	if why != drop.None {
@@ -153,9 +153,7 @@ func (w *Walk) caller(now clock.Time, node InterfaceID, from, to netip.AddrPort)
 	if f == nil {
 		return ref, nil
 	}
-	if p := w.paths.At(f.Owner); p != nil {
-		w.writeBack(p)
-	}
+	w.catchUp(f.Owner)
 	if f.Expired(now, &w.settings.Balancing) {
 		return ref, nil
 	}

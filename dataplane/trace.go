@@ -209,11 +209,11 @@ func (w *Walk) Probe(now clock.Time, in InterfaceID, f *packet.Frame, tr *Trace)
 		}
 	}
 	key := flow.KeyOf(flow.Scope(in), &v)
-	if ref, p, _ := w.paths.Lookup(&key); p != nil {
-		if p.expired(now) {
+	if ref, t, _ := w.paths.Lookup(&key); t != nil {
+		if t.expired(now) {
 			w.retire(ref) // no more state than is gone already
 		} else {
-			w.writeBack(p)
+			w.catchUp(ref)
 		}
 	}
 	chance := *w.chance
@@ -239,19 +239,21 @@ func (w *Walk) Probe(now clock.Time, in InterfaceID, f *packet.Frame, tr *Trace)
 		if why := d.foresee(false); why != drop.None {
 			return NoInterface, why
 		}
-		leg := &d.path.legs[flow.Forward]
+		to := d.path.arrival(flow.Forward)
 		switch {
-		case !leg.onward:
+		case !to.onward:
 			tr.settle()
-			return leg.out, drop.None
+			return to.out, drop.None
 		case passed == maxChain-1:
 			return NoInterface, drop.BalancerLoop
 		}
-		sender = leg.out
-		v.TTL -= leg.rewrite.TTL
-		sent := d.path.ends[1]
+		sender = to.out
+		v.TTL -= d.path.ttl
+		sent := d.path.seen(1)
 		tr.goOn()
 		d.begin(w, now, sender, &v, tr)
-		d.at, d.path.ends = sent, [2]packet.Tuple{sent, sent}
+		d.at = sent
+		d.path.look(0, sent)
+		d.path.look(1, sent)
 	}
 }

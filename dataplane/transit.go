@@ -170,12 +170,12 @@ func (w *Walk) crossed(p *path, i int, dir flow.Dir) (c crossing, ok bool) {
 		return c, false
 	}
 	if dir == flow.Forward {
-		return w.prog.crosses(p.hops[i].at, w.tuple(p, i).Dst)
+		return w.prog.crosses(p.hop(i), w.tuple(p, i).Dst)
 	}
 	if i++; i >= int(p.hopCount) {
 		return c, false
 	}
-	return w.prog.crosses(p.hops[i].at, w.tuple(p, i).Src)
+	return w.prog.crosses(p.hop(i), w.tuple(p, i).Src)
 }
 
 // transits reports whether packets of a path cross a transit gateway, in one direction

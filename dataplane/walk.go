@@ -24,7 +24,9 @@ type Walk struct {
 	prog     *Program
 	settings Settings
 
-	paths      *flow.Table[path]     // what was decided, by flow; may be forgotten at any time
+	paths      *flow.Table[trip]     // what was decided, by flow; may be forgotten at any time
+	recipes    flow.Shared[recipe]   // what paths have in common,
+	sides      flow.Shared[side]     // twice
 	track      *conntrack.Table      // security groups: who may answer, by interface (D5)
 	flows      *flow.Table[nlb.Flow] // load balancers: which target, which source port (D5)
 	ports      *snat.Pool            // the source ports of the load balancers' nodes
@@ -108,7 +110,7 @@ func New(prog *Program, s Settings) *Walk {
 	seed := func() flow.Seed { return flow.Seed{rnd.Uint64(), rnd.Uint64()} }
 	w := &Walk{
 		settings: s,
-		paths:    flow.NewTable[path](seed()),
+		paths:    flow.NewTable[trip](seed()),
 		flows:    flow.NewTable[nlb.Flow](seed()),
 		ports:    snat.NewPool(s.SourcePorts),
 		bound:    make(map[InterfaceID]InterfaceID),
@@ -130,9 +132,7 @@ func New(prog *Program, s Settings) *Walk {
 // keep their IDs from program to program, so counters and flows carry on.
 func (w *Walk) Load(prog *Program) {
 	if w.prog != nil && slices.ContainsFunc(w.prog.VPCs, func(v VPC) bool { return v.Transits }) {
-		for _, p := range w.paths.All() {
-			w.report(p) // to the transit gateways' interfaces that it leads over now
-		}
+		w.reportAll() // to the transit gateways' interfaces that paths lead over now
 	}
 	w.prog = prog
 	if n := len(prog.Interfaces) - len(w.drops); n > 0 {
@@ -184,8 +184,12 @@ func (w *Walk) pass(now clock.Time, in InterfaceID, v *packet.View, sent bool) (
 		}
 	}
 	key := flow.KeyOf(flow.Scope(in), v)
-	ref, p, dir := w.paths.Lookup(&key)
-	if p == nil || !p.serves(now, w.prog.Epoch, v) {
+	ref, t, dir := w.paths.Lookup(&key)
+	var p path
+	if t != nil {
+		p = w.whole(t)
+	}
+	if t == nil || !p.serves(now, w.prog.Epoch, v) {
 		w.prepare(v)
 		if p, why = w.decide(now, in, v, ref, sent); why != drop.None {
 			out, why = w.turnAway(now, in, v, why)
@@ -193,17 +197,17 @@ func (w *Walk) pass(now clock.Time, in InterfaceID, v *packet.View, sent bool) (
 		}
 		dir = flow.Forward
 	}
-	out, why = w.follow(now, in, p, dir, v)
-	if p == &w.decision.path { // nothing else will remember it
-		w.report(p)
+	out, why = w.follow(now, in, &p, dir, v)
+	if p.trip == &w.decision.trip { // nothing else will remember it
+		w.report(&p)
 		if w.decision.oneWay {
-			w.writeBack(p)
+			w.writeBack(&p)
 		}
 	}
 	if why != drop.None {
 		dir = flow.Reply // what leaves is the answer, if any
 	}
-	return out, why, p.legs[dir].onward && out != NoInterface
+	return out, why, p.arrival(dir).onward && out != NoInterface
 }
 
 // admit judges a frame by its Ethernet addresses.
@@ -229,7 +233,6 @@ func isDiscovery(kind uint8) bool { return kind >= 133 && kind <= 137 }
 // follow sends a packet along its path: what every packet of a flow does after
 // the first.
 func (w *Walk) follow(now clock.Time, in InterfaceID, p *path, dir flow.Dir, v *packet.View) (InterfaceID, drop.Reason) {
-	leg := &p.legs[dir]
 	p.last = now
 	why := drop.None
 	if p.verdict == drop.None {
@@ -248,14 +251,15 @@ func (w *Walk) follow(now clock.Time, in InterfaceID, p *path, dir flow.Dir, v *
 	if p.watched {
 		w.show(in, p, dir, v, p.verdict)
 	}
-	p.count(dir, uint64(v.Segments), uint64(v.WireLen), v.Flags)
+	p.count(dir, v.Segments, v.WireLen, v.Flags)
 	if p.verdict != drop.None {
 		return w.refuse(in, p, v)
 	}
 	if !p.settled || v.Flags&(packet.SYN|packet.FIN|packet.RST) != 0 {
 		w.observe(p, dir, v)
 	}
-	v.Apply(&leg.rewrite)
+	rewrite := p.rewrite(dir)
+	v.Apply(&rewrite)
 	if v.Fragment && p.passesNode() {
 		v.Renumber(w.piece) // else two clients' pieces could be taken for one packet's
 	}
@@ -263,7 +267,7 @@ func (w *Walk) follow(now clock.Time, in InterfaceID, p *path, dir flow.Dir, v *
 		w.splice(p, dir, v)
 	}
 	v.Complete()
-	return leg.out, drop.None
+	return p.arrival(dir).out, drop.None
 }
 
 // refuse drops a packet that has no way, and answers where AWS does: a segment
@@ -279,7 +283,7 @@ func (w *Walk) refuse(in InterfaceID, p *path, v *packet.View) (InterfaceID, dro
 	w.meter.Advance(p.last)
 	w.meter.Add(p.place, metrics.BalancerResets, 1)
 	length := v.AnswerReset()
-	p.count(flow.Reply, 1, uint64(length), packet.RST)
+	p.count(flow.Reply, 1, length, packet.RST)
 	if p.watched {
 		w.showReset(p, v)
 	}

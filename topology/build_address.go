@@ -19,6 +19,7 @@ func (b *builder) addAddresses() {
 			b.designateHost(h)
 		}
 	}
+	b.designateGateways()
 	for _, e := range b.Endpoints {
 		for _, s := range sortedByZone(e.zones) {
 			e.NICs = append(e.NICs, b.addEndpointNIC(e, s))
@@ -47,6 +48,8 @@ func (b *builder) addAddresses() {
 			lb.nodes = append(lb.nodes, b.addNode(lb, s))
 		}
 	}
+	b.addPublicAddresses()
+	b.allotGateways()
 	for _, p := range b.pools {
 		if p.TargetType == "alb" {
 			b.addTargets(p)
@@ -184,8 +187,11 @@ func (b *builder) addResolvers() {
 		}
 		path := at(n.path, "resolver")
 		label := "vpc." + n.Name + ".resolver"
-		if n.site != nil {
+		if n.outside != 0 {
 			label = "on_premises." + n.Name + ".resolver"
+		}
+		if n == b.internet {
+			label = "internet.resolver"
 		}
 		r := b.addNIC(&NIC{Kind: dataplane.Resolver, Label: label, open: true}, path)
 		r.Network, r.Routers = n, []netip.Addr{nth(vpc, 1)}
@@ -214,7 +220,7 @@ func (b *builder) addNames() {
 	for _, h := range b.Hosts {
 		switch {
 		case h.NIC == nil:
-		case h.Network.site != nil:
+		case h.Network.outside != 0:
 			h.fullName = strings.ToLower(h.name + "." + h.Network.Name + ".internal")
 		case b.subnets[h.NIC.subnet].IPv6Native:
 			h.fullName = h.ID + "." + domain // there is no IPv4 address to be named by

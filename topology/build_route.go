@@ -14,13 +14,6 @@ type peering struct {
 	deleted bool
 }
 
-// gateway is a virtual private gateway of the lab.
-type gateway struct {
-	*VPNGateway
-	name    string
-	network *Network
-}
-
 // tunnel is a VPN connection of the lab.
 type tunnel struct {
 	*VPNConnection
@@ -39,14 +32,12 @@ type table struct {
 	propagating []*gateway
 }
 
-// route is a route of a table: over a peering connection, to a gateway, or out of
-// the lab.
+// route is a route of a table: over a peering connection, or to a gateway.
 type route struct {
 	to      netip.Prefix
 	list    *prefixList // that has it, if any
 	peering *peering
 	gateway *gateway
-	exit    *exit
 }
 
 // addPeerings resolves the VPC peering connections.
@@ -228,7 +219,7 @@ func (b *builder) addRoutes(path string, n *Network, t *table) {
 		t.routes = append(t.routes, r)
 	})
 	for i, name := range t.PropagatingVGWs {
-		if g := b.gatewayRef(item(at(path, "propagating_vgws"), i), n, name); g != nil {
+		if g := b.gatewayRef(item(at(path, "propagating_vgws"), i), n, b.find.gateways, vpnGateway, name); g != nil {
 			t.propagating = append(t.propagating, g)
 		}
 	}
@@ -236,9 +227,9 @@ func (b *builder) addRoutes(path string, n *Network, t *table) {
 
 // routeTarget resolves what a route names.
 func (b *builder) routeTarget(path string, n *Network, spec *Route) (r route, ok bool) {
-	const choices = "vpc_peering_connection_id, gateway_id or nat_gateway_id"
+	const choices = "vpc_peering_connection_id, gateway_id, nat_gateway_id or transit_gateway_id"
 	named := 0
-	for _, name := range []string{spec.PeeringID, spec.GatewayID, spec.NATGatewayID} {
+	for _, name := range []string{spec.PeeringID, spec.GatewayID, spec.NATGatewayID, spec.TransitID} {
 		if name != "" {
 			named++
 		}
@@ -249,13 +240,16 @@ func (b *builder) routeTarget(path string, n *Network, spec *Route) (r route, ok
 	case named > 1:
 		b.problems.add(path, "a route leads one way: give one of "+choices)
 	case spec.NATGatewayID != "":
-		r.exit = b.exitRef(at(path, "nat_gateway_id"), n, b.find.nat, natGateway, spec.NATGatewayID)
-		return r, r.exit != nil
+		r.gateway = b.gatewayRef(at(path, "nat_gateway_id"), n, b.find.nat, natGateway, spec.NATGatewayID)
+		return r, r.gateway != nil
+	case spec.TransitID != "":
+		r.gateway = b.attachmentRef(at(path, "transit_gateway_id"), n, spec.TransitID)
+		return r, r.gateway != nil
 	case b.find.internet[spec.GatewayID] != nil:
-		r.exit = b.exitRef(at(path, "gateway_id"), n, b.find.internet, internetGateway, spec.GatewayID)
-		return r, r.exit != nil
+		r.gateway = b.gatewayRef(at(path, "gateway_id"), n, b.find.internet, internetGateway, spec.GatewayID)
+		return r, r.gateway != nil
 	case spec.GatewayID != "":
-		r.gateway = b.gatewayRef(at(path, "gateway_id"), n, spec.GatewayID)
+		r.gateway = b.gatewayRef(at(path, "gateway_id"), n, b.find.gateways, vpnGateway, spec.GatewayID)
 		return r, r.gateway != nil
 	default:
 		p, err := find("VPC peering connection", b.find.peerings, spec.PeeringID)
@@ -271,19 +265,4 @@ func (b *builder) routeTarget(path string, n *Network, spec *Route) (r route, ok
 		}
 	}
 	return r, false
-}
-
-// gatewayRef resolves a gateway that a route table of a VPC names.
-func (b *builder) gatewayRef(path string, n *Network, name string) *gateway {
-	g, err := find("VPN gateway", b.find.gateways, name)
-	switch {
-	case err != nil:
-		b.problems.add(path, "%v", err)
-	case g.network == nil: // said already
-	case g.network != n:
-		b.problems.add(path, "VPN gateway %s is attached to VPC %s: routes of VPC %s cannot use it", name, g.network.Name, n.Name)
-	default:
-		return g
-	}
-	return nil
 }

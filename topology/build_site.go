@@ -9,35 +9,47 @@ import (
 func (b *builder) addSites() {
 	b.find.sites = map[string]*Network{}
 	each(&b.problems, "on_premises", b.spec.OnPremises, func(path, name string, spec *OnPremises) {
-		yes := true
-		n := &Network{
-			VPC:  &VPC{CIDRBlock: spec.CIDRBlock, Instances: spec.Hosts, EnableDNS: &yes, EnableHosts: &yes},
-			Name: name, number: dataplane.VPCID(len(b.Networks)), region: b.Region, path: path, site: spec,
+		if n := b.addOutside(path, name, dataplane.OnPremises, &spec.CIDRBlock, spec.Hosts); n != nil {
+			b.find.sites[name] = n
 		}
-		if b.find.networks[name] != nil {
-			b.problems.add(path, "%s is the name of a VPC already, and hosts are found by NETWORK/NAME: choose another", name)
-			return
-		}
-		b.Networks = append(b.Networks, n)
-		b.find.sites[name] = n
-		b.find.hosts.open(name)
-		n.ID = b.ids.hex("cgw", path)
-		if spec.CIDRBlock == "" {
-			b.problems.add(at(path, "cidr_block"), "is missing: give an IPv4 CIDR block such as 192.168.0.0/24")
-			return
-		}
-		p, msg := ipv4.sized(spec.CIDRBlock, "network on premises", ipv4.vpcMin, ipv4.vpcMax)
-		if msg == "" && unusable(p) {
-			msg = p.String() + " is not for hosts: choose from 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16"
-		}
-		if msg != "" {
-			b.problems.add(at(path, "cidr_block"), "%s", msg)
-			return
-		}
-		spec.CIDRBlock = p.String()
-		n.CIDRBlock, n.dnsAt = p.String(), nth(p, 2)
-		n.CIDRs = append(n.CIDRs, p)
 	})
+}
+
+// addOutside adds a network that is none of AWS's. It returns nil where its name is
+// taken.
+func (b *builder) addOutside(path, name string, kind dataplane.Kind, block *string, hosts map[string]*Instance) *Network {
+	yes := true
+	n := &Network{
+		VPC:  &VPC{CIDRBlock: *block, Instances: hosts, EnableDNS: &yes, EnableHosts: &yes},
+		Name: name, number: dataplane.VPCID(len(b.Networks)), region: b.Region, path: path, outside: kind,
+	}
+	if b.find.networks[name] != nil || b.find.sites[name] != nil {
+		b.problems.add(path, "%s is the name of another network already, and hosts are found by NETWORK/NAME: choose another", name)
+		return nil
+	}
+	b.Networks = append(b.Networks, n)
+	b.find.hosts.open(name)
+	n.ID = b.ids.hex("cgw", path)
+	if *block == "" {
+		b.problems.add(at(path, "cidr_block"), "is missing: give an IPv4 CIDR block such as 192.168.0.0/24")
+		return n
+	}
+	what := "network on premises"
+	if kind == dataplane.Internet {
+		what = "block of the internet"
+	}
+	p, msg := ipv4.sized(*block, what, ipv4.vpcMin, ipv4.vpcMax)
+	if msg == "" && unusable(p) {
+		msg = p.String() + " is not for hosts: choose from 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16"
+	}
+	if msg != "" {
+		b.problems.add(at(path, "cidr_block"), "%s", msg)
+		return n
+	}
+	*block = p.String()
+	n.CIDRBlock, n.dnsAt = p.String(), nth(p, 2)
+	n.CIDRs = append(n.CIDRs, p)
+	return n
 }
 
 // vpcs returns the networks that are no sites.
@@ -54,18 +66,26 @@ func (b *builder) addSiteSubnet(n *Network) {
 	n.settled = len(n.CIDRs) > 0
 }
 
-// addSiteHost makes a host on premises, which has nothing that only AWS gives.
+// internetMTU is that of the hosts on the internet, in bytes.
+const internetMTU = 1500
+
+// addSiteHost makes a host on premises or on the internet, which has nothing that only
+// AWS gives.
 func (b *builder) addSiteHost(h *Host) {
 	for key, given := range map[string]bool{
 		"id": h.ID != "", "subnet_id": h.SubnetID != "", "ipv6_addresses": len(h.IPv6Addresses) > 0,
+		"associate_public_ip_address": h.AssociatePublicIP, "public_ip": h.PublicIP != "",
 		"vpc_security_group_ids": len(h.SecurityGroups) > 0, "connection_tracking_specification": h.Tracking != nil,
 	} {
 		if given {
-			b.problems.add(at(h.path, key), "is for instances: %s is on premises, outside AWS", h.Name)
+			b.problems.add(at(h.path, key), "is for instances: %s is outside AWS", h.Name)
 		}
 	}
 	b.programs(h.path, h.Instance)
-	h.NIC = b.addNIC(&NIC{Kind: dataplane.OnPremises, Label: h.Name, Host: h, open: true}, h.path)
+	h.NIC = b.addNIC(&NIC{Kind: h.Network.outside, Label: h.Name, Host: h, open: true}, h.path)
+	if h.Network.outside == dataplane.Internet {
+		h.NIC.MTU = internetMTU
+	}
 	for _, s := range b.subnets {
 		if s.network == h.Network {
 			b.attach(h.NIC, s)
@@ -78,10 +98,9 @@ func (b *builder) addGateways() {
 	b.find.gateways = map[string]*gateway{}
 	attached := map[*Network]string{}
 	each(&b.problems, "vpn_gateways", b.spec.VPNGateways, func(path, name string, spec *VPNGateway) {
-		g := &gateway{VPNGateway: spec, name: name}
-		b.find.gateways[name] = g
 		b.ids.given(&b.problems, "vgw", path, &spec.ID)
-		g.network = b.vpcRef(at(path, "vpc_id"), spec.VPCID)
+		g := &gateway{kind: vpnGateway, name: name, id: spec.ID, network: b.vpcRef(at(path, "vpc_id"), spec.VPCID)}
+		b.find.gateways[name] = g
 		if other := attached[g.network]; g.network != nil && other != "" {
 			b.problems.add(at(path, "vpc_id"), "VPC %s has VPN gateway %s already: it can have one", spec.VPCID, other)
 		}

@@ -102,7 +102,7 @@ func (n *Network) cidr(f *family) (netip.Prefix, bool) {
 // wrote first, then the others in the gaps.
 func (b *builder) addSubnets() {
 	for _, n := range b.Networks {
-		if n.site != nil {
+		if n.outside != 0 {
 			b.addSiteSubnet(n)
 			continue
 		}
@@ -236,14 +236,14 @@ func (b *builder) addHosts() {
 	for _, n := range b.Networks {
 		subnets := b.find.subnets.names(n.Name)
 		key := "instances"
-		if n.site != nil {
+		if n.outside != 0 {
 			key = "hosts"
 		}
 		each(&b.problems, at(n.path, key), n.Instances, func(path, name string, spec *Instance) {
 			h := &Host{Instance: spec, Name: n.Name + "/" + name, Network: n, name: name, path: path}
 			b.Hosts = append(b.Hosts, h)
 			b.find.hosts.put(n.Name, name, h)
-			if n.site != nil {
+			if n.outside != 0 {
 				b.addSiteHost(h)
 				return
 			}

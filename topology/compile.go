@@ -27,6 +27,7 @@ func (l *Lab) Compile() *dataplane.Program {
 	for _, n := range l.NICs {
 		c.program.Interfaces = append(c.program.Interfaces, c.nic(n))
 	}
+	c.transits()
 	c.links()
 	for _, lb := range l.balancers {
 		c.program.Balancers = append(c.program.Balancers, c.balancer(lb))
@@ -59,6 +60,9 @@ func (c *compiler) addrs() {
 		for _, p := range n.Addrs {
 			a := packet.AddrFrom(p.Addr())
 			c.program.VPCs[n.Network.number].Addrs[a] = n.Index
+			if n.Public.IsValid() && c.internet != nil {
+				c.program.VPCs[c.internet.number].Addrs[packet.AddrFrom(n.Public)] = n.Index
+			}
 			for _, g := range n.groups {
 				if c.members[g] == nil {
 					c.members[g] = &filter.Group{Members: map[packet.Addr]struct{}{}}
@@ -86,6 +90,9 @@ func (c *compiler) nic(n *NIC) dataplane.Interface {
 	}
 	if !n.open {
 		i.Ingress, i.Egress = c.rules(ingress, n.groups), c.rules(egress, n.groups)
+	}
+	if n.Public.IsValid() {
+		i.Public = packet.AddrFrom(n.Public)
 	}
 	i.Tracking = n.tracking.timeouts()
 	c.border(n, &i)

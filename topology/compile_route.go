@@ -55,10 +55,6 @@ func (c *compiler) tableRoutes(n *Network, t *table) (all []dataplane.Route) {
 			all = append(all, c.gatewayRoute(r.to, r.gateway))
 			continue
 		}
-		if r.exit != nil {
-			all = append(all, c.exitRoute(r.to, r.exit))
-			continue
-		}
 		out := newRoute(r.to, flowlog.Peering, "peering connection "+r.peering.name, r.peering.ID)
 		if !r.peering.deleted {
 			out.To = []dataplane.VPCID{r.peering.far(n).number}
@@ -75,35 +71,12 @@ func (c *compiler) tableRoutes(n *Network, t *table) (all []dataplane.Route) {
 	return all
 }
 
-// gatewayRoute leads to every network behind a gateway.
-func (c *compiler) gatewayRoute(to netip.Prefix, g *gateway) dataplane.Route {
-	out := newRoute(to, flowlog.PrivateGateway, "VPN gateway "+g.name, g.ID)
-	for _, t := range c.tunnels {
-		if t.gateway == g {
-			out.To = append(out.To, t.site.number)
-		}
-	}
-	return out
-}
-
-// exitRoute leads to the internet. A NAT gateway is a resource of the VPC itself (F4.15).
-func (c *compiler) exitRoute(to netip.Prefix, e *exit) dataplane.Route {
-	path := flowlog.WithinVPC
-	switch {
-	case e.kind == natGateway:
-	case *c.spec.Settings.Nitro:
-		path = flowlog.InternetGatewayNitro
-	default:
-		path = flowlog.InternetGateway
-	}
-	out := newRoute(to, path, e.kind+" "+e.name, e.id)
-	out.Internet = true
-	return out
-}
-
 // siteRoutes lead from a network on premises to the VPCs at the other ends of its
 // VPN connections.
 func (c *compiler) siteRoutes(n *Network) (all []dataplane.Route) {
+	if n == c.internet {
+		return []dataplane.Route{{Prefix: filter.PrefixFrom(netip.MustParsePrefix("0.0.0.0/0")), Internet: true, Text: "0.0.0.0/0 of the internet"}}
+	}
 	for _, t := range c.tunnels {
 		if vpc := t.gateway.network; t.site == n {
 			out := newRoute(vpc.CIDRs[0], flowlog.PrivateGateway, "VPN connection "+t.name, t.ID)

@@ -118,7 +118,7 @@ func (l *Lab) Logged() (about map[flow.Scope]flowlog.Interface, all []flow.Scope
 		at := flow.Scope(n.Index)
 		about[at] = n.FlowLog()
 		switch n.Kind {
-		case dataplane.Absent, dataplane.Resolver, dataplane.OnPremises:
+		case dataplane.Absent, dataplane.Resolver, dataplane.OnPremises, dataplane.Internet:
 		default:
 			all = append(all, at)
 		}
@@ -212,7 +212,7 @@ func (b *builder) logScope(path string, f *FlowLog) (ok bool) {
 		f.scopes, network = []string{s.ID}, s.network
 	default:
 		n, err := b.NetworkInterface(f.ENIID)
-		if err == nil && (n.Kind == dataplane.Resolver || n.Kind == dataplane.OnPremises) {
+		if err == nil && (n.Kind == dataplane.Resolver || !n.Logged()) {
 			err = fmt.Errorf("%s has no flow logs", n.Label)
 		}
 		if err != nil {

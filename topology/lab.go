@@ -21,8 +21,8 @@ type Lab struct {
 	Name   string
 	Region string
 
-	// The parts, sorted by name. They are for reading only. Networks on premises come
-	// after the VPCs.
+	// The parts, sorted by name. They are for reading only. Networks on premises, and the
+	// internet, come after the VPCs.
 	Networks  []*Network
 	Hosts     []*Host
 	Endpoints []*Endpoint
@@ -41,49 +41,55 @@ type Lab struct {
 	peerings  []*peering
 	wires     []*wire // links, by ID from 1
 	tunnels   []*tunnel
-	rules     []dataplane.RuleInfo // every rule that ever was, so that a RuleID never changes its meaning
-	texts     map[string][]string  // public TXT records, by name
-	epoch     uint32
-	places    places
+	internet  *Network // nil: there is none
+
+	translators []*translator
+	eips        map[string]netip.Addr
+	rules       []dataplane.RuleInfo // every rule that ever was, so that a RuleID never changes its meaning
+	texts       map[string][]string  // public TXT records, by name
+	epoch       uint32
+	places      places
 
 	now      clock.Time          // as Advance has it
 	closures []dataplane.Closure // since the last program
 	tracks   map[tracked]*metrics.Track
 
 	find struct {
-		subnets   scoped[*subnet]
-		groups    scoped[*group]
-		acls      scoped[*acl]
-		hosts     scoped[*Host]
-		networks  map[string]*Network // VPCs
-		sites     map[string]*Network // on premises
-		prefixes  map[string]*prefixList
-		peerings  map[string]*peering
-		wires     map[string]*wire
-		gateways  map[string]*gateway
-		internet  map[string]*exit // gateways
-		nat       map[string]*exit
-		certs     map[string]*ACMCertificate
-		pools     map[string]*pool
-		balancers map[string]*balancer
-		offers    map[string]*offer
-		endpoints map[string]*Endpoint
+		subnets     scoped[*subnet]
+		groups      scoped[*group]
+		acls        scoped[*acl]
+		hosts       scoped[*Host]
+		networks    map[string]*Network // VPCs
+		sites       map[string]*Network // on premises
+		prefixes    map[string]*prefixList
+		peerings    map[string]*peering
+		wires       map[string]*wire
+		gateways    map[string]*gateway // VPN gateways
+		internet    map[string]*gateway
+		nat         map[string]*gateway
+		transits    map[string]*transit
+		attachments map[string]*attachment
+		certs       map[string]*ACMCertificate
+		pools       map[string]*pool
+		balancers   map[string]*balancer
+		offers      map[string]*offer
+		endpoints   map[string]*Endpoint
 	}
 }
 
-// Network is a VPC of the lab, or a network on premises, which is a VPC without most
-// of what one has.
+// Network is a VPC of the lab, or a network on premises or the internet, which is a VPC
+// without most of what one has.
 type Network struct {
 	*VPC
 	Name     string
 	CIDRs    []netip.Prefix // one a family, IPv4 first
 	Resolver *NIC           // at base+2 (F1.3); nil where enable_dns_support is false
 
-	number dataplane.VPCID
-	region string
-	path   string
-	site   *OnPremises // nil: a VPC
-	dnsAt  netip.Addr
+	number  dataplane.VPCID
+	region  string
+	path    string
+	outside dataplane.Kind // of its hosts' interfaces, on premises or on the internet; 0: a VPC
+	dnsAt   netip.Addr
 	// settled says that all blocks of the network and its subnets are known, so
 	// that an address outside them is a mistake of its own.
 	settled bool
@@ -144,6 +150,7 @@ type NIC struct {
 	Addrs     []netip.Prefix // with the subnet's length; the primary of each family first
 	Routers   []netip.Addr   // default gateways, one a family
 	MTU       int            // bytes
+	Public    netip.Addr     // what an internet gateway shows of it; not valid: nothing
 	Host      *Host          // Kind Instance
 	Endpoint  *Endpoint      // Kind Endpoint
 
@@ -169,10 +176,11 @@ func (n *NIC) addr(f *family) netip.Addr {
 }
 
 // Logged reports whether AWS keeps a flow log of the interface.
-func (n *NIC) Logged() bool { return n.Network.site == nil }
+func (n *NIC) Logged() bool { return n.Network.outside == 0 }
 
 // FlowLog returns what the interface's flow log records say of it (F4.6): AWS's
-// own interfaces have no instance, and an account that is not known.
+// own interfaces have no instance, and, but for gateways' (F4.16), an account that is not
+// known.
 func (n *NIC) FlowLog() flowlog.Interface {
 	i := flowlog.Interface{
 		AccountID: "unknown", ID: n.ID, VPCID: n.Network.ID, SubnetID: n.SubnetID,
@@ -183,6 +191,9 @@ func (n *NIC) FlowLog() flowlog.Interface {
 	}
 	if n.Host != nil {
 		i.AccountID, i.InstanceID = n.Network.OwnerID, n.Host.ID
+	}
+	if n.Kind == dataplane.NAT || n.Kind == dataplane.Transit {
+		i.AccountID = n.Network.OwnerID
 	}
 	for _, p := range n.Addrs {
 		i.Addrs = append(i.Addrs, packet.AddrFrom(p.Addr()))

@@ -46,7 +46,7 @@ vpcs:
 on_premises:
   office: { cidr_block: 192.168.0.9/24, hosts: { desk: {}, lamp: { private_ip: 192.168.0.77 } } }
 internet_gateways: { igw: { vpc_id: spoke } }
-nat_gateways: { nat: { subnet_id: b } }
+nat_gateways: { nat: { subnet_id: b, connectivity_type: private } }
 vpn_gateways: { vgw: { vpc_id: hub } }
 vpn_connections: { office: { vpn_gateway_id: vgw, customer_gateway_id: office } }
 vpc_peering_connections: { both: { vpc_id: hub, peer_vpc_id: spoke } }
@@ -270,26 +270,26 @@ var networkMistakes = []struct {
 		`vpcs.hub.network_acls.strict.subnet_ids[1]: subnet spoke/default is in VPC spoke, not in hub`}},
 
 	{"route without a way", ", vpc_peering_connection_id: both }", " }", []string{
-		`vpcs.hub.route_tables.out.route[0]: leads nowhere: give vpc_peering_connection_id, gateway_id or nat_gateway_id`}},
+		`vpcs.hub.route_tables.out.route[0]: leads nowhere: give vpc_peering_connection_id, gateway_id, nat_gateway_id or transit_gateway_id`}},
 	{"route with two ways", "vpc_peering_connection_id: both }", "vpc_peering_connection_id: both, gateway_id: vgw }", []string{
-		`vpcs.hub.route_tables.out.route[0]: a route leads one way: give one of vpc_peering_connection_id, gateway_id or nat_gateway_id`}},
+		`vpcs.hub.route_tables.out.route[0]: a route leads one way: give one of vpc_peering_connection_id, gateway_id, nat_gateway_id or transit_gateway_id`}},
 	{"route to an unknown peering", "connection_id: both", "connection_id: bth", []string{
 		`vpcs.hub.route_tables.out.route[0].vpc_peering_connection_id: there is no VPC peering connection "bth"; did you mean both?`}},
 	{"route to an unknown gateway", "gateway_id: vgw }", "gateway_id: vgx }", []string{
 		`vpcs.hub.route_tables.out.route[1].gateway_id: there is no VPN gateway "vgx"; did you mean vgw?`}},
 	{"route to another VPC's internet gateway", "gateway_id: vgw }", "gateway_id: igw }\n          - { cidr_block: 9.0.0.0/8, nat_gateway_id: nut }", []string{
-		`vpcs.hub.route_tables.out.route[1].gateway_id: internet gateway igw is in VPC spoke: routes of VPC hub cannot use it`,
+		`vpcs.hub.route_tables.out.route[1].gateway_id: internet gateway igw belongs to VPC spoke: routes of VPC hub cannot use it`,
 		`vpcs.hub.route_tables.out.route[2].nat_gateway_id: there is no NAT gateway "nut"; did you mean nat?`}},
 	{"two internet gateways of a VPC", "internet_gateways: {", "internet_gateways: { another: { vpc_id: spoke },", []string{
 		`internet_gateways.igw.vpc_id: VPC spoke has internet gateway another already: it can have one`}},
-	{"NAT gateway in no subnet", "nat: { subnet_id: b }", "nat: { subnet_id: z }", []string{
+	{"NAT gateway in no subnet", "nat: { subnet_id: b,", "nat: { subnet_id: z,", []string{
 		`nat_gateways.nat.subnet_id: there is no subnet "z"; choose from a, b, c, default`}},
 	{"route within the VPC", "cidr_block: 10.2.0.0/16, vpc_peer", "cidr_block: 10.1.7.0/24, vpc_peer", []string{
 		`vpcs.hub.route_tables.out.route[0].cidr_block: 10.1.7.0/24 lies in VPC hub (10.1.0.0/16), where the local route leads`}},
 	{"route twice", "cidr_block: 10.0.0.0/8", "cidr_block: 10.2.9.9/16", []string{
 		`vpcs.hub.route_tables.out.route[1].cidr_block: route table out has a route to 10.2.0.0/16 already`}},
 	{"another VPC's gateway", "  spoke:\n    cidr_block: 10.2.0.0/16\n", "  spoke:\n    cidr_block: 10.2.0.0/16\n    route_tables: { main: { route: [{ cidr_block: 192.168.0.0/24, gateway_id: vgw }] } }\n", []string{
-		`vpcs.spoke.route_tables.main.route[0].gateway_id: VPN gateway vgw is attached to VPC hub: routes of VPC spoke cannot use it`}},
+		`vpcs.spoke.route_tables.main.route[0].gateway_id: VPN gateway vgw belongs to VPC hub: routes of VPC spoke cannot use it`}},
 	{"another VPC's peering", "  spoke:\n    cidr_block: 10.2.0.0/16\n", "  third:\n    cidr_block: 10.3.0.0/16\n    route_tables: { main: { route: [{ cidr_block: 10.1.0.0/16, vpc_peering_connection_id: both }] } }\n  spoke:\n    cidr_block: 10.2.0.0/16\n", []string{
 		`vpcs.third.route_tables.main.route[0].vpc_peering_connection_id: both peers VPCs hub and spoke: routes of VPC third cannot use it, since peering is not transitive`}},
 
@@ -305,10 +305,10 @@ var networkMistakes = []struct {
 	{"network on premises without a block", "cidr_block: 192.168.0.9/24, ", "", []string{
 		`on_premises.office.cidr_block: is missing: give an IPv4 CIDR block such as 192.168.0.0/24`}},
 	{"a VPC's name", "  office: { cidr_block", "  hub: { cidr_block", []string{
-		`on_premises.hub: hub is the name of a VPC already, and hosts are found by NETWORK/NAME: choose another`,
+		`on_premises.hub: hub is the name of another network already, and hosts are found by NETWORK/NAME: choose another`,
 		`vpn_connections.office.customer_gateway_id: there is no network on premises "office", nor any other`}},
 	{"what only instances have", "desk: {}", "desk: { vpc_security_group_ids: [default] }", []string{
-		`on_premises.office.hosts.desk.vpc_security_group_ids: is for instances: office/desk is on premises, outside AWS`}},
+		`on_premises.office.hosts.desk.vpc_security_group_ids: is for instances: office/desk is outside AWS`}},
 	{"two gateways of a VPC", "vpn_gateways: {", "vpn_gateways: { other: { vpc_id: hub },", []string{
 		`vpn_gateways.vgw.vpc_id: VPC hub has VPN gateway other already: it can have one`}},
 	{"connected twice", "vpn_connections: {", "vpn_connections: { again: { vpn_gateway_id: vgw, customer_gateway_id: office },", []string{

@@ -27,12 +27,15 @@ func New(name string, spec *Spec) (*Lab, error) {
 		b.addRecords()
 		b.addNetworks()
 		b.addSites()
+		b.addInternet()
 		b.addSubnets()
 		b.addACLs()
 		b.addPrefixLists()
 		b.addPeerings()
 		b.addGateways()
-		b.addExits()
+		b.addInternetGateways()
+		b.addNATGateways()
+		b.addTransitGateways()
 		b.addTables()
 		b.addGroups()
 		b.addHosts()
@@ -146,8 +149,11 @@ func (b *builder) subnetRefs(path, owner string, network *Network, names []strin
 		b.problems.add(path, "is missing: name at least one subnet")
 	}
 	sameZone := "InvalidConfigurationRequest: A load balancer cannot be attached to multiple subnets in the same Availability Zone"
-	if strings.HasPrefix(owner, "endpoint ") {
+	switch kind, _, _ := strings.Cut(owner, " "); kind {
+	case "endpoint":
 		sameZone = "DuplicateSubnetsInSameZone: Found another VPC endpoint subnet in the availability zone of the subnet"
+	case "attachment":
+		sameZone = "DuplicateSubnetsInSameZone: Duplicate Subnets for same AZ"
 	}
 	var subnets []*subnet
 	for i, name := range names {

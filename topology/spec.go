@@ -12,11 +12,16 @@ type Spec struct {
 
 	PrefixLists        map[string]*ManagedPrefixList    `yaml:"managed_prefix_lists,omitempty" doc:"Prefix lists of customers, by name, for security groups and route tables (F3.2)."`
 	PeeringConnections map[string]*VPCPeeringConnection `yaml:"vpc_peering_connections,omitempty" doc:"VPC peering connections, by name."`
+	Internet           *Internet                        `yaml:"internet,omitempty" doc:"The internet, as far as the lab needs one: hosts with public addresses."`
 	OnPremises         map[string]*OnPremises           `yaml:"on_premises,omitempty" doc:"Networks outside AWS, by name, which no VPC has."`
 	VPNGateways        map[string]*VPNGateway           `yaml:"vpn_gateways,omitempty" doc:"Virtual private gateways, by name."`
-	InternetGateways   map[string]*InternetGateway      `yaml:"internet_gateways,omitempty" doc:"Internet gateways, by name, for routes to name them: a lab has no internet."`
-	NATGateways        map[string]*NATGateway           `yaml:"nat_gateways,omitempty" doc:"NAT gateways, by name, likewise."`
+	InternetGateways   map[string]*InternetGateway      `yaml:"internet_gateways,omitempty" doc:"Internet gateways, by name."`
+	EIPs               map[string]*EIP                  `yaml:"eips,omitempty" doc:"Elastic IP addresses, by name (aws_eip)."`
+	NATGateways        map[string]*NATGateway           `yaml:"nat_gateways,omitempty" doc:"NAT gateways, by name."`
+	TransitGateways    map[string]*TransitGateway       `yaml:"transit_gateways,omitempty" doc:"Transit gateways, by name (aws_ec2_transit_gateway)."`
 	VPNConnections     map[string]*VPNConnection        `yaml:"vpn_connections,omitempty" doc:"Site-to-Site VPN connections, by name."`
+
+	TransitGatewayAttachments map[string]*TransitGatewayVPCAttachment `yaml:"transit_gateway_vpc_attachments,omitempty" doc:"Attachments of VPCs to transit gateways, by name (aws_ec2_transit_gateway_vpc_attachment)."`
 
 	ACMCertificates  map[string]*ACMCertificate  `yaml:"acm_certificates,omitempty" doc:"Certificates of TLS and HTTPS listeners, by name (aws_acm_certificate)."`
 	TargetGroups     map[string]*TargetGroup     `yaml:"target_groups,omitempty" doc:"Target groups, by name (aws_lb_target_group)."`
@@ -76,17 +81,19 @@ type Rule struct {
 
 // Instance is an aws_instance with what runs on it.
 type Instance struct {
-	ID             string              `yaml:"id,omitempty" doc:"i-…"`
-	SubnetID       string              `yaml:"subnet_id,omitempty" doc:"Subnet, by name. Default: the VPC's only one."`
-	PrivateIP      string              `yaml:"private_ip,omitempty" doc:"Primary IPv4 address. Default: the subnet's next free one."`
-	IPv6Addresses  []string            `yaml:"ipv6_addresses,omitempty" doc:"IPv6 addresses. Default: one where the subnet has IPv6."`
-	SecurityGroups []string            `yaml:"vpc_security_group_ids,omitempty" doc:"Security groups, by name. Default: the VPC's default group."`
-	Tracking       *ConnectionTracking `yaml:"connection_tracking_specification,omitempty" doc:"For how long security groups remember its idle connections (F3.14)."`
-	Services       []*Service          `yaml:"services,omitempty" doc:"Servers built into plsim."`
-	Command        Command             `yaml:"command,omitempty" doc:"A program to start: a shell command line, or a list of words."`
-	Environment    map[string]string   `yaml:"environment,omitempty" doc:"Environment of the programs of this instance."`
-	Files          map[string]string   `yaml:"files,omitempty" doc:"Files in the instance's home directory: name and content."`
-	WaitForPort    int                 `yaml:"wait_for_port,omitempty" doc:"TCP port that must answer on the instance before the first step runs."`
+	ID                string              `yaml:"id,omitempty" doc:"i-…"`
+	SubnetID          string              `yaml:"subnet_id,omitempty" doc:"Subnet, by name. Default: the VPC's only one."`
+	PrivateIP         string              `yaml:"private_ip,omitempty" doc:"Primary IPv4 address. Default: the subnet's next free one."`
+	IPv6Addresses     []string            `yaml:"ipv6_addresses,omitempty" doc:"IPv6 addresses. Default: one where the subnet has IPv6."`
+	AssociatePublicIP bool                `yaml:"associate_public_ip_address,omitempty" doc:"Whether an internet gateway shows it with a public address. Default false."`
+	PublicIP          string              `yaml:"public_ip,omitempty" doc:"Its public address. Default, with associate_public_ip_address: the next free one of 198.51.100.0/24."`
+	SecurityGroups    []string            `yaml:"vpc_security_group_ids,omitempty" doc:"Security groups, by name. Default: the VPC's default group."`
+	Tracking          *ConnectionTracking `yaml:"connection_tracking_specification,omitempty" doc:"For how long security groups remember its idle connections (F3.14)."`
+	Services          []*Service          `yaml:"services,omitempty" doc:"Servers built into plsim."`
+	Command           Command             `yaml:"command,omitempty" doc:"A program to start: a shell command line, or a list of words."`
+	Environment       map[string]string   `yaml:"environment,omitempty" doc:"Environment of the programs of this instance."`
+	Files             map[string]string   `yaml:"files,omitempty" doc:"Files in the instance's home directory: name and content."`
+	WaitForPort       int                 `yaml:"wait_for_port,omitempty" doc:"TCP port that must answer on the instance before the first step runs."`
 }
 
 // ConnectionTracking is the ConnectionTrackingSpecification of a network interface.

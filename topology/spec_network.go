@@ -50,9 +50,10 @@ type Route struct {
 	CIDRBlock     string `yaml:"cidr_block,omitempty" doc:"IPv4 destination. Either this or ipv6_cidr_block."`
 	IPv6CIDRBlock string `yaml:"ipv6_cidr_block,omitempty" doc:"IPv6 destination."`
 	PrefixListID  string `yaml:"destination_prefix_list_id,omitempty" doc:"Destinations by prefix list, by name, in place of a block. A route to a block of the same length comes before one of its entries."`
-	PeeringID     string `yaml:"vpc_peering_connection_id,omitempty" doc:"Leads over this peering connection, by name. Either this, gateway_id or nat_gateway_id."`
+	PeeringID     string `yaml:"vpc_peering_connection_id,omitempty" doc:"Leads over this peering connection, by name. Either this, gateway_id, nat_gateway_id or transit_gateway_id."`
 	GatewayID     string `yaml:"gateway_id,omitempty" doc:"Leads to this virtual private gateway or internet gateway, by name."`
 	NATGatewayID  string `yaml:"nat_gateway_id,omitempty" doc:"Leads to this NAT gateway, by name."`
+	TransitID     string `yaml:"transit_gateway_id,omitempty" doc:"Leads to this transit gateway, by name, which the VPC is attached to."`
 }
 
 // VPCPeeringConnection is an aws_vpc_peering_connection, accepted. It leads nowhere
@@ -66,7 +67,13 @@ type VPCPeeringConnection struct {
 // OnPremises is a network outside AWS. A VPN connection leads there.
 type OnPremises struct {
 	CIDRBlock string               `yaml:"cidr_block" doc:"IPv4 CIDR block, /16 to /28."`
-	Hosts     map[string]*Instance `yaml:"hosts,omitempty" doc:"Hosts, by name: like instances, without id, subnet_id, ipv6_addresses, vpc_security_group_ids and connection_tracking_specification."`
+	Hosts     map[string]*Instance `yaml:"hosts,omitempty" doc:"Hosts, by name: like instances, without id, subnet_id, ipv6_addresses, associate_public_ip_address, public_ip, vpc_security_group_ids and connection_tracking_specification."`
+}
+
+// Internet is what lies beyond internet gateways.
+type Internet struct {
+	CIDRBlock string               `yaml:"cidr_block,omitempty" doc:"IPv4 CIDR block of its hosts, /16 to /28. Default 203.0.113.0/24."`
+	Hosts     map[string]*Instance `yaml:"hosts,omitempty" doc:"Hosts, by name, found as internet/NAME: like those on premises. private_ip is their public address."`
 }
 
 // VPNGateway is an aws_vpn_gateway: a VPC's end of VPN connections.
@@ -75,16 +82,48 @@ type VPNGateway struct {
 	VPCID string `yaml:"vpc_id" doc:"VPC that it is attached to, by name; each can have one."`
 }
 
-// InternetGateway is an aws_internet_gateway. Beyond it there is nothing in a lab.
+// InternetGateway is an aws_internet_gateway: it shows public addresses to the internet
+// in place of private ones.
 type InternetGateway struct {
 	ID    string `yaml:"id,omitempty" doc:"igw-…"`
 	VPCID string `yaml:"vpc_id" doc:"VPC that it is attached to, by name; each can have one."`
 }
 
-// NATGateway is an aws_nat_gateway. Beyond it there is nothing in a lab.
+// EIP is an aws_eip.
+type EIP struct {
+	PublicIP string `yaml:"public_ip,omitempty" doc:"The address. Default: the next free one of 198.51.100.0/24."`
+}
+
+// NATGateway is an aws_nat_gateway: whoever is behind it speaks with its address (F2.33).
 type NATGateway struct {
-	ID       string `yaml:"id,omitempty" doc:"nat-…"`
-	SubnetID string `yaml:"subnet_id" doc:"Subnet that it is in: VPC/NAME, or NAME where it is unique."`
+	ID               string `yaml:"id,omitempty" doc:"nat-…"`
+	SubnetID         string `yaml:"subnet_id" doc:"Subnet that it is in: VPC/NAME, or NAME where it is unique."`
+	ConnectivityType string `yaml:"connectivity_type,omitempty" doc:"public (default), for the internet; or private, for other VPCs and networks."`
+	AllocationID     string `yaml:"allocation_id,omitempty" doc:"Elastic IP address of a public one, by name. Default: one more, of the gateway's own name."`
+	PrivateIP        string `yaml:"private_ip,omitempty" doc:"Its IPv4 address. Default: the subnet's next free one."`
+}
+
+// TransitGateway is an aws_ec2_transit_gateway with its default route table, to which all
+// attachments are associated, and propagate the blocks of their VPCs.
+type TransitGateway struct {
+	ID     string                 `yaml:"id,omitempty" doc:"tgw-…"`
+	Routes []*TransitGatewayRoute `yaml:"route,omitempty" doc:"Static routes, which come before propagated ones of the same length."`
+}
+
+// TransitGatewayRoute is an aws_ec2_transit_gateway_route.
+type TransitGatewayRoute struct {
+	DestinationCIDRBlock string `yaml:"destination_cidr_block" doc:"Destination, IPv4 or IPv6."`
+	AttachmentID         string `yaml:"transit_gateway_attachment_id,omitempty" doc:"Leads to this attachment, by name. Either this or blackhole."`
+	Blackhole            bool   `yaml:"blackhole,omitempty" doc:"Whether it leads nowhere. Default false."`
+}
+
+// TransitGatewayVPCAttachment is an aws_ec2_transit_gateway_vpc_attachment.
+type TransitGatewayVPCAttachment struct {
+	ID               string   `yaml:"id,omitempty" doc:"tgw-attach-…"`
+	TransitGatewayID string   `yaml:"transit_gateway_id" doc:"Transit gateway, by name."`
+	VPCID            string   `yaml:"vpc_id" doc:"VPC, by name."`
+	SubnetIDs        []string `yaml:"subnet_ids" doc:"Subnets, one a zone, each of which gets an interface. Only zones that have one reach the transit gateway."`
+	IPv6Support      string   `yaml:"ipv6_support,omitempty" doc:"enable or disable (default): whether it takes IPv6."`
 }
 
 // VPNConnection is an aws_vpn_connection with static routes, which is always up.

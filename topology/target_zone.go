@@ -121,9 +121,14 @@ func (c *compiler) holder(n *Network, a packet.Addr) dataplane.InterfaceID {
 	return dataplane.NoInterface
 }
 
-// joined reports whether a VPC is peered with another, or has a VPN connection to a
-// network on premises.
+// joined reports whether a VPC is peered with another, is attached to a transit gateway
+// with it, or has a VPN connection to a network on premises.
 func (l *Lab) joined(n, other *Network) bool {
+	for _, t := range l.find.transits {
+		if t.of(n) != nil && t.of(other) != nil {
+			return true
+		}
+	}
 	return l.peered(n, other) || slices.ContainsFunc(l.tunnels, func(t *tunnel) bool {
 		return t.site == other && t.gateway.network == n
 	})

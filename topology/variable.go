@@ -19,8 +19,8 @@ type variable struct {
 // Variable resolves the text inside ${…}: KIND.NAME.ATTRIBUTE, with .ZONE after
 // an attribute that each zone has one of. The kinds are vpc_endpoint,
 // load_balancer, target_group, endpoint_service, instance (NAME may be VPC/NAME, or NETWORK/NAME of a
-// host on premises), vpc and on_premises. The
-// error says what there is.
+// host on premises or on the internet), vpc, on_premises, eip, nat_gateway, transit_gateway
+// and transit_gateway_vpc_attachment. The error says what there is.
 func (l *Lab) Variable(ref string) (string, error) {
 	words := strings.Split(ref, ".")
 	kinds := map[string]func(name string) (variable, error){
@@ -31,6 +31,11 @@ func (l *Lab) Variable(ref string) (string, error) {
 		"instance":         l.hostVariable,
 		"vpc":              l.networkVariable,
 		"on_premises":      l.siteVariable,
+		"eip":              l.addressVariable,
+		"nat_gateway":      l.natVariable,
+		"transit_gateway":  l.transitVariable,
+
+		"transit_gateway_vpc_attachment": l.attachmentVariable,
 	}
 	fail := func(err error) (string, error) { return "", fmt.Errorf("${%s}: %w", ref, err) }
 	resolve, err := find("kind of variable", kinds, words[0])
@@ -154,6 +159,7 @@ func (l *Lab) hostVariable(name string) (variable, error) {
 	return variable{values: map[string]string{
 		"id":                h.ID,
 		"private_ip":        h.PrivateIP,
+		"public_ip":         h.PublicIP,
 		"ipv6_address":      text(h.NIC.addr(ipv6)),
 		"network_interface": h.NIC.ID,
 		"private_dns":       h.fullName,
@@ -174,6 +180,40 @@ func (l *Lab) siteVariable(name string) (variable, error) {
 		return variable{}, err
 	}
 	return variable{values: map[string]string{"resolver": text(n.dnsAt), "cidr_block": n.CIDRBlock}}, nil
+}
+
+func (l *Lab) addressVariable(name string) (variable, error) {
+	a, err := find("elastic IP address", l.eips, name)
+	return variable{values: map[string]string{"public_ip": text(a)}}, err
+}
+
+func (l *Lab) natVariable(name string) (variable, error) {
+	g, err := find("NAT gateway", l.find.nat, name)
+	if err != nil {
+		return variable{}, err
+	}
+	n := g.nics[0]
+	return variable{values: map[string]string{
+		"id": g.id, "private_ip": text(n.Addr()), "public_ip": text(n.Public), "network_interface": n.ID,
+	}}, nil
+}
+
+func (l *Lab) transitVariable(name string) (variable, error) {
+	t, err := find("transit gateway", l.find.transits, name)
+	if err != nil {
+		return variable{}, err
+	}
+	return variable{values: map[string]string{"id": t.ID}}, nil
+}
+
+func (l *Lab) attachmentVariable(name string) (variable, error) {
+	a, err := find("attachment", l.find.attachments, name)
+	if err != nil {
+		return variable{}, err
+	}
+	v := variable{values: map[string]string{"id": a.ID}, zonal: zonal(a.nics, func(string) string { return "" })}
+	delete(v.zonal, "zonal_dns_name")
+	return v, nil
 }
 
 // text writes an address, and none as "".

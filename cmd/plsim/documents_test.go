@@ -129,7 +129,7 @@ vpcs:
   consumer:
     cidr_block: 10.0.0.0/16
     ipv6_cidr_block: 2001:db8:2::/56
-    instances: { app: {} }
+    instances: { app: { associate_public_ip_address: true } }
 target_groups:
   web: { port: 80, protocol: TCP, targets: [web] }
 load_balancers:
@@ -147,6 +147,11 @@ vpc_endpoints:
   api: { vpc_id: consumer, service_name: api, subnet_ids: [default] }
 on_premises:
   office: { cidr_block: 192.168.0.0/24 }
+internet_gateways: { igw: { vpc_id: consumer } }
+eips: { out: {} }
+nat_gateways: { out: { subnet_id: consumer/default, allocation_id: out } }
+transit_gateways: { hub: {} }
+transit_gateway_vpc_attachments: { consumer: { transit_gateway_id: hub, vpc_id: consumer, subnet_ids: [default] } }
 `
 
 // Every reference in the guide's table stands for something, and the table has
@@ -169,8 +174,8 @@ func TestDocumentedReferences(t *testing.T) {
 		}
 		described[m[1]+"."+m[2]] = append(described[m[1]+"."+m[2]], m[3])
 	}
-	if len(described) != 6 {
-		t.Fatalf("the table has references of %d kinds, want 6", len(described))
+	if len(described) != 10 {
+		t.Fatalf("the table has references of %d kinds, want 10", len(described))
 	}
 	for part, attributes := range described {
 		_, err := loaded.Lab.Variable(part + ".?")

@@ -16,9 +16,6 @@ const (
 // At returns the value in a slot that was taken.
 func (s *Slab[T]) At(slot uint32) *T { return &s.chunks[slot>>chunkBits][slot&(chunkLen-1)] }
 
-// Slots returns how many slots were ever in use: they are numbered from 0.
-func (s *Slab[T]) Slots() uint32 { return s.slots }
-
 // Take returns a slot that nobody uses, the one freed last if there is any. What is
 // in it is the zero value, or what was there when it was freed.
 func (s *Slab[T]) Take() uint32 {

@@ -58,7 +58,7 @@ type entry[K [1]short | [2]short, V any] struct {
 }
 
 func newTable[K [1]short | [2]short, V any](seed Seed) table[K, V] {
-	return table[K, V]{index: newIndex(), lines: lines{seed: seed, index: newIndex()}}
+	return table[K, V]{index: newIndex(), lines: lines{seed: seed}}
 }
 
 // Len returns the number of entries.

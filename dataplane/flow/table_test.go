@@ -266,13 +266,13 @@ func TestChurnLeavesNothing(t *testing.T) {
 			t.Fatalf("cell %d is left over", i)
 		}
 	}
-	for i, c := range table.lines.index.cells {
+	for i, c := range table.lines.keys.index.cells {
 		if c != (cell{}) {
 			t.Fatalf("cell %d of the lines is left over", i)
 		}
 	}
-	if table.index.used != 0 || table.lines.index.used != 0 || table.Len() != 0 {
-		t.Errorf("%d keys, %d lines, %d entries in an empty table", table.index.used, table.lines.index.used, table.Len())
+	if table.index.used != 0 || table.lines.keys.Len() != 0 || table.Len() != 0 {
+		t.Errorf("%d keys, %d lines, %d entries in an empty table", table.index.used, table.lines.keys.Len(), table.Len())
 	}
 }
 
@@ -286,7 +286,7 @@ func TestKeysShareLines(t *testing.T) {
 		ref, _, _ := table.Insert(k, int(port))
 		refs = append(refs, ref)
 	}
-	if n := table.lines.index.used; n != 1 {
+	if n := table.lines.keys.Len(); n != 1 {
 		t.Errorf("%d lines between two hosts", n)
 	}
 	for port, ref := range refs {
@@ -295,7 +295,7 @@ func TestKeysShareLines(t *testing.T) {
 		}
 		table.Delete(ref)
 	}
-	if n := table.lines.index.used; n != 0 {
+	if n := table.lines.keys.Len(); n != 0 {
 		t.Errorf("%d lines for no connection", n)
 	}
 }

@@ -84,7 +84,7 @@ func (v *View) TranslateQuoted(t Tuple) {
 	before := fold(sum(q, 0))
 	l4 := ipv6Len
 	switch {
-	case r.converts:
+	case r.Converts:
 		q, l4 = v.convertQuoted(proto, t)
 	case v.V6:
 		*(*Addr)(q[8:]) = t.Src
@@ -93,14 +93,14 @@ func (v *View) TranslateQuoted(t Tuple) {
 		l4 = int(q[0]&15) * 4
 		copy(q[12:16], t.Src[12:])
 		copy(q[16:20], t.Dst[12:])
-		be.PutUint16(q[10:], adjust(be.Uint16(q[10:]), uint64(r.addrDelta)))
+		be.PutUint16(q[10:], adjust(be.Uint16(q[10:]), uint64(r.Delta.Addr)))
 	}
 	segment := q[l4:]
 	be.PutUint16(segment, t.SrcPort)
 	be.PutUint16(segment[2:], t.DstPort)
 	if at := proto.checksumAt(); len(segment) >= at+2 {
 		field := segment[at:]
-		quoted := adjust(be.Uint16(field), uint64(r.addrDelta)+uint64(r.portDelta))
+		quoted := adjust(be.Uint16(field), uint64(r.Delta.Addr)+uint64(r.Delta.Port))
 		switch {
 		case proto != UDP:
 			be.PutUint16(field, quoted)

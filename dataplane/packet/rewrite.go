@@ -13,8 +13,8 @@ func (t Tuple) Reversed() Tuple {
 }
 
 // Rewrite is what happens to every packet of one direction of a flow between
-// two interfaces. It is prepared once ([NewRewrite]) and applied many times. All
-// else passes untouched: IP ID, sequence numbers, window, options (F1.37).
+// two interfaces, as [NewRewrite] finds it out. All else passes untouched: IP ID,
+// sequence numbers, window, options (F1.37).
 type Rewrite struct {
 	Src, Dst         Addr
 	SrcPort, DstPort uint16
@@ -22,11 +22,13 @@ type Rewrite struct {
 	TTL              uint8  // subtracted from the time to live (F1.38)
 	MSS              uint16 // larger MSS options of SYN segments are lowered to it; 0: untouched (F1.32)
 	NAT              bool   // addresses and ports change; else only MAC addresses do
-
-	converts  bool   // from one family to the other
-	addrDelta uint16 // one's-complement change of the address words
-	portDelta uint16 // one's-complement change of the port words
+	Converts         bool   // from one family to the other
+	Delta            Delta
 }
+
+// Delta is by what a rewrite changes checksums: the one's-complement change of the
+// words of addresses, and of ports.
+type Delta struct{ Addr, Port uint16 }
 
 // NewRewrite returns the translation of packets of tuple from into such of tuple
 // to, which may be of the other family. The caller sets SrcMAC, DstMAC, TTL and
@@ -34,12 +36,12 @@ type Rewrite struct {
 func NewRewrite(from, to Tuple) Rewrite {
 	r := Rewrite{
 		Src: to.Src, Dst: to.Dst, SrcPort: to.SrcPort, DstPort: to.DstPort,
-		NAT: from != to, converts: from.Dst.Is4() != to.Dst.Is4(),
+		NAT: from != to, Converts: from.Dst.Is4() != to.Dst.Is4(),
 	}
 	before := fold(addrSum(&from.Src) + addrSum(&from.Dst))
 	after := fold(addrSum(&to.Src) + addrSum(&to.Dst))
-	r.addrDelta = fold(uint64(^before) + uint64(after))
-	r.portDelta = fold(uint64(^from.SrcPort) + uint64(^from.DstPort) + uint64(to.SrcPort) + uint64(to.DstPort))
+	r.Delta.Addr = fold(uint64(^before) + uint64(after))
+	r.Delta.Port = fold(uint64(^from.SrcPort) + uint64(^from.DstPort) + uint64(to.SrcPort) + uint64(to.DstPort))
 	return r
 }
 
@@ -57,7 +59,7 @@ func (v *View) Apply(r *Rewrite) {
 	eth := v.eth
 	*(*MAC)(eth) = r.DstMAC
 	*(*MAC)(eth[6:]) = r.SrcMAC
-	if r.converts {
+	if r.Converts {
 		v.convert(r)
 	} else {
 		v.readdress(r)
@@ -87,7 +89,7 @@ func (v *View) readdress(r *Rewrite) {
 	if r.NAT {
 		copy(ip[12:16], r.Src[12:])
 		copy(ip[16:20], r.Dst[12:])
-		delta += uint64(r.addrDelta)
+		delta += uint64(r.Delta.Addr)
 	}
 	be.PutUint16(ip[10:], adjust(be.Uint16(ip[10:]), delta))
 }
@@ -99,12 +101,12 @@ func (v *View) translateTransport(r *Rewrite) {
 		return // the first fragment has the ports, and the checksum of all
 	}
 	segment := v.eth[v.l4:]
-	delta := uint64(r.addrDelta)
+	delta := uint64(r.Delta.Addr)
 	switch v.Proto {
 	case TCP, UDP:
 		be.PutUint16(segment, r.SrcPort)
 		be.PutUint16(segment[2:], r.DstPort)
-		delta += uint64(r.portDelta)
+		delta += uint64(r.Delta.Port)
 	case ICMP:
 		return // no ports, and no pseudo-header in the checksum
 	}
@@ -114,7 +116,7 @@ func (v *View) translateTransport(r *Rewrite) {
 	case v.partial:
 		// The sum of the pseudo-header, not complemented: the receiver
 		// adds the ports with the rest of the segment.
-		be.PutUint16(field, fold(uint64(was)+uint64(r.addrDelta)))
+		be.PutUint16(field, fold(uint64(was)+uint64(r.Delta.Addr)))
 	case v.Proto != UDP:
 		be.PutUint16(field, adjust(was, delta))
 	case was != 0: // else the sender computed none

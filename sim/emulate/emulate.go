@@ -130,7 +130,7 @@ func (w *World) build() error {
 	var jobs []*job
 	for _, nic := range w.lab.NICs {
 		switch nic.Kind {
-		case dataplane.Instance, dataplane.OnPremises, dataplane.Resolver, dataplane.Node, dataplane.Proxy:
+		case dataplane.Instance, dataplane.OnPremises, dataplane.Internet, dataplane.Resolver, dataplane.Node, dataplane.Proxy:
 			jobs = append(jobs, &job{nic: nic, cfg: w.configOf(nic)})
 		}
 	}
@@ -155,7 +155,7 @@ func (w *World) build() error {
 			continue
 		}
 		switch j.nic.Kind {
-		case dataplane.Instance, dataplane.OnPremises:
+		case dataplane.Instance, dataplane.OnPremises, dataplane.Internet:
 			spec, err := scenario.ExpandInstance(w.lab, j.nic.Host.Instance)
 			if err != nil {
 				errs = append(errs, fmt.Errorf("instance %s: %w", j.nic.Host.Name, err))

@@ -13,7 +13,8 @@ import (
 
 // referenceKinds are the first words of the references ${…} that a lab answers;
 // topology.Lab.Variable knows the rest of them.
-var referenceKinds = []string{"vpc_endpoint", "load_balancer", "target_group", "instance", "endpoint_service", "vpc", "on_premises"}
+var referenceKinds = []string{"vpc_endpoint", "load_balancer", "target_group", "instance", "endpoint_service", "vpc", "on_premises",
+	"eip", "nat_gateway", "transit_gateway", "transit_gateway_vpc_attachment"}
 
 // Expand replaces the references ${…} in a text by what they stand for in the
 // lab as it is now, and $${ by ${. An unknown reference is an error.

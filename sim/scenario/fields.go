@@ -81,7 +81,7 @@ func hint(word string, known []string) string {
 	if near := meant(word, known); near != "" {
 		return "; did you mean " + near + "?"
 	}
-	if len(known) == 0 || len(known) > 24 {
+	if len(known) == 0 || len(known) > 32 {
 		return ""
 	}
 	return "; choose from " + strings.Join(known, ", ")

@@ -155,4 +155,9 @@ func (c *checker) instances(s *Scenario) {
 			c.references(path, reflect.ValueOf(s.OnPremises[site].Hosts[name]))
 		}
 	}
+	if s.Internet != nil {
+		for _, name := range slices.Sorted(maps.Keys(s.Internet.Hosts)) {
+			c.references(join(join("internet", "hosts"), name), reflect.ValueOf(s.Internet.Hosts[name]))
+		}
+	}
 }

@@ -61,6 +61,11 @@ func namesOf(spec *topology.Spec) *names {
 			n.instances = append(n.instances, site+"/"+name)
 		}
 	}
+	if spec.Internet != nil {
+		for _, name := range slices.Sorted(maps.Keys(spec.Internet.Hosts)) {
+			n.instances = append(n.instances, "internet/"+name)
+		}
+	}
 	return n
 }
 

@@ -1,0 +1,54 @@
+package flow
+
+// Shared holds values that many have in common: each once, as long as somebody uses
+// it, under a number from 1. A value does not move. The zero Shared is empty. It has
+// one owner.
+type Shared[T comparable] struct {
+	index index // by hash; a cell's key is the number
+	slab  Slab[shared[T]]
+}
+
+type shared[T comparable] struct {
+	value T
+	hash  uint32
+	users uint32
+}
+
+// Use returns the number of a value with a hash, for one more user. Equal values must
+// come with equal hashes.
+func (s *Shared[T]) Use(v *T, hash uint64) uint32 {
+	if s.index.cells == nil {
+		s.index = newIndex()
+	}
+	h := uint32(hash >> 32)
+	mask := uint32(len(s.index.cells) - 1)
+	for i := h & mask; s.index.cells[i].key != 0; i = (i + 1) & mask {
+		if c := s.index.cells[i]; c.hash == h {
+			if at := s.slab.At(c.key - 1); at.value == *v {
+				at.users++
+				return c.key
+			}
+		}
+	}
+	slot := s.slab.Take()
+	*s.slab.At(slot) = shared[T]{*v, h, 1}
+	s.index.put(cell{h, slot + 1})
+	return slot + 1
+}
+
+// At returns the value with a number, which has users. It must not be changed.
+func (s *Shared[T]) At(number uint32) *T { return &s.slab.At(number - 1).value }
+
+// Release says that a user of a number needs it no more.
+func (s *Shared[T]) Release(number uint32) {
+	at := s.slab.At(number - 1)
+	if at.users--; at.users > 0 {
+		return
+	}
+	s.index.remove(cell{at.hash, number})
+	*at = shared[T]{} // drops what the value points to
+	s.slab.Free(number - 1)
+}
+
+// Len returns how many values have users.
+func (s *Shared[T]) Len() int { return s.index.used }

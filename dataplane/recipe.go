@@ -1,0 +1,57 @@
+package dataplane
+
+import (
+	"encoding/binary"
+
+	"github.com/plsim/plsim/dataplane/flow"
+	"github.com/plsim/plsim/dataplane/packet"
+)
+
+// What paths share. Of a million flows each has a trip; their recipes and sides are as
+// few as there are kinds of them, and clients and targets.
+
+// whole puts the path of a trip together.
+func (w *Walk) whole(t *trip) path {
+	return path{
+		recipe: w.recipes.At(t.recipe), trip: t,
+		sides: [2]*side{w.sides.At(t.sides[0]), w.sides.At(t.sides[1])},
+	}
+}
+
+// share enters a path under the keys of both directions, which may be the same one and
+// which no path has.
+func (w *Walk) share(p *path, there, back flow.Key) (flow.Ref, path) {
+	t := *p.trip
+	t.recipe = w.recipes.Use(p.recipe, p.recipe.hash(w.salt))
+	for i, s := range p.sides {
+		t.sides[i] = w.sides.Use(s, s.hash(w.salt))
+	}
+	ref, kept, _ := w.paths.InsertPair(there, back, t)
+	return ref, w.whole(kept)
+}
+
+// unshare says that a trip no longer needs what its path shares with others.
+func (w *Walk) unshare(t *trip) {
+	w.recipes.Release(t.recipe)
+	for _, n := range t.sides {
+		w.sides.Release(n)
+	}
+}
+
+// hash returns a hash of what tells recipes apart in the main.
+func (r *recipe) hash(seed flow.Seed) uint64 {
+	k := flow.Key{Scope: r.place.Node, SrcPort: uint16(r.verdict), Proto: r.proto}
+	binary.LittleEndian.PutUint32(k.Src[:], uint32(r.place.Endpoint))
+	binary.LittleEndian.PutUint32(k.Src[4:], uint32(r.front))
+	binary.LittleEndian.PutUint32(k.Src[8:], uint32(r.end))
+	binary.LittleEndian.PutUint32(k.Src[12:], r.epoch)
+	return flow.Hash(seed, &k)
+}
+
+// hash returns a hash of what tells sides apart in the main.
+func (s *side) hash(seed flow.Seed) uint64 {
+	return flow.Hash(seed, &flow.Key{
+		Src: s.src, Dst: s.dst, Scope: flow.Scope(s.hops[0]), SrcPort: uint16(s.hops[1]), DstPort: uint16(s.out),
+		Proto: packet.Proto(s.hops[1] >> 16),
+	})
+}
