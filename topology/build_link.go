@@ -39,7 +39,7 @@ func (b *builder) addLinks() {
 			return
 		}
 		if other := places[w.place]; other != "" {
-			b.problems.add(path, "%s has link %s already: it can have one", w.place, other)
+			b.problems.add(path, "link %s is that of %s already: there can be one", other, w.place)
 			return
 		}
 		places[w.place] = name
