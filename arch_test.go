@@ -14,7 +14,7 @@ import (
 // hand, or not made.
 var edges = map[string]string{
 	"bench":               "sim/emulate sim/scenario topology/netns",
-	"cmd/plsim":           "scenarios sim sim/capture sim/emulate sim/flowlogs sim/live sim/report sim/scenario topology topology/cloudwatch topology/netns",
+	"cmd/plsim":           "scenarios sim sim/capture sim/emulate sim/flowlogs sim/live sim/replay sim/report sim/scenario topology topology/cloudwatch topology/netns",
 	"dataplane":           "dataplane/clock dataplane/conntrack dataplane/drop dataplane/filter dataplane/flow dataplane/flowlog dataplane/link dataplane/metrics dataplane/nlb dataplane/packet dataplane/ppv2 dataplane/snat",
 	"dataplane/clock":     "",
 	"dataplane/conntrack": "dataplane/clock dataplane/filter dataplane/flow dataplane/packet",
@@ -36,6 +36,7 @@ var edges = map[string]string{
 	"sim/explain":         "dataplane dataplane/drop dataplane/filter dataplane/flow dataplane/link dataplane/packet",
 	"sim/flowlogs":        "dataplane/drop dataplane/flowlog topology",
 	"sim/live":            "dataplane dataplane/clock dataplane/drop dataplane/flow dataplane/flowlog dataplane/metrics dataplane/packet sim sim/capture sim/explain sim/service topology topology/cloudwatch",
+	"sim/replay":          "dataplane dataplane/clock dataplane/drop dataplane/flow dataplane/packet sim sim/capture sim/explain topology",
 	"sim/report":          "sim topology/cloudwatch",
 	"sim/scenario":        "dataplane/clock dataplane/drop dataplane/flowlog sim/capture topology",
 	"sim/service":         "dataplane/ppv2 topology",

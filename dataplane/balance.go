@@ -23,6 +23,8 @@ func (d *decision) balance(client, via, node InterfaceID) drop.Reason {
 		if _, why := d.arrive(node); why != drop.None {
 			return why
 		}
+	} else if why := d.stands(node); why != drop.None {
+		return why
 	}
 	if d.midway() && lb.serves(client, d.at.Src, d.at.SrcPort) {
 		d.passing = true

@@ -119,6 +119,10 @@ func (d *decision) bereaved(in InterfaceID) bool {
 
 // run takes the packet from the interface that sent it to the one that gets it.
 func (d *decision) run(in InterfaceID) drop.Reason {
+	if why := d.stands(in); why != drop.None {
+		d.hop(in)
+		return why
+	}
 	call, why := d.behalf(in)
 	if why != drop.None {
 		return why
@@ -164,6 +168,18 @@ func (d *decision) run(in InterfaceID) drop.Reason {
 		d.deliver()
 		return drop.None
 	}
+}
+
+// stands judges whether the zone of an interface still stands. Of one that is lost
+// nothing is heard: neighbours go on being answered, for the fabric does that.
+func (d *decision) stands(at InterfaceID) drop.Reason { return d.w.prog.stands(at, d.trace) }
+
+func (p *Program) stands(at InterfaceID, tr *Trace) drop.Reason {
+	if !p.Interfaces[at].Lost {
+		return drop.None
+	}
+	tr.lost(at)
+	return drop.ZoneLost
 }
 
 // called reports whether the packet answers a connection that an interface began

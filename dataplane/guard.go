@@ -27,11 +27,14 @@ func (d *decision) enter(at InterfaceID) drop.Reason {
 	return d.filter(h, from, flow.Ingress)
 }
 
-// arrive adds an interface that receives to the path as a hop, if the network ACL of its
-// subnet lets the packet in.
+// arrive adds an interface that receives to the path as a hop, if its zone stands and the
+// network ACL of its subnet lets the packet in.
 func (d *decision) arrive(at InterfaceID) (int, drop.Reason) {
 	from := d.path.lastHop()
 	h := d.hop(at)
+	if why := d.stands(at); why != drop.None {
+		return h, why
+	}
 	return h, d.edge(at, from, flow.Ingress)
 }
 

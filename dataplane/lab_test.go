@@ -39,6 +39,7 @@ import (
 //	listener BALANCER PROTO PORT TARGETS[*WEIGHT],… [ipv6=TARGETS[*WEIGHT],…] [idle=350s] [sticky=60s]
 //	targets NAME [cross_zone] [preserve] [tls] [proxy[=early|wide]] [sticky=client|endpoint] [INTERFACE:PORT[/avoid][/reset][/failopen]…]
 //	former NAME INTERFACE:PORT…                      (targets that have left)
+//	zone_lost ZONE                                   (a fault)
 //	reset_revoked                                    (flows of endpoints that are gone)
 //	lost BALANCER ZONE NODE                          (which it had there, when it is loaded)
 //	close NAME [INTERFACE:PORT] [listener=PORT]      (flows end when it is loaded)
@@ -163,6 +164,7 @@ func (l *lab) link() error {
 	for name, nic := range l.nics {
 		id := l.id(name)
 		nic.ID, nic.Label = fmt.Sprintf("eni-%d", id), name
+		nic.Lost = slices.Contains(l.text, fmt.Sprintf("zone_lost az%d", nic.Zone)) && nic.Kind != dataplane.Resolver
 		nic.MAC = packet.MAC{2, 0, 0, 0, 0, byte(id)}
 		for _, a := range nic.Addrs {
 			l.prog.VPCs[nic.VPC].Addrs[a] = id

@@ -37,7 +37,7 @@ func (w *Walk) visits(p *path, dir flow.Dir, list *[maxVisits]visit) []visit {
 	hops := int(p.hopCount)
 	add := func(at InterfaceID, i int, way flow.Way, hidden bool) {
 		last := !hidden && i == hops-1
-		hidden = hidden || unseen || w.prog.Interfaces[at].outside()
+		hidden = hidden || unseen || w.prog.Interfaces[at].outside() || p.verdict == drop.ZoneLost && at == p.end
 		all = append(all, visit{at, w.tuple(p, i), p.protoAt(i), way, i / 2, hidden, last})
 	}
 	for i := range hops {

@@ -77,6 +77,7 @@ type Interface struct {
 	// own (F3.14); nil: those of Settings.
 	Tracking *conntrack.Timeouts
 	Exempt   bool // never filtered: the resolver (F3.5, F3.22)
+	Lost     bool // its zone is lost: nothing passes to or from it
 	// What holds for all of the subnet: its network ACL, where nil allows
 	// everything, and the routes beside the VPC's own, longest prefix first.
 	ACLIngress, ACLEgress *filter.ACL

@@ -91,6 +91,9 @@ func (d *decision) traverse(f *nlb.Flow, dir flow.Dir, way []flow.Scope, quotes 
 		d.at, d.quote = d.w.prog.inPrivate(at, InterfaceID(way[i^1]), d.path.seen(i/2)), quotes[i/2]
 		h := d.hop(at)
 		nic := &d.w.prog.Interfaces[at]
+		if why := d.stands(at); why != drop.None {
+			return why
+		}
 		if wayOf(i) == flow.Ingress {
 			if why := d.edge(at, InterfaceID(way[i-1]), flow.Ingress); why != drop.None {
 				return why

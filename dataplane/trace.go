@@ -24,7 +24,8 @@ type Stage uint8
 
 // The stages.
 const (
-	StageFilter    Stage = iota // security groups of Interface
+	StageZone      Stage = iota // Interface's zone is lost
+	StageFilter                 // security groups of Interface
 	StageEdge                   // network ACL of Interface's subnet
 	StageRoute                  // To has the destination address; Route leads there
 	StageEndpoint               // Interface is an endpoint's; To is the node it uses
@@ -131,6 +132,10 @@ func (t *Trace) refused(at InterfaceID, way flow.Way, q *filter.Query, rules *fi
 	}
 	rule, miss := rules.Nearest(*q)
 	t.add(TraceStep{Stage: StageFilter, Interface: at, To: NoInterface, Way: way, Result: NoRule, Rule: rule, Miss: miss, Query: *q, Why: why})
+}
+
+func (t *Trace) lost(at InterfaceID) {
+	t.add(TraceStep{Stage: StageZone, Interface: at, To: NoInterface, Why: drop.ZoneLost})
 }
 
 func (t *Trace) filtered(at InterfaceID, way flow.Way, r FilterResult, rule filter.RuleID, why drop.Reason) {

@@ -125,6 +125,12 @@ func (d *decision) transit(from, to InterfaceID) drop.Reason {
 		return drop.None
 	}
 	d.trace.crossed(&c)
+	for _, at := range []InterfaceID{c.in, c.out} {
+		if why := d.stands(at); why != drop.None {
+			d.path.end = at
+			return why
+		}
+	}
 	if why := d.edge(c.in, NoInterface, flow.Ingress); why != drop.None {
 		d.path.end = c.in
 		return why
@@ -143,6 +149,11 @@ func (p *Program) transit(from, to InterfaceID, t packet.Tuple, q filter.Query, 
 		return drop.None
 	}
 	tr.crossed(&c)
+	for _, at := range []InterfaceID{c.in, c.out} {
+		if why := p.stands(at, tr); why != drop.None {
+			return why
+		}
+	}
 	q.Peer = t.Src
 	if why := p.edge(c.in, NoInterface, flow.Ingress, &q, tr); why != drop.None {
 		return why

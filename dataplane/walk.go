@@ -107,11 +107,8 @@ const (
 func New(prog *Program, s Settings) *Walk {
 	chance := rand.NewPCG(s.Seed, decisions)
 	rnd := rand.New(chance)
-	seed := func() flow.Seed { return flow.Seed{rnd.Uint64(), rnd.Uint64()} }
 	w := &Walk{
 		settings: s,
-		paths:    flow.NewTable[trip](seed()),
-		flows:    flow.NewTable[nlb.Flow](seed()),
 		ports:    snat.NewPool(s.SourcePorts),
 		bound:    make(map[InterfaceID]InterfaceID),
 		calls:    make(map[flow.Key]*call),
@@ -121,12 +118,16 @@ func New(prog *Program, s Settings) *Walk {
 		meter:    metrics.NewMeter(),
 		log:      flowlog.NewBuffer(s.LogBuffer),
 	}
-	w.track = conntrack.NewTable(seed(), w.timeouts, s.TrackedFlows, w.lives)
-	w.salt = seed()
+	w.paths, w.flows = flow.NewTable[trip](w.seed()), flow.NewTable[nlb.Flow](w.seed())
+	w.track = conntrack.NewTable(w.seed(), w.timeouts, s.TrackedFlows, w.lives)
+	w.salt = w.seed()
 	w.affinities = flow.NewSingle[affinity](w.salt)
 	w.Load(prog)
 	return w
 }
+
+// seed draws a seed for a table of flows.
+func (w *Walk) seed() flow.Seed { return flow.Seed{w.rnd.Uint64(), w.rnd.Uint64()} }
 
 // Load makes the walk follow another program from the next packet on. Interfaces
 // keep their IDs from program to program, so counters and flows carry on.

@@ -84,6 +84,9 @@ func (e *env) run(t *testing.T, d *datadriven.TestData) string {
 		}
 		e.walk.Load(e.lab.prog)
 		e.probed.Load(e.lab.prog)
+	case "restart":
+		e.walk.Restart(d.HasArg("keep_state"))
+		e.probed.Restart(d.HasArg("keep_state"))
 	case "send":
 		for _, line := range lines(d.Input) {
 			p := e.parse(t, d, line)

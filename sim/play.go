@@ -19,7 +19,8 @@ type player struct {
 	lab   *topology.Lab
 	world World
 
-	number int // of the step, from 1
+	number int       // of the step, from 1
+	faults []trouble // that last
 }
 
 // pause is how long a step that may be repeated waits between two attempts.
@@ -69,6 +70,7 @@ func (p *player) step(ctx context.Context, raw *scenario.Step, sr *StepResult) e
 				return fmt.Errorf("explain step %d (%s): %w", sr.Number, sr.Name, err)
 			}
 		}
+		sr.Explanation = append(sr.Explanation, p.troubles()...)
 		return nil
 	}
 }
@@ -110,6 +112,14 @@ func (p *player) act(ctx context.Context, s *scenario.Step) (outcome, error) {
 		return p.exec(ctx, s.Exec, e)
 	case s.Wait != nil:
 		return outcome{seen: s.Wait.String() + " passed"}, p.world.Wait(ctx, s.Wait.Duration())
+	case s.WaitUntil != nil:
+		return p.waitUntil(ctx, s.WaitUntil)
+	case s.Fail != nil:
+		return p.fail(ctx, s)
+	case s.Heal != nil:
+		return p.heal(ctx, s)
+	case s.RestartForwarder != nil:
+		return outcome{seen: "restarted"}, p.world.Restart(s.RestartForwarder.KeepState)
 	case s.Describe != nil:
 		return p.describe(s.Describe, e)
 	case s.TargetHealth != nil:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +43,7 @@ type stage struct {
 	fault    error
 
 	waited    time.Duration
+	faults    []string
 	explained []sim.Destination
 }
 
@@ -83,6 +85,23 @@ func (s *stage) Wait(ctx context.Context, d time.Duration) error {
 
 func (s *stage) Pause(ctx context.Context, d time.Duration) error { return s.Wait(ctx, d) }
 
+func (s *stage) Now() time.Duration { return s.waited }
+
+func (s *stage) Fail(_ context.Context, f *scenario.Fault) error {
+	s.faults = append(s.faults, fmt.Sprintf("%s:%d %s %s", f.Instance, f.Port, f.How, f.Every))
+	return s.fault
+}
+
+func (s *stage) Heal(_ context.Context, h *scenario.Heal) error {
+	s.faults = append(s.faults, fmt.Sprintf("%s:%d is healed", h.Instance, h.Port))
+	return s.fault
+}
+
+func (s *stage) Restart(keepState bool) error {
+	s.faults = append(s.faults, fmt.Sprintf("restart %v", keepState))
+	return s.fault
+}
+
 func (s *stage) Elapsed() time.Duration { return s.waited }
 
 func (s *stage) Edit(f func(*topology.Lab) error) error { return f(s.lab) }
@@ -123,7 +142,7 @@ name: stage
 vpcs:
   provider:
     cidr_block: 10.0.0.0/16
-    instances: { web: {} }
+    instances: { web: { services: [{ type: http, port: 80 }, { type: tcp_echo, port: 7 }] } }
   consumer:
     cidr_block: 10.0.0.0/16
     instances: { app: { services: [{ type: tcp_sink, port: 9 }, { type: udp_sink, port: 9 }] } }
@@ -392,6 +411,68 @@ func TestRefusedEdit(t *testing.T) {
 }
 
 // A failed exchange is explained where its packets went.
+// TestFaults: what fails, and what a step that fails is told of it.
+func TestFaults(t *testing.T) {
+	s := &stage{response: sim.Response{Failure: silence()}}
+	res, err := play(t, s, `
+  - fail: { instance: web, port: 80, how: hangs }
+  - fail: { instance: web, port: 7, how: flaps }
+  - fail: { availability_zone: us-east-1a }
+  - request: { from: app, url: http://x/ }
+  - heal: { availability_zone: use1-az1 }
+  - heal: { instance: provider/web, port: 7 }
+  - restart_forwarder: { keep_state: true }
+  - request: { from: app, url: http://x/ }
+  - heal: { instance: web }
+  - fail: { instance: web, how: dies }
+  - request: { from: app, url: http://x/ }
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"provider/web:80 hangs 0s", "provider/web:7 flaps 1m", "provider/web:7 is healed", "restart true",
+		"provider/web:0 is healed", "provider/web:0 dies 0s",
+	}
+	if !slices.Equal(s.faults, want) {
+		t.Errorf("the world saw %q, want %q", s.faults, want)
+	}
+	for step, want := range map[int][]string{
+		4: {
+			"the way", "since step 1, the service on port 80 of provider/web hangs",
+			"since step 2, the service on port 7 of provider/web dies and comes back every 1m",
+			"since step 3, Availability Zone use1-az1 is lost",
+		},
+		8:  {"the way", "since step 1, the service on port 80 of provider/web hangs"},
+		11: {"the way", "since step 10, what runs in provider/web is dead"},
+	} {
+		if got := res.Steps[step-1].Explanation; !slices.Equal(got, want) {
+			t.Errorf("step %d: %q, want %q", step, got, want)
+		}
+	}
+}
+
+// TestWaitUntil: a moment that is still to come, and one that is over when its step is reached.
+func TestWaitUntil(t *testing.T) {
+	s := &stage{response: sim.Response{Failure: silence()}}
+	res, err := play(t, s, `
+  - wait: 2m
+  - wait_until: 10m
+  - { within: 1s, request: { from: app, url: http://x/ } }
+  - wait_until: 10m
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.waited < 10*time.Minute || res.Steps[1].Seen != "it is 10m after the start" {
+		t.Errorf("waited %s: %+v", s.waited, res.Steps[1])
+	}
+	const want = "10m after the start is over: it is 10m0.95s"
+	if sr := res.Steps[3]; sr.Verdict != sim.Fail || len(sr.Differences) != 1 || sr.Differences[0] != want {
+		t.Errorf("%+v, want %s", sr, want)
+	}
+}
+
 func TestExplained(t *testing.T) {
 	s := &stage{response: sim.Response{Failure: silence()}, pinged: silence(), spread: sim.Spread{Failed: 1, First: silence()}}
 	res, err := play(t, s, `

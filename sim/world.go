@@ -37,9 +37,19 @@ type World interface {
 	// Pause lets time pass as the user has it, for what goes on in the lab to
 	// come to its end.
 	Pause(ctx context.Context, d time.Duration) error
+	// Now returns how much of the lab's time has passed since its start.
+	Now() time.Duration
 	// Elapsed returns how long the lab has run as the user has it: by the wall, or in
 	// time of the lab where that is all there is.
 	Elapsed() time.Duration
+
+	// Fail lets something in an instance fail, which has not failed already, and Heal brings
+	// back what has: all of it that a scenario.Heal ends. Both are about instances only,
+	// which are named in full.
+	Fail(ctx context.Context, f *scenario.Fault) error
+	Heal(ctx context.Context, h *scenario.Heal) error
+	// Restart has the forwarder begin anew.
+	Restart(keepState bool) error
 
 	// Look reads what changes by itself: the health of targets.
 	Look(f func(*topology.Lab) error) error

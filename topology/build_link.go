@@ -1,7 +1,6 @@
 package topology
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -92,7 +91,7 @@ func (b *builder) placeZones(path string, refs []string, w *wire) bool {
 		return false
 	}
 	for i, ref := range refs {
-		z, err := b.zoneRef(ref)
+		z, err := b.FindZone(ref)
 		if err != nil {
 			b.problems.add(item(path, i), "%v", err)
 			continue
@@ -112,29 +111,6 @@ func (b *builder) placeZones(path string, refs []string, w *wire) bool {
 		w.place = "zones " + w.zones[0].ID + " and " + w.zones[1].ID
 	}
 	return true
-}
-
-// zoneRef finds a zone that the lab has a subnet in: by its AZ ID, or by its name where
-// that means the same zone to all accounts (F1.46).
-func (b *builder) zoneRef(ref string) (found Zone, err error) {
-	var known []string
-	for _, s := range b.subnets {
-		switch z := s.zone; {
-		case z.ID == "": // on premises
-		case z.ID == ref:
-			return z, nil
-		case z.Name == ref && found.ID != "" && found.ID != z.ID:
-			return Zone{}, fmt.Errorf("%s is %s to one account and %s to another: write the AZ ID", ref, found.ID, z.ID)
-		case z.Name == ref:
-			found = z
-		case !slices.Contains(known, z.ID):
-			known = append(known, z.ID)
-		}
-	}
-	if found.ID == "" {
-		return Zone{}, fmt.Errorf("no subnet of the lab is in a zone %q%s", ref, hint(ref, known))
-	}
-	return found, nil
 }
 
 // HasLinks reports whether the lab declares links: then frames are to be single

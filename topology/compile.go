@@ -95,6 +95,7 @@ func (c *compiler) nic(n *NIC) dataplane.Interface {
 		i.Public = packet.AddrFrom(n.Public)
 	}
 	i.Tracking = n.tracking.timeouts()
+	i.Lost = c.cut(n)
 	c.border(n, &i)
 	switch n.Kind {
 	case dataplane.Resolver:

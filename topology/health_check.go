@@ -69,16 +69,15 @@ func (p *pool) checkPort(m member) uint16 {
 }
 
 // Checked tells the lab how a check went, and returns whether the target's state
-// has changed with it; then names and program may be others. A check that the lab
-// no longer makes changes nothing that matters.
+// has changed with it, or what the node takes it for; then names and program may be
+// others. A check that the lab no longer makes changes nothing that matters.
 func (l *Lab) Checked(c Check, passed bool) (changed bool) {
 	before := c.health.now
-	c.health.checked(c, passed)
-	if c.health.now == before {
-		return false
+	changed = c.health.checked(c, passed)
+	if c.health.now != before {
+		c.health.since = l.now
 	}
-	c.health.since = l.now
-	return true
+	return changed
 }
 
 // Suspected tells the lab that a target failed passive checks, and returns whether its
@@ -93,8 +92,9 @@ func (l *Lab) Suspected(s dataplane.Suspect) (changed bool) {
 				continue
 			}
 			before := m.health.now
-			if m.health.suspected(s.Node); m.health.now != before {
-				m.health.since, changed = l.now, true
+			changed = m.health.suspected(s.Node) || changed
+			if m.health.now != before {
+				m.health.since = l.now
 			}
 		}
 	}
@@ -128,7 +128,8 @@ func (h *health) state() TargetState {
 	return h.now
 }
 
-func (h *health) checked(c Check, passed bool) {
+// checked returns whether the node has changed its mind.
+func (h *health) checked(c Check, passed bool) bool {
 	if h.views == nil {
 		h.views = map[dataplane.InterfaceID]*view{}
 	}
@@ -141,6 +142,7 @@ func (h *health) checked(c Check, passed bool) {
 		v.passed, v.streak = passed, 0
 	}
 	v.streak++
+	before := v.mind
 	switch {
 	case passed && (v.mind == "" || v.streak >= c.HealthyThreshold): // F2.20
 		v.mind = TargetHealthy
@@ -148,14 +150,19 @@ func (h *health) checked(c Check, passed bool) {
 		v.mind = TargetUnhealthy
 	}
 	h.agree(v.mind)
+	return v.mind != before
 }
 
-// suspected makes a node change its mind about a target that it holds to be healthy.
-func (h *health) suspected(node dataplane.InterfaceID) {
-	if v := h.views[node]; v != nil && v.mind == TargetHealthy {
-		*v = view{mind: TargetUnhealthy}
-		h.agree(v.mind)
+// suspected makes a node change its mind about a target that it holds to be healthy,
+// and returns whether it did.
+func (h *health) suspected(node dataplane.InterfaceID) bool {
+	v := h.views[node]
+	if v == nil || v.mind != TargetHealthy {
+		return false
 	}
+	*v = view{mind: TargetUnhealthy}
+	h.agree(v.mind)
+	return true
 }
 
 // agree lets the nodes come to agree after one has made up its mind.

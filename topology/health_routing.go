@@ -49,11 +49,29 @@ func (lb *balancer) failsOpen(p *pool, zone Zone) bool {
 	return !p.GroupHealth.Routing.minimum().met(lb.tally(p, zone))
 }
 
+// cutOff reports whether a zone's node finds none of those targets of a group healthy
+// that the load balancer's nodes agree on: then it is not the targets that fail.
+func (lb *balancer) cutOff(p *pool, zone Zone) bool {
+	i := slices.IndexFunc(lb.nodes, func(n *NIC) bool { return n.Zone.Num == zone.Num })
+	healthy, reached := 0, 0
+	for _, m := range p.members {
+		if i < 0 || m.health.now != TargetHealthy || !lb.uses(p, m, zone) {
+			continue
+		}
+		healthy++
+		if v := m.health.views[lb.nodes[i].Index]; v == nil || v.mind != TargetUnhealthy {
+			reached++
+		}
+	}
+	return healthy > 0 && reached == 0
+}
+
 // healthyIn reports whether a zone belongs in the load balancer's DNS name: each
-// of its groups has healthy targets enough there (F2.57, F2.58).
+// of its groups has healthy targets enough there (F2.57, F2.58), and the zone's node
+// reaches some.
 func (lb *balancer) healthyIn(zone Zone) bool {
 	for p := range lb.pools() {
-		if !p.GroupHealth.DNS.minimum().met(lb.tally(p, zone)) {
+		if lb.cutOff(p, zone) || !p.GroupHealth.DNS.minimum().met(lb.tally(p, zone)) {
 			return false
 		}
 	}

@@ -30,10 +30,16 @@ func checksOf(t *testing.T, l *Lab, instance string) (checks []Check) {
 // and F for failed, and returns the states that followed.
 func report(t *testing.T, l *Lab, c Check, results string) (states []string) {
 	t.Helper()
+	mind := func() (m TargetState) {
+		if v := c.health.views[c.Node.Index]; v != nil {
+			m = v.mind
+		}
+		return m
+	}
 	for _, r := range results {
-		was := c.health.state()
-		if changed := l.Checked(c, r == 'P'); changed != (was != c.health.state()) {
-			t.Errorf("%c: from %s to %s, changed is %v", r, was, c.health.state(), changed)
+		was, thought := c.health.state(), mind()
+		if changed := l.Checked(c, r == 'P'); changed != (thought != mind()) || was != c.health.state() && !changed {
+			t.Errorf("%c: from %s to %s, from %s to %s in the node's mind, changed is %v", r, was, c.health.state(), thought, mind(), changed)
 		}
 		states = append(states, string(c.health.state()[0]))
 	}

@@ -52,6 +52,7 @@ type Lab struct {
 
 	now      clock.Time          // as Advance has it
 	closures []dataplane.Closure // since the last program
+	lost     map[dataplane.ZoneID]bool
 	tracks   map[tracked]*metrics.Track
 
 	find struct {

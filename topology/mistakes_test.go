@@ -38,7 +38,7 @@ var mistakes = []struct {
 		`links.a.instance: there is no instance "ap"; did you mean app?`,
 		`links.b.subnet: VPC provider has no subnet "c"; choose from a, b`,
 		`links.c.vpc_peering_connection: there is no VPC peering connection "x", nor any other`,
-		`links.d.availability_zones[0]: no subnet of the lab is in a zone "us-east-1f"; choose from use1-az1, use1-az2`}},
+		`links.d.availability_zones[0]: nothing of the lab is in an Availability Zone "us-east-1f"; choose from use1-az1, use1-az2`}},
 	{"zones of a link", "\nvpcs:\n", "\nlinks: { a: { availability_zones: [] }, b: { availability_zones: [use1-az1, us-east-1a] } }\nvpcs:\n", []string{
 		`links.a.availability_zones: are 0 zones: give two for the link between them, or one for that between it and everything else`,
 		`links.b.availability_zones[1]: is the same zone: within one there is no link`}},

@@ -81,7 +81,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Condition: condition,
-		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "result": result},
+		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "pcap": pcap, "result": result},
 	})
 }
 

@@ -54,6 +54,7 @@ const (
 	TransitZone     // no interface of the transit gateway's attachment in the sender's zone
 	TransitRoute    // no route in the transit gateway's route table
 	NATInbound      // to a NAT gateway, and of no flow that began behind it (F2.33)
+	ZoneLost        // an interface on the way is in an Availability Zone that a fault has taken away
 	MTU             // larger than the interface MTU of 9001
 	TTL             // time to live used up
 

@@ -44,6 +44,7 @@ var entries = [NumReasons]entry{
 	NotTransitive:   {"not_transitive", "The destination lies beyond the VPC at the other end of the peering connection, which leads to that VPC alone."},
 	NoSuchAddress:   {"no_such_address", "The destination lies inside the VPC, but no interface has this address."},
 	ForeignResolver: {"foreign_resolver", "A VPC's resolver answers only those in the VPC."},
+	ZoneLost:        {"zone_lost", "The Availability Zone of an interface on the way is lost, and nothing passes to or from it."},
 	TransitZone:     {"transit_zone", "The route leads to a transit gateway whose attachment has no subnet in the sender's zone."},
 	TransitRoute:    {"transit_route", "The transit gateway's route table has no route to the destination."},
 	NATInbound:      {"nat_inbound", "The packet comes to a NAT gateway and belongs to no flow that began behind it."},

@@ -2,7 +2,6 @@ package capture
 
 import (
 	"encoding/binary"
-	"errors"
 	"io"
 	"time"
 )
@@ -85,11 +84,13 @@ func (w *Pcapng) Close() error { return w.err }
 
 // block writes a block whose body ends with options.
 func (w *Pcapng) block(kind uint32, body []byte) {
+	if w.err != nil {
+		return
+	}
 	n := uint32(12 + len(body) + 4)
 	b := append(le.AppendUint32(le.AppendUint32(nil, kind), n), body...)
 	b = le.AppendUint32(b, 0) // end of options
-	_, err := w.to.Write(le.AppendUint32(b, n))
-	w.err = errors.Join(w.err, err)
+	_, w.err = w.to.Write(le.AppendUint32(b, n))
 }
 
 // option appends an option.

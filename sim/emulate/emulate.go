@@ -5,6 +5,7 @@
 package emulate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,6 +39,10 @@ type World struct {
 	listen    func(at map[*topology.NIC]*node) error // starts the TLS listeners of nodes; nil until all stand
 	checks    *checks                                // nil until they begin
 	kept      map[string]net.Conn                    // connections that steps go on with
+	flaps     []flap                                 // faults that come and go
+	patience  time.Duration                          // with programs that come up
+
+	life context.Context // of the lab
 
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
@@ -74,6 +79,7 @@ func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 		hosts: make(map[string]*host), resolvers: make(map[string]*netns.Namespace),
 		nodes: make(map[*topology.NIC]*node),
 		kept:  make(map[string]net.Conn), edited: make(chan struct{}, 1),
+		patience: cmp.Or(opts.Patience, defaultPatience), life: ctx,
 	}
 	w.Lab = live.New(lab, live.Options{
 		Seed: opts.Seed, Now: w.now, Began: w.began, Logs: opts.Logs, Captures: opts.Captures, CompleteLog: opts.CompleteLog,
@@ -160,7 +166,7 @@ func (w *World) build() error {
 			if err != nil {
 				errs = append(errs, fmt.Errorf("instance %s: %w", j.nic.Host.Name, err))
 			}
-			w.hosts[j.nic.Host.Name] = &host{Host: j.nic.Host, spec: spec, ns: j.ns}
+			w.hosts[j.nic.Host.Name] = &host{Host: j.nic.Host, spec: spec, ns: j.ns, parts: map[int][]part{}}
 		case dataplane.Resolver:
 			w.resolvers[j.nic.Network.Name] = j.ns
 		default:

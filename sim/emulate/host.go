@@ -2,7 +2,6 @@ package emulate
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/plsim/plsim/sim"
@@ -26,7 +26,8 @@ type host struct {
 	spec    *topology.Instance // with its references replaced
 	ns      *netns.Namespace
 	env     []string
-	program *program // its command, if it has one
+	program atomic.Pointer[program] // its command, if it has one
+	parts   map[int][]part          // what of it can fail: built-in services by port, and the command by 0
 	closers []io.Closer
 	sinks   map[place]*sink
 }
@@ -44,8 +45,8 @@ func (h *host) stop() {
 	for _, c := range h.closers {
 		_ = c.Close() // it only stops listening
 	}
-	if h.program != nil {
-		<-h.program.ended
+	if p := h.program.Load(); p != nil {
+		<-p.ended
 	}
 }
 
@@ -94,13 +95,14 @@ func (w *World) launch(ctx context.Context, opts Options) error {
 			if err := h.run(ctx, h.spec.Command); err != nil {
 				return err // names the instance
 			}
+			h.parts[0] = append(h.parts[0], &command{host: h, life: ctx})
 		}
 	}
 	var wg sync.WaitGroup
 	errs := make([]error, len(w.lab.Hosts))
 	for i, spec := range w.lab.Hosts {
 		if h := w.hosts[spec.Name]; h.WaitForPort != 0 {
-			wg.Go(func() { errs[i] = h.await(ctx, cmp.Or(opts.Patience, defaultPatience)) })
+			wg.Go(func() { errs[i] = h.await(ctx, w.patience) })
 		}
 	}
 	wg.Wait()
@@ -141,7 +143,8 @@ func (h *host) run(ctx context.Context, argv []string) error {
 	if err != nil {
 		return err
 	}
-	p.process, h.program = process, p
+	p.process = process
+	h.program.Store(p)
 	go func() {
 		p.code, _ = process.Wait() // an error is the context's end, or told by the code
 		close(p.ended)
@@ -154,8 +157,9 @@ func (h *host) await(ctx context.Context, patience time.Duration) error {
 	limit, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var ended <-chan struct{}
-	if h.program != nil {
-		ended = h.program.ended
+	program := h.program.Load()
+	if program != nil {
+		ended = program.ended
 	}
 	addr := net.JoinHostPort(h.NIC.Addrs[0].Addr().String(), strconv.Itoa(h.WaitForPort))
 	for {
@@ -166,7 +170,7 @@ func (h *host) await(ctx context.Context, patience time.Duration) error {
 		select {
 		case <-time.After(20 * time.Millisecond):
 		case <-ended:
-			return h.startError("its command ended with exit code %d before anything listened on port %d", h.program.code, h.WaitForPort)
+			return h.startError("its command ended with exit code %d before anything listened on port %d", program.code, h.WaitForPort)
 		case <-limit.Done():
 			if err := ctx.Err(); err != nil {
 				return err // interrupted, and no fault of the program
@@ -179,16 +183,17 @@ func (h *host) await(ctx context.Context, patience time.Duration) error {
 // obituary says that the instance's program has ended, and with which words; ""
 // while it runs, or where there is none.
 func (h *host) obituary() string {
-	if h.program == nil {
+	p := h.program.Load()
+	if p == nil {
 		return ""
 	}
 	select {
-	case <-h.program.ended:
+	case <-p.ended:
 	default:
 		return ""
 	}
-	s := fmt.Sprintf("the command of %s has ended with exit code %d", h.Name, h.program.code)
-	printed := strings.TrimSpace(h.program.output.String())
+	s := fmt.Sprintf("the command of %s has ended with exit code %d", h.Name, p.code)
+	printed := strings.TrimSpace(p.output.String())
 	if printed == "" {
 		return s + " and printed nothing"
 	}
@@ -197,8 +202,8 @@ func (h *host) obituary() string {
 
 func (h *host) startError(format string, args ...any) error {
 	e := &StartError{Instance: h.Name, What: fmt.Sprintf(format, args...)}
-	if h.program != nil {
-		e.Printed = h.program.output.String()
+	if p := h.program.Load(); p != nil {
+		e.Printed = p.output.String()
 	}
 	return e
 }

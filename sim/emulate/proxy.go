@@ -42,7 +42,7 @@ func (c *proxiedConn) begin() {
 	if c.header, c.err = readProxyHeader(c.Conn); c.err == nil {
 		return
 	}
-	if t, ok := c.Conn.(*net.TCPConn); ok {
+	if t, ok := c.Conn.(interface{ SetLinger(seconds int) error }); ok {
 		_ = t.SetLinger(0)
 	}
 	c.Close() // an answer would say that someone had understood

@@ -78,12 +78,12 @@ func (h *host) serve(ctx context.Context, w *World, s *topology.Service) error {
 	at := net.JoinHostPort("", strconv.Itoa(s.Port))
 	for _, protocol := range s.Protocols() {
 		if protocol == "udp" {
-			if packets, err = h.ns.ListenPacket("udp", at); err != nil {
+			if packets, err = h.listenPacket(at, s.Port); err != nil {
 				return err
 			}
 			h.closers = append(h.closers, packets)
 		} else {
-			if stream, err = h.ns.Listen("tcp", at); err != nil {
+			if stream, err = h.listen(at, s.Port); err != nil {
 				return err
 			}
 			h.closers = append(h.closers, stream)

@@ -67,6 +67,8 @@ func (w *writer) name(id dataplane.InterfaceID) string {
 func (w *writer) step(s *dataplane.TraceStep) {
 	at := w.name(s.Interface)
 	switch s.Stage {
+	case dataplane.StageZone:
+		w.add("%s: its Availability Zone is lost", at)
 	case dataplane.StageFilter:
 		w.filter(s)
 	case dataplane.StageEdge:

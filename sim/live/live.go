@@ -208,6 +208,14 @@ func (l *Lab) Backends() *topology.Backends { return l.backends.Load() }
 // Do runs f between two packets.
 func (l *Lab) Do(f func(walk *dataplane.Walk, now clock.Time)) error { return l.fabric.Do(f) }
 
+// Now implements part of sim.World.
+func (l *Lab) Now() time.Duration { return time.Duration(l.now()) }
+
+// Restart implements part of sim.World.
+func (l *Lab) Restart(keepState bool) error {
+	return l.Do(func(walk *dataplane.Walk, _ clock.Time) { walk.Restart(keepState) })
+}
+
 // Drops implements part of sim.World.
 func (l *Lab) Drops(nics []*topology.NIC) (sum [drop.NumReasons]uint64, err error) {
 	err = l.Do(func(walk *dataplane.Walk, _ clock.Time) {

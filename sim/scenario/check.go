@@ -37,6 +37,7 @@ type checker struct {
 	unmade   map[string]string // endpoints that a step does not come to make, and why; "" where that has been said
 	kept     []string          // connections that the steps so far have kept
 	captured []string          // captures that they have begun
+	failed   []*Fault          // what they have made fail in instances, named in full
 	mistakes Mistakes
 }
 
@@ -125,6 +126,12 @@ func (c *checker) step(path string, s *Step) {
 				c.wrong(at, "%v", err)
 			}
 		}
+	case "wait_until":
+		c.until(at, *s.WaitUntil)
+	case "fail":
+		c.fault(at, s.Fail)
+	case "heal":
+		c.heal(at, s.Heal)
 	case "target_health":
 		c.reference(join(at, "target_group_arn"), "target group", s.TargetHealth.TargetGroup, c.names.targetGroups)
 	case "modify_listener":

@@ -95,6 +95,18 @@ var edits = map[string]func(s *Step, lab *topology.Lab) (state string, err error
 		return "", lab.ModifyNetworkInterface(s.ModifyInterface)
 	},
 	"modify_link": func(s *Step, lab *topology.Lab) (string, error) { return "", lab.ModifyLink(s.ModifyLink) },
+	"fail": func(s *Step, lab *topology.Lab) (string, error) {
+		if s.Fail.AvailabilityZone == "" {
+			return "", nil // the lab runs on as it was
+		}
+		return "", lab.LoseZone(s.Fail.AvailabilityZone)
+	},
+	"heal": func(s *Step, lab *topology.Lab) (string, error) {
+		if s.Heal.AvailabilityZone == "" {
+			return "", nil
+		}
+		return "", lab.RestoreZone(s.Heal.AvailabilityZone)
+	},
 	"change_resource_record_sets": func(s *Step, lab *topology.Lab) (string, error) {
 		return "", lab.ChangeRecord(s.ChangeRecord)
 	},

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strings"
 
+	"github.com/plsim/plsim/dataplane/clock"
 	"github.com/plsim/plsim/topology"
 )
 
@@ -13,8 +14,13 @@ import (
 // story to tell.
 func (c *checker) rehearse(path string, s *Step) {
 	chosen := s.chosen()
-	if c.lab != nil && s.Wait != nil {
+	if s.Wait != nil {
 		c.now = c.now.Add(s.Wait.Duration())
+	}
+	if s.WaitUntil != nil {
+		c.now = max(c.now, clock.Time(s.WaitUntil.Duration()))
+	}
+	if c.lab != nil {
 		c.lab.Advance(c.now)
 	}
 	if c.lab == nil || len(chosen) != 1 || edits[chosen[0]] == nil {

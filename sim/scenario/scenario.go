@@ -69,7 +69,12 @@ type Step struct {
 
 	ModifyLink *topology.LinkChange `yaml:"modify_link,omitempty" doc:"Give a link other qualities; those that are not given stay."`
 
-	Wait *Duration `yaml:"wait,omitempty" doc:"Let this much of the lab's time pass."`
+	Wait      *Duration `yaml:"wait,omitempty" doc:"Let this much of the lab's time pass."`
+	WaitUntil *Duration `yaml:"wait_until,omitempty" doc:"Let the lab's time pass until so much of it is over since the start."`
+
+	Fail             *Fault   `yaml:"fail,omitempty" doc:"Something goes wrong: what runs in an instance fails, or a zone is lost."`
+	Heal             *Heal    `yaml:"heal,omitempty" doc:"What went wrong is as it was."`
+	RestartForwarder *Restart `yaml:"restart_forwarder,omitempty" doc:"The forwarder, which is the network, load balancers and endpoints of the lab, is started anew."`
 
 	Describe     *topology.Part `yaml:"describe,omitempty" doc:"Read what AWS's API says of an endpoint, an endpoint service or a load balancer, and which events there were (F1.13)."`
 	TargetHealth *TargetHealth  `yaml:"target_health,omitempty" doc:"Read the health of a target group's targets."`

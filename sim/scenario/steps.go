@@ -49,7 +49,12 @@ var expectable = map[string][]string{
 	"modify_target_group_attributes":  {"error"},
 	"modify_load_balancer_attributes": {"error"},
 
-	"wait":          nil,
+	"wait":              nil,
+	"wait_until":        nil,
+	"fail":              nil,
+	"heal":              nil,
+	"restart_forwarder": nil,
+
 	"describe":      {"json"},
 	"target_health": {"states", "reason_codes"},
 	"flow_logs":     {"records", "absent", "count"},
@@ -163,6 +168,17 @@ func (s *Step) Title() string {
 		return fmt.Sprintf("%s the %s record %s", s.ChangeRecord.Action, s.ChangeRecord.Type, s.ChangeRecord.Name)
 	case "wait":
 		return s.Wait.String() + " pass"
+	case "wait_until":
+		return "It is " + s.WaitUntil.String() + " after the start"
+	case "fail":
+		return s.Fail.title()
+	case "heal":
+		return s.Heal.title()
+	case "restart_forwarder":
+		if s.RestartForwarder.KeepState {
+			return "The forwarder is restarted with its state"
+		}
+		return "The forwarder is restarted without its state"
 	case "target_health":
 		return "The health of target group " + s.TargetHealth.TargetGroup
 	case "flow_logs":
@@ -266,12 +282,19 @@ func (s *Step) fill() {
 		setDefault(&s.Resolve.Timeout, resolveTimeout)
 		succeeds()
 	case s.Exchange != nil:
-		setDefault(&s.Exchange.Protocol, defaultProtocol)
+		if s.Exchange.From != "" { // else it is the connection's
+			setDefault(&s.Exchange.Protocol, defaultProtocol)
+		}
 		setDefault(&s.Exchange.Timeout, exchangeTimeout)
 		succeeds()
 	case s.Ping != nil:
 		setDefault(&s.Ping.Timeout, pingTimeout)
 		succeeds()
+	case s.Fail != nil && s.Fail.Instance != "":
+		setDefault(&s.Fail.How, defaultFault)
+		if s.Fail.How == Flaps {
+			setDefault(&s.Fail.Every, flapping)
+		}
 	case s.Exec != nil:
 		setDefault(&s.Exec.Timeout, execTimeout)
 		if e := expect(); e.ExitCode == nil {

@@ -53,9 +53,9 @@ func (s *Stack) acked(b *block, g *segment, fresh bool) bool {
 func (s *Stack) advance(b *block, a *active, ack uint32) {
 	n := ack - b.una
 	limited := b.nxt-b.una+uint32(b.mss) > b.cwnd // by the congestion window, not by the application
-	if a.rttAt != 0 && !before(ack, a.rttSeq) {
+	if a.timed && !before(ack, a.rttSeq) {
 		b.measured(s.queue.Now().Sub(a.rttAt))
-		a.rttAt = 0
+		a.timed = false
 	}
 	b.una = ack
 	if bytes := min(int(n), a.out.len()); bytes > 0 {
@@ -173,11 +173,11 @@ func (s *Stack) rebuke(b *block) {
 
 // abandon is what a connection does whose peer does not answer any more.
 func (s *Stack) abandon(b *block, a *active) {
-	var err error = ErrTimeout
 	if a.soft != nil {
-		err = a.soft
+		s.fail(b, a.soft)
+		return
 	}
-	s.fail(b, err)
+	s.fail(b, ErrTimeout)
 }
 
 // wake does what is due.
@@ -213,7 +213,7 @@ func (s *Stack) wake(b *block) {
 	case b.state < Established:
 		a.backoff++
 		a.tries++
-		a.rttAt = 0
+		a.timed = false
 		a.rtoAt = s.patience(b, a)
 		s.greet(b)
 	case b.una == b.nxt: // a closed window

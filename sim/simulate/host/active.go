@@ -14,10 +14,11 @@ type active struct {
 	wakeAt   clock.Time
 	rtoAt    clock.Time // when to send again, to probe a closed window, or to give up FIN-WAIT-2; 0: never
 	delackAt clock.Time // when to acknowledge; 0: never
-	rttAt    clock.Time // when the byte before rttSeq was sent whose round trip is measured; 0: none is
+	rttAt    clock.Time // when the byte before rttSeq was sent, if its round trip is timed
 	rttSeq   uint32
 	sentAt   clock.Time // when new bytes were sent last
 	unacked  uint32     // bytes received and not acknowledged
+	timed    bool
 	ackNow   bool
 
 	phase   phase
@@ -141,6 +142,9 @@ func (m *memory) put(b []byte) {
 	}
 }
 
+// spares is how many active parts are kept for whoever needs one next.
+const spares = 1024
+
 // activate returns the active part of a connection, which is made if there is none.
 func (s *Stack) activate(b *block) *active {
 	if b.active != 0 {
@@ -151,8 +155,11 @@ func (s *Stack) activate(b *block) *active {
 		i = s.idle[n-1]
 		s.idle = s.idle[:n-1]
 	} else {
-		s.actives = append(s.actives, new(active))
+		s.actives = append(s.actives, nil)
 		i = uint32(len(s.actives) - 1)
+	}
+	if s.actives[i] == nil {
+		s.actives[i] = new(active)
 	}
 	b.active = i + 1
 	return s.actives[i]
@@ -180,6 +187,9 @@ func (s *Stack) deactivate(b *block) {
 		a.early[i] = piece{}
 	}
 	*a = active{sacked: a.sacked[:0], early: a.early[:0]}
+	if len(s.idle) >= spares {
+		s.actives[b.active-1] = nil
+	}
 	s.idle = append(s.idle, b.active-1)
 	b.active = 0
 }

@@ -9,4 +9,18 @@
 // There is no goroutine, clock or lock in here, and a Stack has one owner. What a host
 // does, it does while [Host.Receive] or a method of its own is called, or in an event
 // of the queue; handlers are called at such moments and may call everything.
+//
+// TCP follows RFC 9293 and, where that leaves a choice, Linux: the options and windows of
+// a handshake, timestamps (RFC 7323), selective acknowledgements (RFC 2018, RFC 6675),
+// the timers and counts of tries, slow start and congestion avoidance (RFC 5681), delayed
+// acknowledgements, keep-alive, TIME-WAIT, and when a closed socket answers with a reset. The
+// tests let it talk to Linux.
+//
+// What it does not do: NewReno stands in for CUBIC; there are no tail loss probes, no RACK
+// and no undoing of a needless recovery, so that a loss at the end of a stream waits for the timer; no
+// quick acknowledgements at first, no Nagle, ECN, urgent data, fast open or SYN cookies, and
+// no segmentation offload: each frame is one packet. A host neither makes nor takes fragments of
+// IP packets, has no link-local address, does not look for rivals to its addresses, never asks a
+// neighbour twice that has answered, sends as many ICMP errors as there are reasons for, and does
+// not talk to itself.
 package host

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"errors"
 	"net/netip"
 	"time"
 
@@ -246,7 +247,7 @@ func (s *Stack) doubt(b *block, err error) {
 		s.fail(b, err)
 		return
 	}
-	if u, ok := err.(*Unreachable); ok {
+	if u := (*Unreachable)(nil); errors.As(err, &u) {
 		if a := s.activeOf(b); a != nil {
 			a.soft = u
 		}

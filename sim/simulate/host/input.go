@@ -17,6 +17,10 @@ func (s *Stack) arrive(v *packet.View, b *block, g *segment) {
 		g.flags &^= packet.SYN // both sides answer each other's call
 		g.seq++
 	}
+	if b.has(closesLate) { // as in TIME-WAIT, but that bytes wait to be read
+		s.finAgain(b, g)
+		return
+	}
 	if !s.credible(b, g) {
 		return
 	}

@@ -31,7 +31,6 @@ type wire struct {
 	flight [][]byte // frames on their way
 	free   []uint32
 	frame  *packet.Frame
-	copied *packet.Frame
 	frames int
 }
 

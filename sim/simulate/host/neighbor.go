@@ -46,14 +46,7 @@ func (h *Host) send(to packet.Addr) {
 			h.stack.queue.CallAt(0, func() { h.unreachable(f) }) // not before the caller is done
 			return
 		}
-		if n = h.neighbors[hop]; n == nil {
-			n = &neighbor{addr: hop}
-			if h.neighbors == nil {
-				h.neighbors = map[packet.Addr]*neighbor{}
-			}
-			h.neighbors[hop] = n
-		}
-		if n.known {
+		if n = h.neighbor(hop); n.known {
 			h.latest, h.latestTo = n, to
 		}
 	}
@@ -72,6 +65,19 @@ func (h *Host) send(to packet.Addr) {
 	if n.tries == 0 {
 		h.solicit(n)
 	}
+}
+
+// neighbor returns what is known of the neighbour with an address.
+func (h *Host) neighbor(addr packet.Addr) *neighbor {
+	n := h.neighbors[addr]
+	if n == nil {
+		n = &neighbor{addr: addr}
+		if h.neighbors == nil {
+			h.neighbors = map[packet.Addr]*neighbor{}
+		}
+		h.neighbors[addr] = n
+	}
+	return n
 }
 
 // hop returns who takes a packet to an address: that one on the host's own link, or the
@@ -181,6 +187,9 @@ func (h *Host) answerNeighbor(v *packet.View, f *packet.Frame) {
 		h.stack.discarded++
 		return
 	}
+	// Who asks wants to talk, and will be answered (RFC 826).
+	h.neighbor(v.Src)
+	h.found(v.Src, v.SrcMAC)
 	s := h.stack
 	s.frame.SetEthernet(f.Ethernet())
 	var own packet.View

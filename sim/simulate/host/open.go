@@ -73,7 +73,7 @@ func (s *Stack) open(k key, iss uint32) *block {
 // start sends the first segment of a connection.
 func (s *Stack) start(b *block) {
 	a := s.activate(b)
-	a.rttAt, a.rttSeq = s.queue.Now(), b.nxt
+	a.timed, a.rttAt, a.rttSeq = true, s.queue.Now(), b.nxt
 	a.rtoAt = s.patience(b, a)
 	s.greet(b)
 	s.arm(b, a)
@@ -192,7 +192,7 @@ func (s *Stack) answered(v *packet.View, b *block, g *segment) {
 	a := s.activate(b)
 	if !ack { // both sides have called each other at once
 		b.state = SynReceived
-		a.backoff, a.tries, a.rttAt = 0, 0, 0
+		a.backoff, a.tries, a.timed = 0, 0, false
 		a.rtoAt = s.patience(b, a)
 		s.greet(b)
 		s.relax(b)
@@ -214,13 +214,13 @@ func (s *Stack) establish(b *block, a *active, g *segment) {
 		b.state = FinWait1
 	}
 	b.una = b.nxt
-	if a.rttAt != 0 {
+	if a.timed {
 		b.measured(s.queue.Now().Sub(a.rttAt))
 	}
 	if a.backoff > 0 {
 		b.cwnd = uint32(b.mss) // RFC 6298 section 5.7
 	}
-	a.rttAt, a.rtoAt, a.backoff, a.tries = 0, 0, 0, 0
+	a.timed, a.rtoAt, a.backoff, a.tries = false, 0, 0, 0
 	if g.flags&packet.SYN == 0 {
 		b.wnd = g.wnd << b.sndScale
 	}

@@ -74,14 +74,15 @@ func (s *Stack) arm(b *block, a *active) {
 	a.timer, a.wakeAt = s.queue.At(at, s.alarm(b, wake)), at
 }
 
-// relax gives the active part back as soon as nothing is left to do or to wait for.
+// relax gives the active part back when nothing is left to do, but not before its timer
+// has run out if that is soon: the connection may be busy again by then.
 func (s *Stack) relax(b *block) {
 	a := s.activeOf(b)
 	if a == nil {
 		return
 	}
 	s.arm(b, a)
-	if !s.queue.Waits(a.timer) && a.resting() {
+	if a.resting() && (!s.queue.Waits(a.timer) || a.wakeAt > s.queue.Now().Add(2*leastRTO)) {
 		s.deactivate(b)
 	}
 }
@@ -142,7 +143,7 @@ func (s *Stack) resend(b *block, a *active, h span) {
 		}
 	}
 	a.rexmit = h.to
-	a.rttAt = 0 // Karn: the answer could be to either
+	a.timed = false // Karn: the answer could be to either
 	s.emit(b, h.from, fl, data[from:to])
 	if a.rtoAt == 0 {
 		a.rtoAt = s.patience(b, a)
@@ -219,8 +220,8 @@ func (s *Stack) pushNew(b *block, a *active) bool {
 		b.nxt++
 		b.flags |= finSent
 	}
-	if a.rttAt == 0 {
-		a.rttAt, a.rttSeq = s.queue.Now(), b.nxt
+	if !a.timed {
+		a.timed, a.rttAt, a.rttSeq = true, s.queue.Now(), b.nxt
 	}
 	if sent == 0 || a.rtoAt == 0 {
 		a.rtoAt = s.patience(b, a)

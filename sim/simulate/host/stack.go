@@ -198,14 +198,6 @@ func (h *Host) source(from, to netip.Addr) (int, error) {
 	return 0, ErrNoAddress
 }
 
-// any returns the unspecified address of an address's family.
-func any(a netip.Addr) netip.Addr {
-	if a.Is4() {
-		return netip.IPv4Unspecified()
-	}
-	return netip.IPv6Unspecified()
-}
-
 // port chooses a port of the host's for which free says yes, beginning anywhere.
 func (h *Host) port(free func(uint16) bool) (uint16, bool) {
 	first, n := uint32(h.cfg.Ports[0]), uint32(h.cfg.Ports[1]-h.cfg.Ports[0])+1

@@ -1,0 +1,80 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/plsim/plsim/sim/scenario"
+)
+
+// trouble is a fault that lasts.
+type trouble struct {
+	*scenario.Fault
+	since int // number of the step
+}
+
+// troubles says what has failed, for those who ask why a step did.
+func (p *player) troubles() (lines []string) {
+	for _, t := range p.faults {
+		lines = append(lines, fmt.Sprintf("since step %d, %s", t.since, t.State()))
+	}
+	return lines
+}
+
+// fail lets something fail. A zone is part of the lab; what runs in an instance is the
+// world's.
+func (p *player) fail(ctx context.Context, s *scenario.Step) (o outcome, err error) {
+	f := *s.Fail
+	if f.AvailabilityZone != "" {
+		if f.AvailabilityZone, err = p.zone(f.AvailabilityZone); err == nil {
+			o, err = p.edit(s, new(scenario.Expect))
+		}
+	} else if f.Instance, err = p.instance(f.Instance); err == nil {
+		o.seen, err = "done", p.world.Fail(ctx, &f)
+	}
+	if err == nil {
+		p.faults = append(p.faults, trouble{&f, p.number})
+	}
+	return o, err
+}
+
+// heal ends what fail began.
+func (p *player) heal(ctx context.Context, s *scenario.Step) (o outcome, err error) {
+	h := *s.Heal
+	if h.AvailabilityZone != "" {
+		if h.AvailabilityZone, err = p.zone(h.AvailabilityZone); err == nil {
+			o, err = p.edit(s, new(scenario.Expect))
+		}
+	} else if h.Instance, err = p.instance(h.Instance); err == nil {
+		o.seen, err = "done", p.world.Heal(ctx, &h)
+	}
+	if err == nil {
+		p.faults = slices.DeleteFunc(p.faults, func(t trouble) bool { return h.Ends(t.Fault) })
+	}
+	return o, err
+}
+
+// zone returns the AZ ID of a zone.
+func (p *player) zone(ref string) (string, error) {
+	z, err := p.lab.FindZone(ref)
+	return z.ID, err
+}
+
+// instance returns the name of an instance in full.
+func (p *player) instance(ref string) (string, error) {
+	h, err := p.lab.Instance(ref)
+	if err != nil {
+		return "", err
+	}
+	return h.Name, nil
+}
+
+// waitUntil lets the lab's time pass until a moment that is still to come.
+func (p *player) waitUntil(ctx context.Context, at *scenario.Duration) (outcome, error) {
+	left := at.Duration() - p.world.Now()
+	if left < 0 {
+		return outcome{}, &refusedError{fmt.Errorf("%s after the start is over: it is %s", at, scenario.Duration(at.Duration()-left))}
+	}
+	return outcome{seen: fmt.Sprintf("it is %s after the start", at)}, p.world.Wait(ctx, left)
+}
