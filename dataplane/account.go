@@ -22,7 +22,7 @@ func (w *Walk) report(p *path) {
 	for dir := range p.counts {
 		if c := &p.counts[dir]; c.Packets > 0 {
 			w.enter(p, flow.Dir(dir), c.Counter(), drop.None)
-			*c, p.added[dir] = flowlog.Tally{}, added{}
+			*c, *w.inserted(p, flow.Dir(dir)) = flowlog.Tally{}, added{}
 		}
 	}
 }

@@ -59,7 +59,7 @@ func (d *decision) balance(client, via, node InterfaceID) drop.Reason {
 		to = node
 	}
 	f := nlb.Flow{
-		Client: flow.Scope(client), Node: flow.Scope(node), Target: flow.Scope(to),
+		Proto: d.v.Proto, Client: flow.Scope(client), Node: flow.Scope(node), Target: flow.Scope(to),
 		Group: group.Number,
 		Via:   flow.Scope(via), Private: private, Idle: listener.IdleTimeout,
 	}
@@ -70,7 +70,7 @@ func (d *decision) balance(client, via, node InterfaceID) drop.Reason {
 	if why := d.translate(&f, target, group.PreserveClientIP && !private); why != drop.None {
 		return why
 	}
-	f.Splice = d.introduce(&group.Proxy, via, before)
+	d.splice = d.introduce(&group.Proxy, via, before)
 	if d.commit {
 		d.remember(f, before)
 	}
@@ -83,7 +83,7 @@ func (d *decision) balance(client, via, node InterfaceID) drop.Reason {
 
 // reach takes a translated packet out of the node and into the target's interface.
 func (d *decision) reach(f *nlb.Flow, t *Target) drop.Reason {
-	d.path.listener, d.path.spliced = f.Idle, f.Splice.Shifts()
+	d.path.listener, d.path.spliced = f.Idle, d.splice.Shifts()
 	d.hop(InterfaceID(f.Node))
 	d.path.look(1, d.at)
 	if _, why := d.ask(InterfaceID(f.Node), flow.Egress); why != drop.None {

@@ -310,9 +310,10 @@ func (s *scene) node() {
 		s.view.Renumber(s.w.piece)
 	}
 	if f := s.w.flows.At(p.balanced); p.spliced && f != nil {
-		splice, count := f.Splice, p.added[s.dir]
-		s.w.splice(p, s.dir, &s.view)
-		f.Splice, p.added[s.dir] = splice, count
+		now := s.w.splice(f)
+		was := *now
+		s.w.insert(p, s.dir, &s.view)
+		*now = was
 	}
 }
 

@@ -43,7 +43,7 @@ func (w *Walk) chain(now clock.Time, node InterfaceID, why drop.Reason, f *packe
 // endpoint or the load balancer that is its target.
 func (d *decision) handOver(f *nlb.Flow, t *Target) {
 	node := InterfaceID(f.Node)
-	d.path.listener, d.path.spliced = f.Idle, f.Splice.Shifts()
+	d.path.listener, d.path.spliced = f.Idle, d.splice.Shifts()
 	d.path.arrival(flow.Forward).onward = true
 	d.path.life, d.path.turned = conntrack.Machine{}, false
 	d.begins(t)

@@ -8,7 +8,9 @@ import (
 	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/flow"
 	"github.com/plsim/plsim/dataplane/metrics"
+	"github.com/plsim/plsim/dataplane/nlb"
 	"github.com/plsim/plsim/dataplane/packet"
+	"github.com/plsim/plsim/dataplane/snat"
 )
 
 // decision is the first packet of a flow on its way through the lab. Its methods
@@ -20,6 +22,9 @@ type decision struct {
 	v      *packet.View
 	trace  *Trace // may be nil
 	commit bool   // leave state behind; a probe does not
+
+	pair   snat.Pair  // of a new flow of a load balancer: the node and the target
+	splice nlb.Splice // and its PROXY protocol header, if any
 
 	at packet.Tuple // the packet's addresses and ports at this point of its way
 	// quote is what an ICMP error quotes, at this point of its way.

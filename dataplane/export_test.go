@@ -14,6 +14,7 @@ type Tables struct {
 	Ports                 int // source ports in use
 	Resting               int // and those that rest (F2.34)
 	Affinities            int // of clients to target groups (F2.11)
+	Shared                int // what some of these have in common, or few of them have
 
 	pairs map[snat.Pair]bool
 }
@@ -27,7 +28,9 @@ func (t *Tables) String() string {
 }
 
 // Empty reports whether the walk has forgotten everything.
-func (t *Tables) Empty() bool { return t.Paths+t.Tracked+t.Flows+t.Ports+t.Resting+t.Affinities == 0 }
+func (t *Tables) Empty() bool {
+	return t.Paths+t.Tracked+t.Flows+t.Ports+t.Resting+t.Affinities+t.Shared == 0
+}
 
 // Count counts the state of w. It fails where a source port does not belong to
 // exactly one flow.
@@ -37,6 +40,7 @@ func (t *Tables) Count(w *Walk) error {
 	}
 	t.Paths, t.Tracked, t.Flows = w.paths.Len(), w.track.Len(), w.flows.Len()
 	t.Ports, t.Resting, t.Affinities = 0, 0, w.affinities.Len()
+	t.Shared = w.recipes.Len() + w.sides.Len() + w.pairs.Len() + w.splices.Len()
 	type held struct {
 		pair snat.Pair
 		port uint16
@@ -54,12 +58,13 @@ func (t *Tables) Count(w *Walk) error {
 		if f.Port == 0 {
 			continue // the client's own
 		}
-		h := held{f.Pair, f.Port}
+		pair := *w.pairs.At(f.Pair)
+		h := held{pair, f.Port}
 		if owned[h] || f.Port < snat.FirstPort {
-			return fmt.Errorf("a second flow, or none (F2.31), may hold port %d of %v", f.Port, f.Pair)
+			return fmt.Errorf("a second flow, or none (F2.31), may hold port %d of %v", f.Port, pair)
 		}
-		owned[h], t.pairs[f.Pair] = true, true
-		flows[f.Pair]++
+		owned[h], t.pairs[pair] = true, true
+		flows[pair]++
 	}
 	for pair := range t.pairs {
 		n := w.ports.InUse(pair)

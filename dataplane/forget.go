@@ -20,7 +20,8 @@ func (w *Walk) close(closures []Closure) {
 			if c.Zone != 0 {
 				return c.Balancer == balancer && (w.zone(f.Node) == c.Zone || w.zone(f.Target) == c.Zone && w.near(f))
 			}
-			return c.Group == f.Group && (c.Port == 0 || c.Addr == f.Pair.Target && c.Port == f.Pair.TargetPort) &&
+			pair := w.pairs.At(f.Pair)
+			return c.Group == f.Group && (c.Port == 0 || c.Addr == pair.Target && c.Port == pair.TargetPort) &&
 				(c.Listener == 0 || c.Balancer == balancer && c.Listener == listener)
 		})
 	}
@@ -62,12 +63,14 @@ func (w *Walk) forget(ref flow.Ref) {
 	if f.State() == conntrack.New && !f.Answered() {
 		w.attempted(f, false)
 	}
-	switch {
+	switch pair := *w.pairs.At(f.Pair); {
 	case f.Port == 0: // the client's own
 	case f.Lingers():
-		w.ports.Rest(f.Pair, f.Port, f.LastSeen.Add(w.settings.Balancing.Rest))
+		w.ports.Rest(pair, f.Port, f.LastSeen.Add(w.settings.Balancing.Rest))
 	default:
-		w.ports.Release(f.Pair, f.Port)
+		w.ports.Release(pair, f.Port)
 	}
+	w.pairs.Release(f.Pair)
+	w.dropSplice(f.Splice)
 	w.flows.Delete(ref)
 }

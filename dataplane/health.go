@@ -14,10 +14,11 @@ func (w *Walk) terminated(f *nlb.Flow, port uint16) bool {
 		return false
 	}
 	lb := &w.prog.Balancers[w.prog.Interfaces[f.Node].Balancer]
-	l := lb.Listeners[ListenerKey{f.Pair.Proto, port}]
+	l := lb.Listeners[ListenerKey{f.Proto, port}]
 	if l == nil {
 		return false
 	}
+	pair := w.pairs.At(f.Pair)
 	for g := range l.groups {
 		if g.Number != f.Group {
 			continue
@@ -26,7 +27,7 @@ func (w *Walk) terminated(f *nlb.Flow, port uint16) bool {
 		reset, zone := false, w.zone(f.Node)
 		for i := range g.Targets {
 			t := &g.Targets[i]
-			if !t.is(t.Interface, f.Pair.Target, f.Pair.TargetPort) {
+			if !t.is(t.Interface, pair.Target, pair.TargetPort) {
 				continue
 			}
 			if reset = t.Reset; t.Zone == zone {
@@ -42,9 +43,9 @@ func (w *Walk) terminated(f *nlb.Flow, port uint16) bool {
 // client's packet with a reset, and forgets the flow (F2.55). The target learns
 // of it when it sends next.
 func (d *decision) terminate(ref flow.Ref, f *nlb.Flow) drop.Reason {
-	node := InterfaceID(f.Node)
+	node, pair := InterfaceID(f.Node), d.w.pairs.At(f.Pair)
 	d.trace.target(node, &Target{
-		Interface: InterfaceID(f.Target), Addr: f.Pair.Target, Port: f.Pair.TargetPort,
+		Interface: InterfaceID(f.Target), Addr: pair.Target, Port: pair.TargetPort,
 	}, drop.TargetUnhealthy)
 	d.path.end, d.path.balanced = node, flow.Ref{}
 	if d.commit {

@@ -110,7 +110,7 @@ func (w *Walk) asksResolver(p *path) bool {
 func (w *Walk) enter(p *path, dir flow.Dir, c flowlog.Counter, why drop.Reason) {
 	var list [maxVisits]visit
 	all := w.visits(p, dir, &list)
-	id := w.identify(p)
+	id, inserted := w.identify(p), *w.inserted(p, dir)
 	growth := int64(p.growth()) // each side sees its own family
 	if dir == flow.Reply {
 		growth = -growth
@@ -122,8 +122,8 @@ func (w *Walk) enter(p *path, dir flow.Dir, c flowlog.Counter, why drop.Reason) 
 		}
 		e, v := flowlog.Entry{Counter: c}, &all[i]
 		if v.side != int(dir) {
-			e.Bytes += uint64(int64(c.Packets)*growth) + uint64(p.added[dir].bytes)
-			e.Packets += uint64(p.added[dir].packets)
+			e.Bytes += uint64(int64(c.Packets)*growth) + uint64(inserted.bytes)
+			e.Packets += uint64(inserted.packets)
 		}
 		e.Hidden = v.hidden
 		e.FlowID, e.Hop = id, p.fromClient(i, all)

@@ -39,7 +39,7 @@ func (d *decision) masquerade(client, nat InterfaceID) drop.Reason {
 	}
 	onward := d.w.prog.Interfaces[to].receives()
 	f := nlb.Flow{
-		Client: flow.Scope(client), Node: flow.Scope(nat), Target: flow.Scope(to),
+		Proto: d.v.Proto, Client: flow.Scope(client), Node: flow.Scope(nat), Target: flow.Scope(to),
 		Via: flow.Scope(NoInterface), Group: nlb.Masqueraded, Idle: nlb.NATIdle,
 	}
 	if onward {
@@ -82,7 +82,7 @@ func (d *decision) borrow(f *nlb.Flow) drop.Reason {
 	if len(own) == 0 {
 		return drop.NATInbound // it has no address of this family
 	}
-	f.Pair = snat.Pair{Scope: f.Node, Node: own[0], Target: d.at.Dst, TargetPort: d.at.DstPort, Proto: d.v.Proto}
+	d.pair = snat.Pair{Scope: f.Node, Node: own[0], Target: d.at.Dst, TargetPort: d.at.DstPort, Proto: d.v.Proto}
 	d.at.Src = own[0]
 	if d.v.Proto == packet.TCP || d.v.Proto == packet.UDP {
 		if !d.takePort(f, own[:1]) {

@@ -81,7 +81,7 @@ func activity(f *nlb.Flow) (metrics.Counter, metrics.Gauge) {
 	switch {
 	case f.Answers():
 		return metrics.NewTLS, metrics.ActiveTLS
-	case f.Pair.Proto == packet.UDP:
+	case f.Proto == packet.UDP:
 		return metrics.NewUDP, metrics.ActiveUDP
 	}
 	return metrics.NewTCP, metrics.ActiveTCP

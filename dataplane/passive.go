@@ -50,10 +50,11 @@ func (w *Walk) replies(p *path, was conntrack.Machine, v *packet.View) {
 
 // attempted notes whether a target took a connection.
 func (w *Walk) attempted(f *nlb.Flow, taken bool) {
-	if w.settings.PassiveChecks == 0 || f.Pair.Proto != packet.TCP || f.Answers() || f.Masquerades() {
+	if w.settings.PassiveChecks == 0 || f.Proto != packet.TCP || f.Answers() || f.Masquerades() {
 		return
 	}
-	s := Suspect{InterfaceID(f.Node), f.Group, f.Pair.Target, f.Pair.TargetPort}
+	pair := w.pairs.At(f.Pair)
+	s := Suspect{InterfaceID(f.Node), f.Group, pair.Target, pair.TargetPort}
 	if taken {
 		delete(w.failures, s)
 	} else {

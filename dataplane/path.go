@@ -82,12 +82,7 @@ type trip struct {
 	balanced flow.Ref          // the load balancer's flow, if any
 	tracks   [maxHops]flow.Ref // by hop: the security groups' tracking entry, if any
 	counts   [2]flowlog.Tally  // by flow.Dir
-	added    [2]added          // by flow.Dir: to what is counted, on the way
 }
-
-// added is what a load balancer put before a client's bytes: the translation's far
-// side sees it, and the count does not.
-type added struct{ packets, bytes uint32 }
 
 // hop returns the interface that Forward packets pass as number i. They leave by an
 // even one and enter by an odd one; a translation stands between the second and the

@@ -38,15 +38,15 @@ func (w *Walk) proxyHeader(size int, via InterfaceID, t packet.Tuple) []byte {
 	return w.header[:h.Put(w.header[:], size)]
 }
 
-// splice does to a segment of a flow with a PROXY protocol header what follows
+// insert does to a segment of a flow with a PROXY protocol header what follows
 // from it (F2.42): it inserts the header before the client's first byte, and
 // shifts what counts the client's bytes.
-func (w *Walk) splice(p *path, dir flow.Dir, v *packet.View) {
+func (w *Walk) insert(p *path, dir flow.Dir, v *packet.View) {
 	f := w.flows.At(p.balanced)
 	if f == nil {
 		return
 	}
-	s := &f.Splice
+	s := w.splice(f)
 	if fromTarget := (dir == flow.Reply) != p.turned; fromTarget {
 		if v.Flags&packet.ACK == 0 || !s.Shifts() {
 			return
@@ -67,6 +67,50 @@ func (w *Walk) splice(p *path, dir flow.Dir, v *packet.View) {
 	header := w.proxyHeader(s.Size(), InterfaceID(f.Via), keyTuple(&there))
 	packets, bytes := v.Segments, v.WireLen
 	v.Insert(header, w.prog.Interfaces[p.arrival(dir).out].MTU)
-	p.added[dir].packets += uint32(v.Segments - packets)
-	p.added[dir].bytes += uint32(v.WireLen - bytes)
+	s.added.packets += uint32(v.Segments - packets)
+	s.added.bytes += uint32(v.WireLen - bytes)
+}
+
+// splice is what a load balancer knows of a flow with a PROXY protocol header.
+type splice struct {
+	nlb.Splice
+	added added
+}
+
+// added is what a load balancer put before a client's bytes, and no log knows yet: the
+// translation's far side sees it, and the path's count does not.
+type added struct{ packets, bytes uint32 }
+
+// noSplice is that of all other flows.
+var noSplice splice
+
+// splice returns what is known of a flow's PROXY protocol header.
+func (w *Walk) splice(f *nlb.Flow) *splice {
+	if f.Splice == 0 {
+		return &noSplice
+	}
+	return w.splices.At(f.Splice - 1)
+}
+
+// addSplice makes room for one more.
+func (w *Walk) addSplice(s nlb.Splice) (number uint32) {
+	slot := w.splices.Take()
+	*w.splices.At(slot) = splice{Splice: s}
+	return slot + 1
+}
+
+func (w *Walk) dropSplice(number uint32) {
+	if number != 0 {
+		w.splices.Free(number - 1)
+	}
+}
+
+// inserted returns what was put into the packets of a path that go one way since the
+// logs learned of it last.
+func (w *Walk) inserted(p *path, dir flow.Dir) *added {
+	f := w.flows.At(p.balanced)
+	if !p.spliced || f == nil || (dir == flow.Reply) != p.turned {
+		return &added{}
+	}
+	return &w.splice(f).added
 }

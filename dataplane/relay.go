@@ -61,7 +61,7 @@ func (d *decision) relay(ref flow.Ref, f *nlb.Flow, dir flow.Dir) drop.Reason {
 	}
 	if d.commit {
 		if dir == flow.Reply {
-			d.v.ShiftQuoted(f.Splice.Quoted) // F2.42
+			d.v.ShiftQuoted(d.w.splice(f).Quoted) // F2.42
 		}
 		d.v.TranslateQuoted(sent)
 	}

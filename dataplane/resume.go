@@ -39,7 +39,7 @@ func (d *decision) balanced(in InterfaceID) (flow.Ref, *nlb.Flow, flow.Dir) {
 func (d *decision) resume(ref flow.Ref, f *nlb.Flow, dir flow.Dir) drop.Reason {
 	p := &d.path
 	way := d.join(ref, f, dir)
-	p.listener, p.isn, p.spliced = f.Idle, f.ISN, f.Splice.Shifts()
+	p.listener, p.isn, p.spliced = f.Idle, f.ISN, d.w.splice(f).Shifts()
 	there, back, _ := d.w.flows.Keys(ref)
 	before, after := &there, &back
 	if dir == flow.Reply {

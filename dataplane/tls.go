@@ -25,7 +25,7 @@ func (d *decision) answer(client, via, node InterfaceID, l *Listener) {
 		Client: flow.Scope(client), Via: flow.Scope(via), Node: flow.Scope(node), Target: flow.Scope(node),
 		Private: d.path.private, Idle: l.IdleTimeout, Group: nlb.NoGroup,
 	}
-	f.Pair.Proto = d.v.Proto
+	f.Proto, d.pair.Proto = d.v.Proto, d.v.Proto
 	if f.Private {
 		f.Idle = min(f.Idle, d.w.settings.Balancing.Endpoint) // F1.36
 	}
@@ -100,7 +100,7 @@ func (w *Walk) Call(now clock.Time, node InterfaceID, from, to netip.AddrPort) (
 		return Call{}, why
 	}
 	c := &call{listener: to.Port(), Flow: nlb.Flow{
-		Client: client.Node, Via: client.Via, Node: client.Node, Target: flow.Scope(w.prog.home(node, target)),
+		Proto: packet.TCP, Client: client.Node, Via: client.Via, Node: client.Node, Target: flow.Scope(w.prog.home(node, target)),
 		Group: group.Number, Private: client.Private, Idle: l.IdleTimeout,
 	}}
 	if group.PreserveClientIP && !client.Private && before.Src.Is4() == target.Addr.Is4() {
@@ -113,6 +113,7 @@ func (w *Walk) Call(now clock.Time, node InterfaceID, from, to netip.AddrPort) (
 		d.rejects(why)
 		return Call{}, why
 	}
+	c.Pair = w.pairs.Use(&d.pair, hashPair(w.salt, &d.pair))
 	w.calls[tupleKey(node, packet.TCP, d.at)] = c
 	made := Call{
 		Source: netip.AddrPortFrom(d.at.Src.IP(), d.at.SrcPort), Target: netip.AddrPortFrom(d.at.Dst.IP(), d.at.DstPort),
@@ -129,7 +130,8 @@ func (w *Walk) Call(now clock.Time, node InterfaceID, from, to netip.AddrPort) (
 func (w *Walk) HangUp(now clock.Time, node InterfaceID, c Call) {
 	key := tupleKey(node, packet.TCP, tupleOf(c.Source, c.Target))
 	if made := w.calls[key]; made != nil {
-		w.ports.Rest(made.Pair, made.Port, now.Add(w.settings.Balancing.Rest))
+		w.ports.Rest(*w.pairs.At(made.Pair), made.Port, now.Add(w.settings.Balancing.Rest))
+		w.pairs.Release(made.Pair)
 		delete(w.calls, key)
 	}
 }
@@ -194,7 +196,7 @@ func (d *decision) impersonate(node InterfaceID, c *call) drop.Reason {
 	before := d.at
 	d.at.Src, d.at.SrcPort = c.as.Addr, c.as.Port
 	f := c.Flow
-	f.Port = 0 // the call keeps it
+	f.Port, d.pair = 0, *d.w.pairs.At(c.Pair) // the call keeps the port
 	d.trace.translated(node, d.at, drop.None)
 	if d.commit {
 		d.remember(f, before)

@@ -15,7 +15,7 @@ func (d *decision) translate(f *nlb.Flow, t *Target, preserve bool) drop.Reason 
 	at := InterfaceID(f.Node)
 	preserve = preserve && d.at.Dst.Is4() == t.Addr.Is4()
 	d.at.Dst, d.at.DstPort = t.Addr, t.Port
-	f.Pair = snat.Pair{Scope: f.Node, Target: t.Addr, TargetPort: t.Port, Proto: d.v.Proto}
+	d.pair = snat.Pair{Scope: f.Node, Target: t.Addr, TargetPort: t.Port, Proto: d.v.Proto}
 	if preserve {
 		why := d.w.prog.preserves(at, t)
 		d.trace.translated(at, d.at, why)
@@ -28,7 +28,7 @@ func (d *decision) translate(f *nlb.Flow, t *Target, preserve bool) drop.Reason 
 		d.trace.translated(at, d.at, drop.PortAllocation)
 		return drop.PortAllocation
 	}
-	d.at.Src, d.at.SrcPort = f.Pair.Node, f.Port
+	d.at.Src, d.at.SrcPort = d.pair.Node, f.Port
 	d.trace.translated(at, d.at, drop.None)
 	return drop.None
 }
@@ -43,8 +43,8 @@ func (d *decision) takePort(f *nlb.Flow, sources []packet.Addr) (ok bool) {
 	first, chance := nlb.Select(d.w.rnd.Uint64(), len(sources))
 	try := func() bool {
 		for i := range sources {
-			f.Pair.Node = sources[(first+i)%len(sources)]
-			if f.Port, ok = take(f.Pair, chance); ok {
+			d.pair.Node = sources[(first+i)%len(sources)]
+			if f.Port, ok = take(d.pair, chance); ok {
 				return true
 			}
 		}
@@ -61,6 +61,10 @@ func (d *decision) takePort(f *nlb.Flow, sources []packet.Addr) (ok bool) {
 // sends and what the target answers.
 func (d *decision) remember(f nlb.Flow, before packet.Tuple) {
 	f.LastSeen, f.ISN = d.now, d.v.Seq
+	f.Pair = d.w.pairs.Use(&d.pair, hashPair(d.w.salt, &d.pair))
+	if d.splice.Size() > 0 {
+		f.Splice = d.w.addSplice(d.splice)
+	}
 	there := tupleKey(InterfaceID(f.Client), d.v.Proto, before)
 	back := tupleKey(InterfaceID(f.Target), d.v.Proto, d.at.Reversed())
 	for _, k := range []*flow.Key{&there, &back} {
@@ -69,6 +73,11 @@ func (d *decision) remember(f nlb.Flow, before packet.Tuple) {
 		}
 	}
 	d.path.balanced, _, _ = d.w.flows.InsertPair(there, back, f)
+}
+
+// hashPair returns the hash of a node and a target.
+func hashPair(seed flow.Seed, p *snat.Pair) uint64 {
+	return flow.Hash(seed, &flow.Key{Src: p.Node, Dst: p.Target, Scope: p.Scope, DstPort: p.TargetPort, Proto: p.Proto})
 }
 
 // preserves judges whether a target is one that a client's address can be preserved

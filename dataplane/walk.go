@@ -24,12 +24,14 @@ type Walk struct {
 	prog     *Program
 	settings Settings
 
-	paths      *flow.Table[trip]     // what was decided, by flow; may be forgotten at any time
-	recipes    flow.Shared[recipe]   // what paths have in common,
-	sides      flow.Shared[side]     // twice
-	track      *conntrack.Table      // security groups: who may answer, by interface (D5)
-	flows      *flow.Table[nlb.Flow] // load balancers: which target, which source port (D5)
-	ports      *snat.Pool            // the source ports of the load balancers' nodes
+	paths      *flow.Table[trip]      // what was decided, by flow; may be forgotten at any time
+	recipes    flow.Shared[recipe]    // what paths have in common,
+	sides      flow.Shared[side]      // twice
+	pairs      flow.Shared[snat.Pair] // what load balancers' flows have in common,
+	splices    flow.Slab[splice]      // and what few of them have
+	track      *conntrack.Table       // security groups: who may answer, by interface (D5)
+	flows      *flow.Table[nlb.Flow]  // load balancers: which target, which source port (D5)
+	ports      *snat.Pool             // the source ports of the load balancers' nodes
 	bound      map[InterfaceID]InterfaceID
 	affinities *flow.Single[affinity] // of clients to target groups
 	failures   map[Suspect]int        // in a row
@@ -265,7 +267,7 @@ func (w *Walk) follow(now clock.Time, in InterfaceID, p *path, dir flow.Dir, v *
 		v.Renumber(w.piece) // else two clients' pieces could be taken for one packet's
 	}
 	if p.spliced {
-		w.splice(p, dir, v)
+		w.insert(p, dir, v)
 	}
 	v.Complete()
 	return p.arrival(dir).out, drop.None

@@ -21,6 +21,8 @@ type player struct {
 
 	number int       // of the step, from 1
 	faults []trouble // that last
+
+	generators map[string]*scenario.Traffic // in the background, by name
 }
 
 // pause is how long a step that may be repeated waits between two attempts.
@@ -53,7 +55,7 @@ func (p *player) step(ctx context.Context, raw *scenario.Step, sr *StepResult) e
 		case err != nil:
 			return fmt.Errorf("step %d (%s): %w", sr.Number, sr.Name, err)
 		}
-		sr.Seen, sr.Differences = o.seen, o.differences
+		sr.Seen, sr.Differences, sr.Traffic = o.seen, o.differences, o.traffic
 		if len(o.differences) == 0 {
 			sr.Verdict = Pass
 			return nil
@@ -81,6 +83,7 @@ type outcome struct {
 	differences []string
 	from        *topology.Host // with way: what to explain
 	way         *Destination
+	traffic     *TrafficResult // may be nil
 }
 
 // refusedError is an edit that AWS would refuse.
@@ -106,6 +109,10 @@ func (p *player) act(ctx context.Context, s *scenario.Step) (outcome, error) {
 		return p.exchange(ctx, s.Exchange, e)
 	case s.Ping != nil:
 		return p.ping(ctx, s.Ping, e)
+	case s.Traffic != nil:
+		return p.traffic(ctx, s.Traffic, e)
+	case s.TrafficResult != nil:
+		return p.trafficResult(ctx, s.TrafficResult, e)
 	case s.Received != nil:
 		return p.received(ctx, s.Received, e)
 	case s.Exec != nil:
@@ -203,30 +210,9 @@ func (p *player) connections(ctx context.Context, r *scenario.Connections, e *sc
 		return outcome{}, err
 	}
 	c := newComparison(e)
-	c.note("%d answered, %d not", res.Succeeded, res.Failed)
-	var targets []string
-	for _, t := range sortedKeys(res.Targets) {
-		targets = append(targets, fmt.Sprintf("%s %d", t, res.Targets[t]))
-	}
-	if len(targets) > 0 {
-		c.note("%s", strings.Join(targets, ", "))
-	}
-	if res.Untried > 0 {
-		c.note("%d of them not tried, after %d in a row had failed", res.Untried, res.Failed-res.Untried)
-	}
-	if e.Error != nil {
-		c.failure(res.First)
-	} else if res.First.Kind != "" {
-		c.note("first failure: %s", res.First.Detail)
-	}
-	c.match("succeeded", e.Succeeded, strconv.Itoa(res.Succeeded))
-	c.match("failed", e.Failed, strconv.Itoa(res.Failed))
-	for _, name := range sortedKeys(e.Targets) {
-		host, err := p.lab.Instance(name)
-		if err != nil {
-			return outcome{}, err
-		}
-		c.match("answers of "+name, e.Targets[name], strconv.Itoa(res.Targets[host.Name]))
+	c.noteCounts(res)
+	if err := p.counts(c, res); err != nil {
+		return outcome{}, err
 	}
 	return p.withWay(c.outcome(), r.From, r.To)
 }

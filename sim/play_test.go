@@ -2,6 +2,7 @@ package sim_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -29,7 +30,7 @@ type stage struct {
 	lab      *topology.Lab
 	response sim.Response
 	answers  []sim.Response // before response, one a request
-	spread   sim.Spread
+	tally    sim.Tally
 	answer   sim.Answer
 	pinged   sim.Failure
 	reply    sim.Reply
@@ -42,6 +43,7 @@ type stage struct {
 	missed   uint64
 	fault    error
 
+	begun     []string // traffic, and asked about
 	waited    time.Duration
 	faults    []string
 	explained []sim.Destination
@@ -56,8 +58,8 @@ func (s *stage) Request(context.Context, *scenario.Request) (sim.Response, error
 	return s.response, s.fault
 }
 
-func (s *stage) Connect(context.Context, *scenario.Connections) (sim.Spread, error) {
-	return s.spread, s.fault
+func (s *stage) Connect(context.Context, *scenario.Connections) (*sim.Tally, error) {
+	return &s.tally, s.fault
 }
 
 func (s *stage) Resolve(context.Context, *scenario.Resolve) (sim.Answer, error) {
@@ -70,6 +72,16 @@ func (s *stage) Ping(context.Context, *scenario.Ping) (sim.Failure, error) {
 
 func (s *stage) Exchange(context.Context, *scenario.Exchange) (sim.Reply, error) {
 	return s.reply, s.fault
+}
+
+func (s *stage) StartTraffic(_ context.Context, t *scenario.Traffic) error {
+	s.begun = append(s.begun, t.Name)
+	return s.fault
+}
+
+func (s *stage) Traffic(_ context.Context, name string, stop bool) (*sim.Tally, error) {
+	s.begun = append(s.begun, fmt.Sprintf("%s, stop %v", name, stop))
+	return &s.tally, s.fault
 }
 
 func (s *stage) Received(context.Context, *scenario.Received) (sim.Receipt, error) {
@@ -184,6 +196,20 @@ func nodeOf(t *testing.T) flow.Scope {
 	return 0
 }
 
+// traffic returns a tally of two seconds: answers that took 1 ms, 2 ms and so on, and
+// failures.
+func traffic(t *testing.T, succeeded, failed int) sim.Tally {
+	t.Helper()
+	tally := sim.Tally{Took: 2 * time.Second}
+	for i := range succeeded {
+		tally.Succeed("provider/web", time.Duration(i+1)*time.Millisecond)
+	}
+	for range failed {
+		tally.Fail(silence())
+	}
+	return tally
+}
+
 func silence() sim.Failure { return sim.Failure{Kind: sim.Timeout, Detail: "nothing from 10.0.0.9:80"} }
 
 func TestSteps(t *testing.T) {
@@ -242,7 +268,7 @@ func TestSteps(t *testing.T) {
 			want:  "200\njson: the body is no JSON: invalid character '<' looking for beginning of value; it is \"<html>\"",
 		}, {
 			name:  "spread",
-			stage: stage{spread: sim.Spread{Succeeded: 7, Failed: 1, First: silence(), Targets: map[string]int{"provider/web": 7}}},
+			stage: stage{tally: sim.Tally{Succeeded: 7, Failed: 1, First: silence(), Targets: map[string]int{"provider/web": 7}}},
 			step:  `{ connections: { from: app, to: "x:80", count: 8 }, expect: { succeeded: 7, targets: { web: { at_least: 8 } } } }`,
 			want: "7 answered, 1 not; provider/web 7; first failure: nothing from 10.0.0.9:80\n" +
 				"answers of web: expected at least 8, saw 7",
@@ -270,6 +296,37 @@ func TestSteps(t *testing.T) {
 			name: "ping",
 			step: `{ ping: { from: app, to: 10.0.0.9 } }`,
 			want: "answered",
+		}, {
+			name:  "traffic",
+			stage: stage{tally: traffic(t, 8, 2)},
+			step:  `{ traffic: { from: app, to: "x:80", kind: requests, count: 10 }, expect: { failed: 2, errors: { timeout: 2, reset: 0 }, targets: { web: 8 }, rate: { at_most: 4 }, latency: { p50: { at_least: 4ms, at_most: 5ms }, max: { at_most: 7ms } } } }`,
+			want: "8 answered, 2 not; provider/web 8; 4.0 a second; half within 4.06ms, 99% within 8ms; first failure: nothing from 10.0.0.9:80\n" +
+				"latency max: expected at most 7ms, saw 8ms",
+		}, {
+			name:  "traffic that is to succeed",
+			stage: stage{tally: traffic(t, 0, 1)},
+			step:  `{ traffic: { from: app, to: "x:80", kind: requests, count: 1 }, expect: { latency: { p99: { at_most: 1s } } } }`,
+			want: "0 answered, 1 not; 0.0 a second; timeout: nothing from 10.0.0.9:80\nexpected an answer, saw timeout: nothing from 10.0.0.9:80\n" +
+				"latency p99: expected at most 1s, saw none: nothing was answered",
+		}, {
+			name:  "traffic that was missed",
+			stage: stage{tally: sim.Tally{Missed: 3, Took: time.Second}},
+			step:  `{ traffic: { from: app, to: "x:80", kind: connections, rate: 9, count: 3, concurrency: 1 } }`,
+			want:  "0 answered, 0 not; 0.0 a second; 3 missed, since 1 were under way: raise concurrency, or ask for less\nmissed: expected 0, saw 3",
+		}, {
+			name:  "bulk traffic",
+			stage: stage{tally: sim.Tally{Succeeded: 1, BytesSent: 1_500_000, Took: 2 * time.Second}},
+			step:  `{ traffic: { from: app, to: "x:80", kind: bulk, size: 1500000 }, expect: { bytes_sent: 1500000, bytes_received: 0, bits_per_second: { at_least: 6000001 } } }`,
+			want:  "1.5 MB in 2s, 6.0 Mbit/s\nbits per second: expected at least 6000001, saw 6000000",
+		}, {
+			name:  "datagrams one way",
+			stage: stage{tally: sim.Tally{Succeeded: 250, Duplicates: 1, Took: time.Second}},
+			step:  `{ traffic: { from: app, to: "x:80", kind: udp, rate: 250, count: 250, one_way: true }, expect: { succeeded: 250, duplicates: 0 } }`,
+			want:  "250 sent, 250 a second; 1 duplicate\nduplicates: expected 0, saw 1",
+		}, {
+			name: "traffic in the background",
+			step: `{ traffic: { name: load, from: app, to: "x:80", kind: requests, background: true } }`,
+			want: "begun",
 		}, {
 			name:  "what a sink has received",
 			stage: stage{receipt: sim.Receipt{Connections: 2, Bytes: 1000}},
@@ -474,7 +531,7 @@ func TestWaitUntil(t *testing.T) {
 }
 
 func TestExplained(t *testing.T) {
-	s := &stage{response: sim.Response{Failure: silence()}, pinged: silence(), spread: sim.Spread{Failed: 1, First: silence()}}
+	s := &stage{response: sim.Response{Failure: silence()}, pinged: silence(), tally: sim.Tally{Failed: 1, First: silence()}}
 	res, err := play(t, s, `
   - { request: { from: app, url: "https://a.example/" } }
   - { request: { from: app, url: "http://10.0.0.9:81/" } }
@@ -557,5 +614,45 @@ func TestCaptures(t *testing.T) {
 	}
 	if got := strings.Join(res.Steps[1].Differences, "\n"); got != "the capture is full and lacks 3 more packets: give it a narrower filter" {
 		t.Error(got)
+	}
+}
+
+// Traffic in the background is waited for by its name, and its result is in that of the
+// step that did.
+func TestTrafficInTheBackground(t *testing.T) {
+	s := &stage{tally: traffic(t, 4, 0)}
+	res, err := play(t, s, `
+  - traffic: { name: load, from: app, to: "x:80", kind: requests, background: true }
+  - wait: 1s
+  - traffic_result: { traffic: load, stop: true }
+    expect: { succeeded: 4 }
+  - traffic: { from: app, to: "x:80", kind: requests, count: 1 }
+    expect: { succeeded: 5 }
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := strings.Join(s.begun, "; "), "load; load, stop true; ; , stop false"; got != want {
+		t.Errorf("the world was asked for %q, want %q", got, want)
+	}
+	var verdicts []string
+	for _, sr := range res.Steps {
+		verdicts = append(verdicts, string(sr.Verdict))
+	}
+	if got, want := strings.Join(verdicts, " "), "pass pass pass fail"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if res.Steps[0].Traffic != nil || res.Steps[1].Traffic != nil {
+		t.Error("what has only begun has a result")
+	}
+	got, err := json.Marshal(res.Steps[2].Traffic)
+	const want = `{"succeeded":4,"failed":0,"missed":0,"targets":{"provider/web":4},"bytes_sent":0,"bytes_received":0,` +
+		`"duration_ns":2000000000,"rate":2,"bits_per_second":0,` +
+		`"latency_ns":{"max":4000000,"mean":2500000,"min":1000000,"p50":2031615,"p90":4000000,"p99":4000000}}`
+	if err != nil || string(got) != want {
+		t.Errorf("%s, %v; want %s", got, err, want)
+	}
+	if len(s.explained) != 1 || s.explained[0] != (sim.Destination{Host: "x", Port: 80}) {
+		t.Errorf("explained: %v", s.explained)
 	}
 }

@@ -78,6 +78,8 @@ type StepResult struct {
 	Attempts int           `json:"attempts,omitempty"`
 	// Seen says in a few words what was seen.
 	Seen string `json:"seen,omitempty"`
+	// Traffic is what became of the traffic that the step is about.
+	Traffic *TrafficResult `json:"traffic,omitempty"`
 	// Differences are the expectations that did not hold.
 	Differences []string `json:"differences,omitempty"`
 	// Explanation is the way that a packet of the step takes, hop by hop; of
@@ -91,7 +93,7 @@ type StepResult struct {
 // result so far.
 func Play(ctx context.Context, sc *scenario.Scenario, lab *topology.Lab, w World, done func(StepResult)) (*Result, error) {
 	began := w.Elapsed()
-	p := &player{lab: lab, world: w}
+	p := &player{lab: lab, world: w, generators: map[string]*scenario.Traffic{}}
 	res := &Result{SchemaVersion: ResultSchemaVersion, Scenario: sc.Name, Verdict: Pass}
 	var fault error
 	for i, step := range sc.Steps {

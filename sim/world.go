@@ -21,13 +21,20 @@ type World interface {
 	// Request sends one HTTP request.
 	Request(ctx context.Context, r *scenario.Request) (Response, error)
 	// Connect sends many HTTP requests, each on its own connection.
-	Connect(ctx context.Context, c *scenario.Connections) (Spread, error)
+	Connect(ctx context.Context, c *scenario.Connections) (*Tally, error)
 	// Resolve sends one DNS query.
 	Resolve(ctx context.Context, r *scenario.Resolve) (Answer, error)
 	// Exchange says something over a connection and waits for the answer.
 	Exchange(ctx context.Context, x *scenario.Exchange) (Reply, error)
 	// Ping sends one ICMP echo request.
 	Ping(ctx context.Context, p *scenario.Ping) (Failure, error)
+	// StartTraffic starts a generator, which goes on until it has done all that it is
+	// to do.
+	StartTraffic(ctx context.Context, t *scenario.Traffic) error
+	// Traffic waits until a generator has come to its end, which it does early if it is
+	// to stop, and returns what became of its traffic. Name is "" for the last that has
+	// none.
+	Traffic(ctx context.Context, name string, stop bool) (*Tally, error)
 	// Received returns what a sink has received up to now.
 	Received(ctx context.Context, r *scenario.Received) (Receipt, error)
 	// Exec runs a program in an instance until it ends.
@@ -91,14 +98,6 @@ type Response struct {
 type Reply struct {
 	Failure
 	Body string
-}
-
-// Spread is what became of many requests.
-type Spread struct {
-	First             Failure // of the requests that failed
-	Succeeded, Failed int
-	Untried           int            // of Failed: given up, since all before had failed
-	Targets           map[string]int // answers, by the instance that gave them
 }
 
 // Receipt is what a sink has received.

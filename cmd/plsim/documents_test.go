@@ -88,7 +88,7 @@ func TestGuideIsComplete(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	full := sim.Result{Events: []topology.Event{{}}, Steps: []sim.StepResult{{Attempts: 1, Seen: "x", Differences: []string{"x"}, Explanation: []string{"x"}}}}
+	full := sim.Result{Events: []topology.Event{{}}, Steps: []sim.StepResult{{Attempts: 1, Seen: "x", Traffic: new(sim.TrafficResult), Differences: []string{"x"}, Explanation: []string{"x"}}}}
 	b, err := json.Marshal(full)
 	if err != nil {
 		t.Fatal(err)

@@ -2,20 +2,16 @@ package conntrack
 
 import (
 	"iter"
-	"time"
 
 	"github.com/plsim/plsim/dataplane/clock"
 	"github.com/plsim/plsim/dataplane/filter"
 	"github.com/plsim/plsim/dataplane/flow"
-	"github.com/plsim/plsim/dataplane/packet"
 )
 
 // Entry is a connection that the security groups of an interface remember.
 type Entry struct {
 	Machine
-	At       flow.Scope // the interface
-	Opened   flow.Way   // how its first packet crossed it
-	Proto    packet.Proto
+	Opened   flow.Way      // how its first packet crossed it
 	Rule     filter.RuleID // what admitted it, perhaps gone since (F3.12)
 	LastSeen clock.Time
 	Owner    flow.Ref // the path that stands for it and knows it better, while it lives
@@ -89,7 +85,7 @@ func (t *Table) Insert(now clock.Time, k flow.Key, way flow.Way, rule filter.Rul
 	}
 	t.count[k.Scope]++
 	return t.flows.Insert(k, Entry{
-		At: k.Scope, Opened: way, Proto: k.Proto, Rule: rule, LastSeen: now,
+		Opened: way, Rule: rule, LastSeen: now,
 	})
 }
 
@@ -123,11 +119,6 @@ func (t *Table) Keys(ref flow.Ref) (flow.Key, bool) {
 // met yet included.
 func (t *Table) All() iter.Seq2[flow.Ref, *Entry] { return t.flows.All() }
 
-// Timeout returns how long the connection may be idle in its state.
-func (t *Table) Timeout(e *Entry) time.Duration {
-	return t.timeouts(e.At).For(e.State(), e.Proto)
-}
-
 // Full reports whether an interface has as many connections as it may have, after
 // it looked for some that have expired.
 func (t *Table) Full(now clock.Time, iface flow.Scope) bool {
@@ -144,7 +135,8 @@ func (t *Table) atLimit(iface flow.Scope) bool {
 
 // forget deletes e if it has expired, and reports whether it had.
 func (t *Table) forget(now clock.Time, ref flow.Ref, e *Entry) bool {
-	if now.Sub(e.LastSeen) < t.Timeout(e) || t.owned != nil && t.owned(e.Owner) {
+	k, _, _ := t.flows.Keys(ref)
+	if now.Sub(e.LastSeen) < t.timeouts(k.Scope).For(e.State(), k.Proto) || t.owned != nil && t.owned(e.Owner) {
 		return false
 	}
 	t.Delete(ref)

@@ -13,6 +13,9 @@ const (
 	chunkLen  = 1 << chunkBits
 )
 
+// Len returns how many slots are in use.
+func (s *Slab[T]) Len() int { return int(s.slots) - len(s.free) }
+
 // At returns the value in a slot that was taken.
 func (s *Slab[T]) At(slot uint32) *T { return &s.chunks[slot>>chunkBits][slot&(chunkLen-1)] }
 

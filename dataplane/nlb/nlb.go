@@ -10,7 +10,6 @@ import (
 	"github.com/plsim/plsim/dataplane/conntrack"
 	"github.com/plsim/plsim/dataplane/flow"
 	"github.com/plsim/plsim/dataplane/packet"
-	"github.com/plsim/plsim/dataplane/snat"
 )
 
 // Hash returns the flow hash: of TCP over protocol, addresses, ports and the
@@ -76,18 +75,21 @@ func DefaultTimeouts() Timeouts {
 
 // Flow is a flow that has a target. In its [Table] it has two keys: the client's
 // packets as they leave the client, and the target's as they leave the target.
+//
+// There may be millions, so what few flows have, or many in common, is elsewhere.
 type Flow struct {
 	conntrack.Machine
-	Client, Node, Target flow.Scope    // their interfaces
-	Via                  flow.Scope    // the endpoint's interface, if Private
 	Private              bool          // it came over PrivateLink
-	Pair                 snat.Pair     // the node and the target
+	Active               bool          // counted as such
+	Proto                packet.Proto  // of both sides
 	Port                 uint16        // the node's source port towards the target; 0: the client's own
 	Group                uint16        // the number of the target group
 	ISN                  uint32        // sequence number of the SYN
-	Splice               Splice        // of the PROXY protocol header, if the target gets one
+	Client, Node, Target flow.Scope    // their interfaces
+	Via                  flow.Scope    // the endpoint's interface, if Private
+	Pair                 uint32        // the number of the node and the target, a pair of package snat
+	Splice               uint32        // that of a Splice, if the target gets a PROXY protocol header; else 0
 	Idle                 time.Duration // the listener's idle timeout
-	Active               bool          // counted as such
 	LastSeen             clock.Time
 	Owner                flow.Ref // the path that stands for it and knows it better
 }
@@ -135,13 +137,13 @@ func (t *Timeouts) For(s conntrack.State, proto packet.Proto, idle time.Duration
 // end: it was established, and nobody reset it. The side that closes first stays
 // in TIME_WAIT.
 func (f *Flow) Lingers() bool {
-	return f.Pair.Proto == packet.TCP && f.State() > conntrack.New && !f.Reset()
+	return f.Proto == packet.TCP && f.State() > conntrack.New && !f.Reset()
 }
 
 // Expired reports whether the flow is forgotten. Nobody is told; the next
 // packet finds no flow (F2.45, F2.47).
 func (f *Flow) Expired(now clock.Time, t *Timeouts) bool {
-	return now.Sub(f.LastSeen) >= t.For(f.State(), f.Pair.Proto, f.Idle)
+	return now.Sub(f.LastSeen) >= t.For(f.State(), f.Proto, f.Idle)
 }
 
 // TooLate reports whether the target's first answer comes too late to get back

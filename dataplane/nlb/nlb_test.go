@@ -11,7 +11,6 @@ import (
 	"github.com/plsim/plsim/dataplane/conntrack"
 	"github.com/plsim/plsim/dataplane/flow"
 	"github.com/plsim/plsim/dataplane/packet"
-	"github.com/plsim/plsim/dataplane/snat"
 )
 
 var seed = flow.Seed{11, 12}
@@ -158,7 +157,7 @@ func TestExpiry(t *testing.T) {
 		{"exchange", packet.UDP, UDPIdle, []step{{0, flow.Forward, 0}, {0, flow.Reply, 0}}, 120 * time.Second},
 	} {
 		var now clock.Time
-		f := Flow{Pair: snat.Pair{Proto: tt.proto}, Idle: tt.idle}
+		f := Flow{Proto: tt.proto, Idle: tt.idle}
 		for _, s := range tt.steps {
 			now = now.Add(s.after)
 			if f.State() != conntrack.None && f.Expired(now, &d) {
@@ -177,7 +176,7 @@ func TestExpiry(t *testing.T) {
 func TestTooLate(t *testing.T) {
 	d := DefaultTimeouts()
 	for _, proto := range []packet.Proto{packet.TCP, packet.UDP} {
-		f := Flow{Pair: snat.Pair{Proto: proto}, Idle: UDPIdle}
+		f := Flow{Proto: proto, Idle: UDPIdle}
 		f.Observe(flow.Forward, proto, packet.SYN)
 		limit := clock.Time(0).Add(30 * time.Second)
 		if f.TooLate(limit-1, &d) || !f.TooLate(limit, &d) {

@@ -17,7 +17,6 @@ import (
 
 	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/scenario"
-	"github.com/plsim/plsim/sim/service"
 )
 
 // maxBody is how much of an answer is kept.
@@ -68,23 +67,24 @@ func (w *World) exchange(h *host, req *http.Request, limit time.Duration) sim.Re
 }
 
 // Connect implements [sim.World].
-func (w *World) Connect(ctx context.Context, c *scenario.Connections) (sim.Spread, error) {
+func (w *World) Connect(ctx context.Context, c *scenario.Connections) (*sim.Tally, error) {
 	h, err := w.host(c.From)
 	if err != nil {
-		return sim.Spread{}, err
+		return nil, err
 	}
-	spread := sim.Spread{Targets: make(map[string]int)}
 	var (
-		mu   sync.Mutex // guards spread
-		wg   sync.WaitGroup
-		next = make(chan struct{})
+		tally sim.Tally
+		mu    sync.Mutex // guards tally
+		wg    sync.WaitGroup
+		next  = make(chan struct{})
 	)
 	for range min(c.Concurrency, c.Count) {
 		wg.Go(func() {
 			for range next {
+				began := time.Now()
 				res := w.connectOnce(ctx, h, c)
 				mu.Lock()
-				tally(&spread, res)
+				tally.Respond(res, time.Since(began))
 				mu.Unlock()
 			}
 		})
@@ -92,10 +92,10 @@ func (w *World) Connect(ctx context.Context, c *scenario.Connections) (sim.Sprea
 	for range c.Count {
 		// Where nobody answers, hundreds of timeouts tell no more than the first.
 		mu.Lock()
-		hopeless := spread.Succeeded == 0 && spread.Failed >= max(hopelessAfter, c.Concurrency)
+		hopeless := tally.Succeeded == 0 && tally.Failed >= max(hopelessAfter, c.Concurrency)
 		if hopeless {
-			spread.Failed++
-			spread.Untried++
+			tally.Failed++
+			tally.Untried++
 		}
 		mu.Unlock()
 		if !hopeless {
@@ -104,26 +104,12 @@ func (w *World) Connect(ctx context.Context, c *scenario.Connections) (sim.Sprea
 	}
 	close(next)
 	wg.Wait()
-	return spread, ctx.Err()
+	return &tally, ctx.Err()
 }
 
 // hopelessAfter is how many requests must fail, and none succeed, before the
 // rest are given up.
 const hopelessAfter = 16
-
-// tally adds what became of one request.
-func tally(s *sim.Spread, res sim.Response) {
-	if res.Kind != "" {
-		if s.Failed++; s.First.Kind == "" {
-			s.First = res.Failure
-		}
-		return
-	}
-	s.Succeeded++
-	if name := res.Headers.Get(service.InstanceHeader); name != "" {
-		s.Targets[name]++
-	}
-}
 
 func (w *World) connectOnce(ctx context.Context, h *host, c *scenario.Connections) sim.Response {
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout.Duration())

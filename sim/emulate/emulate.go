@@ -44,6 +44,10 @@ type World struct {
 
 	life context.Context // of the lab
 
+	seed       uint64
+	generators map[string]*generator // of traffic, by name
+	generated  int                   // how many generators there have been
+
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 	fault  error // of the engine; read after wg.Wait
@@ -79,6 +83,7 @@ func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 		hosts: make(map[string]*host), resolvers: make(map[string]*netns.Namespace),
 		nodes: make(map[*topology.NIC]*node),
 		kept:  make(map[string]net.Conn), edited: make(chan struct{}, 1),
+		seed: opts.Seed, generators: make(map[string]*generator),
 		patience: cmp.Or(opts.Patience, defaultPatience), life: ctx,
 	}
 	w.Lab = live.New(lab, live.Options{
@@ -323,6 +328,9 @@ func (w *World) Pause(ctx context.Context, d time.Duration) error {
 // forwarder, if anything did. It may be called more than once.
 func (w *World) Close() error {
 	w.cancel()
+	for _, g := range w.generators {
+		g.abort()
+	}
 	for _, c := range w.kept {
 		_ = c.Close()
 	}

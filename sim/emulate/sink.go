@@ -14,14 +14,18 @@ import (
 // sink discards what comes, and counts it.
 type sink struct{ connections, datagrams, bytes atomic.Int64 }
 
-// sink returns a new sink for a service.
+// sink returns the sink of a service, which goes on with its counts after a
+// fault.
 func (h *host) sink(s *topology.Service) *sink {
+	at := place{s.Type, s.Port}
+	if k := h.sinks[at]; k != nil {
+		return k
+	}
 	if h.sinks == nil {
 		h.sinks = map[place]*sink{}
 	}
-	k := new(sink)
-	h.sinks[place{s.Type, s.Port}] = k
-	return k
+	h.sinks[at] = new(sink)
+	return h.sinks[at]
 }
 
 // place is where a sink listens.

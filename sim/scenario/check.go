@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"net/url"
 	"reflect"
 	"regexp"
 	"slices"
@@ -38,7 +37,9 @@ type checker struct {
 	kept     []string          // connections that the steps so far have kept
 	captured []string          // captures that they have begun
 	failed   []*Fault          // what they have made fail in instances, named in full
-	mistakes Mistakes
+
+	generators []*Traffic // of the steps so far, with a name
+	mistakes   Mistakes
 }
 
 func (c *checker) wrong(path, format string, args ...any) {
@@ -97,6 +98,11 @@ func (c *checker) step(path string, s *Step) {
 	case "ping":
 		c.instance(join(at, "from"), s.Ping.From)
 		c.host(join(at, "to"), s.Ping.To)
+	case "traffic":
+		c.traffic(at, s)
+		c.background(path, s)
+	case "traffic_result":
+		c.trafficResult(at, s.TrafficResult)
 	case "received":
 		c.received(at, s.Received)
 	case "exec":
@@ -164,68 +170,6 @@ func (c *checker) step(path string, s *Step) {
 	}
 	if s.Expect != nil {
 		c.expect(join(path, "expect"), action, s.Expect)
-	}
-}
-
-func (c *checker) request(path string, r *Request) {
-	c.instance(join(path, "from"), r.From)
-	if text, known := c.expanded(r.URL); known {
-		c.url(join(path, "url"), text)
-	}
-	if m := r.Method; m != strings.ToUpper(m) || m != "" && !tokenForm.MatchString(m) {
-		c.wrong(join(path, "method"), "%q is not an HTTP method: write GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS", m)
-	}
-	for name, value := range r.Headers {
-		p := join(join(path, "headers"), name)
-		if !tokenForm.MatchString(name) {
-			c.wrong(p, "this cannot be the name of a header")
-		}
-		if strings.ContainsAny(value, "\r\n\x00") {
-			c.wrong(p, "the value of a header is one line")
-		}
-	}
-}
-
-var (
-	tokenForm = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$") // RFC 9110, section 5.6.2
-	schemeSep = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)
-)
-
-func (c *checker) url(path, text string) {
-	if !schemeSep.MatchString(text) {
-		c.wrong(path, "%q is not a URL: write http://… or https://…", text)
-		return
-	}
-	u, err := url.Parse(text)
-	if err != nil {
-		c.wrong(path, "%q is not a URL: %v", text, unwrapURL(err))
-		return
-	}
-	switch {
-	case u.Scheme != "http" && u.Scheme != "https":
-		c.wrong(path, "the scheme %s is not known here: write http:// or https://", u.Scheme)
-	case u.Hostname() == "":
-		c.wrong(path, "the URL has no host: write %s://HOST/PATH", u.Scheme)
-	case u.Port() != "":
-		c.portText(path, u.Port())
-	}
-}
-
-// unwrapURL returns the reason without the URL, which the message has already.
-func unwrapURL(err error) error {
-	var e *url.Error
-	if errors.As(err, &e) {
-		return e.Err
-	}
-	return err
-}
-
-func (c *checker) connections(path string, n *Connections) {
-	c.instance(join(path, "from"), n.From)
-	c.hostPort(join(path, "to"), n.To)
-	c.within(join(path, "count"), n.Count, 1, maxCount)
-	if p := join(path, "concurrency"); c.src.Has(p) {
-		c.within(p, n.Concurrency, 1, maxConcurrency)
 	}
 }
 

@@ -94,6 +94,11 @@ func (d *decoder) value(path string, n ast.Node, v reflect.Value) {
 	case *topology.Command:
 		d.command(path, n, p)
 		return
+	case *Senders:
+		if text, ok := d.plainText(path, n); ok {
+			*p = Senders{text}
+			return
+		}
 	case *topology.Target:
 		if text, ok := d.plainText(path, n); ok {
 			p.TargetID = text
@@ -106,6 +111,11 @@ func (d *decoder) value(path string, n ast.Node, v reflect.Value) {
 		}
 		if _, isList := n.(*ast.SequenceNode); isList {
 			d.wrong(path, start(n), "expected a value or a mapping of conditions, found a list: write { one_of: […] } for one of several values")
+			return
+		}
+	case *Span:
+		if text, _, ok := scalar(n); ok {
+			d.wrong(path, start(n), "expected bounds, found %s: write { at_most: %s }, at_least or both", describe(n), text)
 			return
 		}
 	case *Duration:

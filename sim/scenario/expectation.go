@@ -33,7 +33,8 @@ var (
 )
 
 // numeric are the keys of expect whose values are whole numbers.
-var numeric = []string{"status", "succeeded", "failed", "targets", "exit_code", "count", "reasons", "datapoints", "connections", "datagrams", "bytes"}
+var numeric = []string{"status", "succeeded", "failed", "targets", "exit_code", "count", "reasons", "datapoints", "connections", "datagrams", "bytes",
+	"errors", "missed", "duplicates", "bytes_sent", "bytes_received"}
 
 // expect checks that an expectation is one of the step's action, and can hold.
 func (c *checker) expect(path, action string, e *Expect) {
@@ -68,6 +69,8 @@ func (c *checker) expect(path, action string, e *Expect) {
 			c.target(join(join(path, key), name), name)
 		}
 	}
+	c.failures(join(path, "errors"), e.Errors)
+	c.latency(join(path, "latency"), e.Latency)
 	for name := range e.Reasons {
 		if _, ok := drop.Parse(name); !ok {
 			var known []string
@@ -123,7 +126,9 @@ func (c *checker) rows(path, what string, known []string, rows []map[string]*Mat
 func (c *checker) matchers(path, key string, v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Pointer:
-		c.matcher(path, key, v.Interface().(*Matcher))
+		if m, ok := v.Interface().(*Matcher); ok {
+			c.matcher(path, key, m)
+		}
 	case reflect.Map:
 		for _, k := range v.MapKeys() {
 			c.matchers(join(path, k.String()), key, v.MapIndex(k))
@@ -162,7 +167,7 @@ func (c *checker) matcher(path, key string, m *Matcher) {
 		switch {
 		case strings.Contains(text, "${"):
 			return
-		case key == "value":
+		case key == "value", key == "rate", key == "bits_per_second":
 			if _, err := strconv.ParseFloat(text, 64); err != nil {
 				c.wrong(path, "expected a number, found %q", text)
 			}

@@ -63,6 +63,10 @@ func treeOf(v reflect.Value) *tree {
 		if line, ok := shellLine(x); ok {
 			return &tree{text: line}
 		}
+	case Senders:
+		if len(x) == 1 {
+			return &tree{text: x[0]}
+		}
 	case topology.Target:
 		if x == (topology.Target{TargetID: x.TargetID}) {
 			return &tree{text: x.TargetID}

@@ -142,7 +142,7 @@ func (r *referenceWriter) structure(s section) {
 // kind describes the type of a key, and remembers a struct for later.
 func (r *referenceWriter) kind(t reflect.Type, path string) string {
 	switch t {
-	case reflect.TypeFor[topology.Command]():
+	case reflect.TypeFor[topology.Command](), reflect.TypeFor[Senders]():
 		return "text or list of texts"
 	case reflect.TypeFor[topology.Share]():
 		return "percentage"

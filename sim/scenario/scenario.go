@@ -32,13 +32,16 @@ type Step struct {
 	Name   string   `yaml:"name,omitempty" doc:"What this step shows, in a sentence. Default: the action itself."`
 	Within Duration `yaml:"within,omitempty" doc:"Repeat the action until the expectation holds, for this long at most, in the time of the wall. Default: once."`
 
-	Request     *Request     `yaml:"request,omitempty" doc:"One HTTP request by the client built into plsim."`
-	Connections *Connections `yaml:"connections,omitempty" doc:"Many HTTP requests, each on a connection of its own."`
-	Resolve     *Resolve     `yaml:"resolve,omitempty" doc:"A DNS query to the VPC's resolver, or to another DNS server."`
-	Exchange    *Exchange    `yaml:"exchange,omitempty" doc:"Something said over a TCP connection or by UDP, and what is answered; the connection may be kept for later steps."`
-	Ping        *Ping        `yaml:"ping,omitempty" doc:"One ICMP echo request."`
-	Received    *Received    `yaml:"received,omitempty" doc:"Read what a built-in sink has received, up to now."`
-	Exec        *Exec        `yaml:"exec,omitempty" doc:"Any program, run in an instance until it ends."`
+	Request       *Request       `yaml:"request,omitempty" doc:"One HTTP request by the client built into plsim."`
+	Connections   *Connections   `yaml:"connections,omitempty" doc:"Many HTTP requests, each on a connection of its own."`
+	Resolve       *Resolve       `yaml:"resolve,omitempty" doc:"A DNS query to the VPC's resolver, or to another DNS server."`
+	Exchange      *Exchange      `yaml:"exchange,omitempty" doc:"Something said over a TCP connection or by UDP, and what is answered; the connection may be kept for later steps."`
+	Ping          *Ping          `yaml:"ping,omitempty" doc:"One ICMP echo request."`
+	Traffic       *Traffic       `yaml:"traffic,omitempty" doc:"A generator of traffic: so many connections, requests or datagrams a second, or streams."`
+	TrafficResult *TrafficResult `yaml:"traffic_result,omitempty" doc:"What became of traffic in the background."`
+
+	Received *Received `yaml:"received,omitempty" doc:"Read what a built-in sink has received, up to now."`
+	Exec     *Exec     `yaml:"exec,omitempty" doc:"Any program, run in an instance until it ends."`
 
 	Accept                 *string       `yaml:"accept,omitempty" doc:"The provider accepts this endpoint."`
 	Reject                 *string       `yaml:"reject,omitempty" doc:"The provider rejects this endpoint, accepted or not (F1.11)."`
@@ -240,16 +243,25 @@ type Captures struct {
 // Expect says what must hold. Each action has its own fields; the others are a
 // mistake in the scenario.
 type Expect struct {
-	Error *Matcher `yaml:"error,omitempty" doc:"How it failed: timeout (silence), refused, reset, closed, unreachable, dns, tls, http; or none. request, exchange, resolve, ping, connections (the first failure). Of an edit that AWS refuses: its error code and message."`
+	Error *Matcher `yaml:"error,omitempty" doc:"How it failed: timeout (silence), refused, reset, closed, unreachable, dns, tls, http; or none. request, exchange, resolve, ping; the first failure of connections, traffic, traffic_result. Of an edit that AWS refuses: its error code and message."`
 
 	Status  *Matcher            `yaml:"status,omitempty" doc:"HTTP status. request."`
 	Body    *Matcher            `yaml:"body,omitempty" doc:"HTTP body, or what came first in answer. request, exchange."`
 	JSON    map[string]*Matcher `yaml:"json,omitempty" doc:"Values in a JSON body or description, by dotted path; elements of lists by their number, from 0. request, describe."`
 	Headers map[string]*Matcher `yaml:"headers,omitempty" doc:"Response headers. request."`
 
-	Succeeded *Matcher            `yaml:"succeeded,omitempty" doc:"How many were answered. connections."`
-	Failed    *Matcher            `yaml:"failed,omitempty" doc:"How many were not. connections."`
-	Targets   map[string]*Matcher `yaml:"targets,omitempty" doc:"How many each instance answered. connections."`
+	Succeeded *Matcher            `yaml:"succeeded,omitempty" doc:"How many were answered. connections, traffic, traffic_result."`
+	Failed    *Matcher            `yaml:"failed,omitempty" doc:"How many were not. connections, traffic, traffic_result."`
+	Targets   map[string]*Matcher `yaml:"targets,omitempty" doc:"How many each instance answered. connections, traffic, traffic_result."`
+
+	Errors        map[string]*Matcher `yaml:"errors,omitempty" doc:"How many failed in each way: timeout, refused, reset and so on, as in error. connections, traffic, traffic_result."`
+	Missed        *Matcher            `yaml:"missed,omitempty" doc:"How many could not begin when it was their time, since concurrency was used up. Default 0. traffic, traffic_result."`
+	Duplicates    *Matcher            `yaml:"duplicates,omitempty" doc:"How many echoes came once more. traffic, traffic_result."`
+	BytesSent     *Matcher            `yaml:"bytes_sent,omitempty" doc:"Bytes of streams up and of datagrams, without headers. traffic, traffic_result."`
+	BytesReceived *Matcher            `yaml:"bytes_received,omitempty" doc:"Bytes of answers, streams down and echoes, without headers. traffic, traffic_result."`
+	Latency       map[string]*Span    `yaml:"latency,omitempty" doc:"Times until the answers: min, mean, p50, p90, p99 and max. connections, traffic, traffic_result."`
+	Rate          *Matcher            `yaml:"rate,omitempty" doc:"How many were answered in a second of the lab. traffic, traffic_result."`
+	BitsPerSecond *Matcher            `yaml:"bits_per_second,omitempty" doc:"Bits of bytes_sent and bytes_received in a second of the lab. traffic, traffic_result."`
 
 	Connections *Matcher `yaml:"connections,omitempty" doc:"How many connections a tcp_sink has had. received."`
 	Datagrams   *Matcher `yaml:"datagrams,omitempty" doc:"How many datagrams have come to a udp_sink. received."`
@@ -289,6 +301,6 @@ type Matcher struct {
 	AtMost   *float64 `yaml:"at_most,omitempty" doc:"A number no larger."`
 }
 
-// Duration is a length of time, written 500ms, 2s, 5m: the lab's time in wait and
-// keepalive; the wall's in timeout and within, which bound what real sockets do.
+// Duration is a length of time, written 500ms, 2s, 5m: the lab's time in wait, keepalive
+// and the plan of traffic; the wall's in timeout and within, which bound what real sockets do.
 type Duration time.Duration

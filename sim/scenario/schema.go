@@ -38,7 +38,7 @@ type schemaWriter struct{ defs object }
 // value returns the schema of a type. Structs become definitions of their own.
 func (g *schemaWriter) value(t reflect.Type) object {
 	switch t {
-	case reflect.TypeFor[topology.Command]():
+	case reflect.TypeFor[topology.Command](), reflect.TypeFor[Senders]():
 		return object{"oneOf": []object{text(), {"type": "array", "items": text(), "minItems": 1}}}
 	case reflect.TypeFor[topology.Target](), reflect.TypeFor[Matcher]():
 		return object{"oneOf": []object{text(), g.definition(t)}}

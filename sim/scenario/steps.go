@@ -14,7 +14,9 @@ import (
 // it.
 var expectable = map[string][]string{
 	"request":                       {"error", "status", "body", "json", "headers"},
-	"connections":                   {"error", "succeeded", "failed", "targets"},
+	"connections":                   {"error", "succeeded", "failed", "targets", "errors", "latency"},
+	"traffic":                       trafficExpectable,
+	"traffic_result":                trafficExpectable,
 	"resolve":                       {"error", "addresses"},
 	"exchange":                      {"error", "body"},
 	"ping":                          {"error"},
@@ -64,6 +66,10 @@ var expectable = map[string][]string{
 	"metrics":       {"value", "datapoints"},
 }
 
+var trafficExpectable = []string{
+	"error", "succeeded", "failed", "errors", "missed", "duplicates", "targets", "bytes_sent", "bytes_received", "latency", "rate", "bits_per_second",
+}
+
 // actions are the keys of a step that do something, in the order of the struct.
 var actions = func() (fs []field) {
 	for _, f := range fieldsOf(reflect.TypeFor[Step]()) {
@@ -110,6 +116,10 @@ func (s *Step) Title() string {
 		return s.Exchange.title()
 	case "ping":
 		return fmt.Sprintf("%s pings %s", s.Ping.From, s.Ping.To)
+	case "traffic":
+		return s.Traffic.title()
+	case "traffic_result":
+		return "What became of traffic " + s.TrafficResult.Traffic
 	case "received":
 		return fmt.Sprintf("What %s has received on port %d", s.Received.By, s.Received.Port)
 	case "exec":
@@ -273,8 +283,21 @@ func (s *Step) fill() {
 	case s.Connections != nil:
 		setDefault(&s.Connections.Concurrency, defaultConcurrency)
 		setDefault(&s.Connections.Timeout, connectionTimeout)
-		if e := expect(); e.Succeeded == nil && e.Failed == nil {
+		if e := expect(); e.Succeeded == nil && e.Failed == nil && e.Errors == nil {
 			succeeds()
+		}
+	case s.Traffic != nil && s.Traffic.Background:
+		s.Traffic.fill()
+	case s.Traffic != nil, s.TrafficResult != nil:
+		if s.Traffic != nil {
+			s.Traffic.fill()
+		}
+		e := expect()
+		if e.Succeeded == nil && e.Failed == nil && e.Errors == nil {
+			succeeds()
+		}
+		if e.Missed == nil {
+			e.Missed = equals("0")
 		}
 	case s.Resolve != nil:
 		setDefault(&s.Resolve.Type, defaultRecord)

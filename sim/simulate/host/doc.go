@@ -19,8 +19,7 @@
 // What it does not do: NewReno stands in for CUBIC; there are no tail loss probes, no RACK
 // and no undoing of a needless recovery, so that a loss at the end of a stream waits for the timer; no
 // quick acknowledgements at first, no Nagle, ECN, urgent data, fast open or SYN cookies, and
-// no segmentation offload: each frame is one packet. A host neither makes nor takes fragments of
-// IP packets, has no link-local address, does not look for rivals to its addresses, never asks a
-// neighbour twice that has answered, sends as many ICMP errors as there are reasons for, and does
-// not talk to itself.
+// no segmentation offload: each frame is one packet. A host has no link-local address, does
+// not look for rivals to its addresses, never asks a neighbour twice that has answered, sends as
+// many ICMP errors as there are reasons for, and does not talk to itself.
 package host

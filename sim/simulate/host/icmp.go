@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/packet"
 	"github.com/plsim/plsim/sim/simulate/event"
 )
@@ -42,7 +43,7 @@ func (h *Host) Ping(from, to netip.Addr, payload []byte, patience time.Duration,
 	local, err := h.source(from, to)
 	dst := packet.AddrFrom(to)
 	fam := family(dst)
-	if err == nil && len(payload) > h.roomFor(dst)-8 {
+	if err == nil && len(payload) > mostDatagram(dst)-8 {
 		err = ErrTooLong
 	}
 	var id uint16
@@ -68,8 +69,7 @@ func (h *Host) Ping(from, to netip.Addr, payload []byte, patience time.Duration,
 		Src: addrPort(h.addrs[local], id), Dst: addrPort(dst, 0),
 		Type: echoRequest[fam], Seq: 1, Payload: payload,
 	}
-	h.stack.spec.Build(h.stack.frame)
-	h.send(dst)
+	h.sendDatagram(dst)
 }
 
 // pingID returns an identifier that no other ping has.
@@ -107,9 +107,7 @@ func (h *Host) receiveICMP(v *packet.View) {
 			Src: addrPort(v.Dst, v.SrcPort), Dst: addrPort(v.Src, 0),
 			Type: echoReply[fam], Seq: uint32(seq), Payload: v.Payload(),
 		}
-		to := v.Src
-		s.spec.Build(s.frame)
-		h.send(to)
+		h.sendDatagram(v.Src)
 	case v.Type == echoReply[fam]:
 		if p := h.pings[v.SrcPort]; p != nil && p.to == v.Src {
 			h.ponged(v.SrcPort, nil)
@@ -169,7 +167,7 @@ func (h *Host) unreachable(eth []byte) {
 	s := h.stack
 	s.frame.SetEthernet(eth)
 	var v packet.View
-	if v.Decode(s.frame) != 0 || v.Kind != packet.KindIP {
+	if v.Decode(s.frame) != drop.None || v.Kind != packet.KindIP {
 		return
 	}
 	e := fault{t: v.Tuple(), proto: v.Proto, seq: v.Seq, by: v.Src, family: family(v.Dst)}

@@ -27,6 +27,7 @@ type wire struct {
 	macs   []packet.MAC
 	delay  time.Duration
 	tamper func(from *host.Host, v *packet.View) []time.Duration
+	fate   func() []time.Duration // the same for all frames
 	seen   func(from *host.Host, v *packet.View)
 	flight [][]byte // frames on their way
 	free   []uint32
@@ -65,7 +66,7 @@ func (w *wire) add(cfg host.Config) *host.Host {
 // Transmit implements host.Network. Whatever a host sends must be right.
 func (w *wire) Transmit(h *host.Host, f *packet.Frame) {
 	w.frames++
-	if w.tamper == nil && w.seen == nil {
+	if w.tamper == nil && w.seen == nil && w.fate == nil {
 		w.deliver(f, w.delay, h.ID())
 		return
 	}
@@ -75,6 +76,9 @@ func (w *wire) Transmit(h *host.Host, f *packet.Frame) {
 		w.t.Errorf("%v sends a frame with %v: %x", h.ID(), why, eth)
 	}
 	delays := []time.Duration{w.delay}
+	if w.fate != nil {
+		delays = w.fate()
+	}
 	if w.tamper != nil && v.Kind == packet.KindIP && v.Proto == packet.TCP {
 		delays = w.tamper(h, &v)
 	}

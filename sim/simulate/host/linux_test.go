@@ -256,6 +256,12 @@ func TestLinuxRefusals(t *testing.T) {
 			if err != nil || s.Send(netip.Addr{}, netip.AddrPortFrom(linux, 9), []byte("x")) != nil {
 				t.Error(err)
 			}
+			_, err = b.h.ListenUDP(netip.AddrPortFrom(netip.Addr{}, 7), host.UDPHandler{
+				Received: func(s *host.UDPSocket, from, to netip.AddrPort, b []byte) { _ = s.Send(to.Addr(), from, b) },
+			})
+			if fam == 0 && err != nil {
+				t.Error(err)
+			}
 			b.h.Ping(netip.Addr{}, linux, []byte("hello"), 5*time.Second, func(_ time.Duration, err error) { pinged = err })
 		})
 		b.await("ICMP", func() bool { return failed != nil && pinged == nil })
@@ -272,6 +278,20 @@ func TestLinuxRefusals(t *testing.T) {
 		_ = u.SetReadDeadline(time.Now().Add(10 * time.Second))
 		if _, err := u.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNREFUSED) {
 			t.Errorf("%s: a datagram of Linux to a closed port: %v", name, err)
+		}
+		_ = u.Close()
+
+		// An echo of a datagram that both cut into fragments.
+		if u, err = b.n.Dial(t.Context(), "udp", netip.AddrPortFrom(own, 7).String()); err != nil {
+			t.Fatal(err)
+		}
+		long, echo := noise(20_000), make([]byte, 30_000)
+		if _, err := u.Write(long); err != nil {
+			t.Error(err)
+		}
+		_ = u.SetReadDeadline(time.Now().Add(10 * time.Second))
+		if n, err := u.Read(echo); err != nil || !bytes.Equal(echo[:n], long) {
+			t.Errorf("%s: %d bytes of an echo in fragments: %v", name, n, err)
 		}
 		_ = u.Close()
 	}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/packet"
 )
 
@@ -193,7 +194,7 @@ func (h *Host) answerNeighbor(v *packet.View, f *packet.Frame) {
 	s := h.stack
 	s.frame.SetEthernet(f.Ethernet())
 	var own packet.View
-	if own.Decode(s.frame) != 0 {
+	if own.Decode(s.frame) != drop.None {
 		return // it was decoded before
 	}
 	if own.Kind == packet.KindARP {

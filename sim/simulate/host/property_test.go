@@ -75,21 +75,26 @@ func TestUnreliableNetwork(t *testing.T) {
 
 // Whatever arrives, a host stays on its feet, and its connection serves on.
 func FuzzReceive(f *testing.F) {
-	seed := newPair(f, host.Config{}, host.Config{})
-	seed.seen = func(_ *host.Host, v *packet.View) {}
 	build := func(s packet.Spec) {
 		fr := packet.NewFrame()
 		s.SrcMAC, s.DstMAC = packet.MAC{2, 0, 0, 0, 0, 1}, packet.MAC{2, 0, 0, 0, 0, 2}
 		s.Src, s.Dst = netip.MustParseAddrPort("10.0.0.1:40000"), netip.MustParseAddrPort("10.0.0.2:80")
 		s.Build(fr)
-		f.Add(fr.Ethernet(), uint8(0))
-		f.Add(fr.Ethernet(), uint8(7))
+		f.Add(bytes.Clone(fr.Ethernet()), uint8(0))
+		f.Add(bytes.Clone(fr.Ethernet()), uint8(7))
 	}
 	build(packet.Spec{Proto: packet.TCP, Flags: packet.SYN, MSS: 1, Options: []byte{3, 3, 200, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0}})
 	build(packet.Spec{Proto: packet.TCP, Flags: packet.ACK | packet.FIN, Payload: []byte("abc"), Options: []byte{1, 1, 5, 10, 0, 0, 0, 1, 0, 0, 0, 9}})
 	build(packet.Spec{Proto: packet.UDP, Payload: []byte("abc")})
 	build(packet.Spec{Proto: packet.ICMP, Type: 8, Payload: []byte("abc")})
 	build(packet.Spec{Proto: packet.ICMP, Type: 3, Code: 4, Payload: make([]byte, 28)})
+	whole := packet.Spec{
+		SrcMAC: packet.MAC{2, 0, 0, 0, 0, 1}, DstMAC: packet.MAC{2, 0, 0, 0, 0, 2}, Proto: packet.UDP, Payload: make([]byte, 100),
+		Src: netip.MustParseAddrPort("10.0.0.1:40000"), Dst: netip.MustParseAddrPort("10.0.0.2:80"),
+	}
+	part := packet.NewFrame()
+	whole.BuildFragment(part, 0, 64)
+	f.Add(bytes.Clone(part.Ethernet()), uint8(0))
 	f.Add([]byte("\xff\xff\xff\xff\xff\xff\x02\x00\x00\x00\x00\x01\x08\x06\x00\x01\x08\x00\x06\x04\x00\x01"+
 		"\x02\x00\x00\x00\x00\x01\x0a\x00\x00\x01\x00\x00\x00\x00\x00\x00\x0a\x00\x00\x02"), uint8(0))
 	f.Fuzz(func(t *testing.T, eth []byte, how uint8) {

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/packet"
 )
 
@@ -14,7 +15,7 @@ func (h *Host) Receive(f *packet.Frame) {
 		return
 	}
 	v := &s.view
-	if v.Decode(f) != 0 {
+	if v.Decode(f) != drop.None {
 		s.discarded++
 		return
 	}
@@ -23,9 +24,14 @@ func (h *Host) Receive(f *packet.Frame) {
 		return
 	}
 	local := h.number(v.Dst)
-	if v.DstMAC != h.cfg.MAC || local < 0 || v.Fragment {
+	if v.DstMAC != h.cfg.MAC || local < 0 {
 		s.discarded++
 		return
+	}
+	if v.Fragment {
+		if f = h.gather(v); f == nil {
+			return
+		}
 	}
 	switch v.Proto {
 	case packet.TCP:

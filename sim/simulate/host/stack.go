@@ -34,6 +34,7 @@ type Stack struct {
 	keepers  map[uint32]*keeper // by slot
 
 	frame     *packet.Frame // to build in
+	whole     *packet.Frame // of what arrived in fragments
 	view      packet.View   // of what is received
 	spec      packet.Spec
 	options   [40]byte
@@ -111,6 +112,8 @@ type Host struct {
 	listeners map[netip.AddrPort]*Listener
 	sockets   map[netip.AddrPort]*UDPSocket
 	pings     map[uint16]*ping
+
+	assemblies map[fragmentsOf]*assembly
 }
 
 // New adds a host.

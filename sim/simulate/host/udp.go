@@ -51,8 +51,8 @@ func (h *Host) ListenUDP(at netip.AddrPort, hd UDPHandler) (*UDPSocket, error) {
 func (s *UDPSocket) Local() netip.AddrPort { return s.at }
 
 // Send sends a datagram from an address of the host; a zero one leaves the choice to the
-// socket, or the host. Errors are [ErrNoAddress] and [ErrTooLong], since it does not fragment; what
-// becomes of the datagram on its way, Failed may tell.
+// socket, or the host. Errors are [ErrNoAddress] and [ErrTooLong]; what becomes of the
+// datagram on its way, Failed may tell.
 func (s *UDPSocket) Send(from netip.Addr, to netip.AddrPort, b []byte) error {
 	h := s.h
 	if !from.IsValid() {
@@ -63,15 +63,14 @@ func (s *UDPSocket) Send(from netip.Addr, to netip.AddrPort, b []byte) error {
 		return err
 	}
 	dst := packet.AddrFrom(to.Addr())
-	if len(b) > h.roomFor(dst)-8 {
+	if len(b) > mostDatagram(dst)-8 {
 		return ErrTooLong
 	}
 	h.stack.spec = packet.Spec{
 		SrcMAC: h.cfg.MAC, TTL: h.cfg.TTL, DF: true, Proto: packet.UDP,
 		Src: addrPort(h.addrs[local], s.at.Port()), Dst: addrPort(dst, to.Port()), Payload: b,
 	}
-	h.stack.spec.Build(h.stack.frame)
-	h.send(dst)
+	h.sendDatagram(dst)
 	return nil
 }
 

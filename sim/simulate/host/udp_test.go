@@ -1,6 +1,7 @@
 package host_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -22,6 +23,9 @@ func TestUDP(t *testing.T) {
 		server, err := p.server.ListenUDP(netip.AddrPortFrom(netip.Addr{}, 53), host.UDPHandler{
 			Received: func(s *host.UDPSocket, from, to netip.AddrPort, b []byte) {
 				log = append(log, fmt.Sprintf("server %v %s", to, b))
+				if len(b) > 60000 {
+					return
+				}
 				if err := s.Send(to.Addr(), from, append([]byte("re: "), b...)); err != nil {
 					t.Error(err)
 				}
@@ -56,10 +60,7 @@ func TestUDP(t *testing.T) {
 		if !slices.Equal(log, want) {
 			t.Errorf("%s: %q; %v", name, log, *lines)
 		}
-		most := 1500 - 28
-		if fam == 1 {
-			most = 1500 - 48
-		}
+		most := 65535 - 28 - 20*fam
 		if err := client.Send(netip.Addr{}, netip.AddrPortFrom(to, 53), make([]byte, most)); err != nil {
 			t.Error(err)
 		}
@@ -69,11 +70,16 @@ func TestUDP(t *testing.T) {
 		if err := client.Send(to, netip.AddrPortFrom(to, 53), nil); !errors.Is(err, host.ErrNoAddress) {
 			t.Errorf("%s: from another's address: %v", name, err)
 		}
+		log = nil
+		p.run(time.Second)
+		if len(log) != 1 || len(log[0]) < most { // and no answer, which would be longer still
+			t.Errorf("%s: the longest datagram is received %d times", name, len(log))
+		}
 		server.Close()
 		log = nil
 		_ = client.Send(netip.Addr{}, netip.AddrPortFrom(to, 53), nil)
 		p.run(time.Second)
-		if len(log) != 1+1 { // the answer to the long one, and the refusal
+		if len(log) != 1 {
 			t.Errorf("%s: after Close: %d", name, len(log))
 		}
 	}
@@ -93,12 +99,63 @@ func TestPing(t *testing.T) {
 		ping(addrs(2)[fam].Addr(), 56, time.Second)
 		ping(addrs(3)[fam].Addr(), 56, time.Second)
 		ping(addrs(3)[fam].Addr(), 56, time.Minute)
-		ping(addrs(2)[fam].Addr(), 9001, time.Second)
+		ping(addrs(2)[fam].Addr(), 20000, time.Second) // in fragments
+		ping(addrs(2)[fam].Addr(), 65535, time.Second)
 		p.run(time.Minute)
 		own := addrs(1)[fam].Addr()
-		want := fmt.Sprintf("4ms <nil>, 0s message too long, 2ms <nil>, 1s connection timed out, 3s %v is unreachable, says %v (code %d)",
+		want := fmt.Sprintf("4ms <nil>, 0s message too long, 2ms <nil>, 2ms <nil>, 1s connection timed out, 3s %v is unreachable, says %v (code %d)",
 			addrs(3)[fam].Addr(), own, 1+2*fam)
 		expect(t, "pings", strings.Join(log, ", "), want)
+	}
+}
+
+// Fragments make a datagram in whatever order and however often they arrive, and
+// those of one of which a part is lost are forgotten.
+func TestFragments(t *testing.T) {
+	for fam := range 2 {
+		p := newPair(t, host.Config{MTU: 1500}, host.Config{MTU: 1500})
+		var got [][]byte
+		if _, err := p.server.ListenUDP(netip.AddrPortFrom(netip.Addr{}, 53), host.UDPHandler{
+			Received: func(_ *host.UDPSocket, _, _ netip.AddrPort, b []byte) { got = append(got, bytes.Clone(b)) },
+		}); err != nil {
+			t.Fatal(err)
+		}
+		client, err := p.client.ListenUDP(netip.AddrPort{}, host.UDPHandler{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		to := netip.AddrPortFrom(addrs(2)[fam].Addr(), 53)
+		send := func(b []byte) {
+			if err := client.Send(netip.Addr{}, to, b); err != nil {
+				t.Error(err)
+			}
+		}
+		send(nil)
+		p.run(time.Second)
+		n, lose := 0, -1
+		p.fate = func() []time.Duration {
+			if n++; n == lose {
+				return nil
+			}
+			late := time.Duration(100-n) * time.Millisecond
+			return []time.Duration{late, late}
+		}
+		want := noise(10_000)
+		send(want)
+		p.run(time.Second)
+		if len(got) != 2 || !bytes.Equal(got[1], want) || n != 7 {
+			t.Errorf("%d datagrams after %d fragments", len(got), n)
+		}
+		n, lose = 0, 3
+		send(want)
+		p.run(29 * time.Second)
+		if len(got) != 2 || p.q.Len() == 0 {
+			t.Error("a datagram without one of its fragments, or nothing waits for that")
+		}
+		p.run(40 * time.Second)
+		if p.q.Len() != 0 {
+			t.Error("fragments wait forever")
+		}
 	}
 }
 

@@ -1,0 +1,26 @@
+package traffic
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/plsim/plsim/sim/scenario"
+)
+
+// Path returns what the requests of a generator ask for, so that the answers have the
+// size that it wants.
+func Path(t *scenario.Traffic) string { return path(t.Path, t.Size) }
+
+// DownPath returns what a stream down asks for: so many bytes.
+func DownPath(bytes int) string { return path("/", bytes) }
+
+func path(p string, bytes int) string {
+	if bytes == 0 {
+		return p
+	}
+	separator := "?"
+	if strings.Contains(p, "?") {
+		separator = "&"
+	}
+	return fmt.Sprintf("%s%sbytes=%d", p, separator, bytes)
+}
