@@ -42,8 +42,8 @@ var edges = map[string]string{
 	"sim/service":         "dataplane/ppv2 topology",
 	"sim/simulate/event":  "dataplane/clock",
 	"sim/simulate/host":   "dataplane/clock dataplane/drop dataplane/packet sim/simulate/event",
-	"topology":            "dataplane dataplane/clock dataplane/conntrack dataplane/filter dataplane/flow dataplane/flowlog dataplane/link dataplane/metrics dataplane/nlb dataplane/packet dataplane/ppv2 dataplane/snat topology/cloudwatch",
 	"sim/traffic":         "sim/scenario",
+	"topology":            "dataplane dataplane/clock dataplane/conntrack dataplane/filter dataplane/flow dataplane/flowlog dataplane/link dataplane/metrics dataplane/nlb dataplane/packet dataplane/ppv2 dataplane/snat topology/cloudwatch",
 	"topology/cloudwatch": "dataplane/clock dataplane/metrics",
 	"topology/netns":      "dataplane/engine dataplane/packet",
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -63,7 +65,7 @@ var recipeEdits = []string{
 // or not (F3.10).
 func TestRecipe(t *testing.T) {
 	epoch := uint32(1 << 20)
-	compareWalks(t, func(slow *dataplane.Walk, prog *dataplane.Program) {
+	compareWalks(t, recipeEdits, func(slow *dataplane.Walk, prog *dataplane.Program) {
 		anew := *prog
 		epoch++
 		anew.Epoch, anew.Closures = epoch, nil
@@ -72,9 +74,11 @@ func TestRecipe(t *testing.T) {
 }
 
 // TestRestart compares the walk with one that is restarted before every packet and
-// keeps its state: nobody can tell.
+// keeps its state: nobody can tell. Network ACLs stay as they are here: where one refuses
+// a direction of a flow that goes on in the other, the refusal knows an older state of it.
 func TestRestart(t *testing.T) {
-	compareWalks(t, func(restarted *dataplane.Walk, prog *dataplane.Program) {
+	edits := slices.DeleteFunc(slices.Clone(recipeEdits), func(line string) bool { return strings.HasPrefix(line, "acl") })
+	compareWalks(t, edits, func(restarted *dataplane.Walk, prog *dataplane.Program) {
 		if restarted.Program() != prog {
 			restarted.Load(prog)
 		}
@@ -85,7 +89,7 @@ func TestRestart(t *testing.T) {
 // compareWalks sends random traffic along two walks while the lab changes. The second
 // one follows a program as it is told before each packet. Both must always agree, and
 // in the end have logged the same.
-func compareWalks(t *testing.T, renew func(*dataplane.Walk, *dataplane.Program)) {
+func compareWalks(t *testing.T, edits []string, renew func(*dataplane.Walk, *dataplane.Program)) {
 	rapid.Check(t, func(rt *rapid.T) {
 		l := newLab(t, false, recipeLab)
 		s := dataplane.DefaultSettings()
@@ -147,7 +151,7 @@ func compareWalks(t *testing.T, renew func(*dataplane.Walk, *dataplane.Program))
 				now = now.Add(time.Duration(rapid.IntRange(0, 9).Draw(rt, "ms")) * time.Millisecond)
 			},
 			"edit": func(rt *rapid.T) {
-				line := rapid.SampledFrom(recipeEdits).Draw(rt, "line")
+				line := rapid.SampledFrom(edits).Draw(rt, "line")
 				if err := l.edit("- " + line); err != nil {
 					if err := l.edit("+ " + line); err != nil {
 						rt.Fatal(err)

@@ -10,9 +10,10 @@ import (
 // started again. What paths have counted goes to flow logs and metrics first, so nothing
 // that was seen is lost, and captures go on.
 //
-// Where the state is kept, all that was decided is decided again with it. Where it is not, the walk
-// knows no flow any more: neither what security groups track, nor to which targets load balancers
-// sent what, nor which nodes endpoints are bound to. It hashes flows as before.
+// Where the state is kept, all that was decided is decided again with it. Where it is
+// not, the walk knows no flow any more: neither what security groups track, nor to which
+// targets load balancers sent what, nor which nodes endpoints are bound to. It hashes
+// flows as before.
 func (w *Walk) Restart(keepState bool) {
 	for ref := range w.paths.All() {
 		w.retire(ref)

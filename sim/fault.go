@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/plsim/plsim/sim/scenario"
 )
@@ -72,9 +73,10 @@ func (p *player) instance(ref string) (string, error) {
 
 // waitUntil lets the lab's time pass until a moment that is still to come.
 func (p *player) waitUntil(ctx context.Context, at *scenario.Duration) (outcome, error) {
-	left := at.Duration() - p.world.Now()
+	now := p.world.Now()
+	left := at.Duration() - now
 	if left < 0 {
-		return outcome{}, &refusedError{fmt.Errorf("%s after the start is over: it is %s", at, scenario.Duration(at.Duration()-left))}
+		return outcome{}, &refusedError{fmt.Errorf("%s after the start is over: it is %s", at, scenario.Duration(now.Truncate(time.Millisecond)))}
 	}
 	return outcome{seen: fmt.Sprintf("it is %s after the start", at)}, p.world.Wait(ctx, left)
 }

@@ -9,9 +9,9 @@ import (
 	"github.com/plsim/plsim/sim/scenario"
 )
 
-// socket is what a built-in service listens on. It can fail in the service's stead, as if the
-// service were a process of its own, and come back: a service that accepts
-// or reads just waits meanwhile.
+// socket is what a built-in service listens on. It can fail in the service's stead, as
+// if the service were a process of its own, and come back: a service that accepts or
+// reads just waits meanwhile.
 type socket[T io.Closer] struct {
 	open func() (T, error)
 

@@ -82,7 +82,7 @@ func heap() uint64 {
 
 // An idle connection costs some 150 bytes an end, everything counted.
 func TestMemory(t *testing.T) {
-	n := 100_000 // connections
+	n := 50_000 // connections
 	if testing.Short() {
 		n = 20_000
 	}

@@ -34,6 +34,7 @@ type bridge struct {
 	loss  float64
 	rnd   *rand.Rand
 	calls chan func()
+	look  func(own bool, f *packet.Frame)
 	t     *testing.T
 }
 
@@ -41,6 +42,9 @@ type bridge struct {
 func (b *bridge) Transmit(_ *host.Host, f *packet.Frame) {
 	if b.loses() {
 		return
+	}
+	if b.look != nil {
+		b.look(true, f)
 	}
 	if _, err := b.n.Port().Send(f); err != nil {
 		b.t.Error(err)
@@ -108,6 +112,9 @@ func (b *bridge) drain(p engine.Port, f *packet.Frame) {
 		}
 		if !ok || err != nil {
 			return
+		}
+		if b.look != nil {
+			b.look(false, f)
 		}
 		if !b.loses() {
 			b.h.Receive(f)
@@ -196,6 +203,79 @@ func TestLinuxStream(t *testing.T) {
 			})
 		}
 	}
+}
+
+// SYN and SYN-ACK look like those of Linux in a capture, but for what is chance: time to
+// live, whether the packet may be fragmented, whether it has an identification, flags,
+// window and options.
+func TestLinuxHandshake(t *testing.T) {
+	for _, mtu := range []int{1500, 9001} {
+		for fam, name := range []string{"IPv4", "IPv6"} {
+			t.Run(fmt.Sprintf("%s/mtu=%d", name, mtu), func(t *testing.T) {
+				b := newBridge(t, mtu)
+				var looks [2]map[string]string
+				looks[0], looks[1] = map[string]string{}, map[string]string{}
+				b.do(func() {
+					b.look = func(own bool, f *packet.Frame) {
+						who, v := 0, packet.View{}
+						if own {
+							who = 1
+						}
+						if v.Decode(f); v.Flags&packet.SYN != 0 {
+							looks[who][flags(v.Flags)] = lookOf(&v, f.Ethernet())
+						}
+					}
+					listen(t, b.h, port, &app{})
+				})
+				l, err := b.n.Listen("tcp", netip.AddrPortFrom(addrs(1)[fam].Addr(), port).String())
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer l.Close()
+				c, err := b.n.Dial(t.Context(), "tcp", netip.AddrPortFrom(addrs(2)[fam].Addr(), port).String())
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer c.Close()
+				a := &app{}
+				b.do(func() { _, _ = b.h.Dial(netip.AddrPort{}, netip.AddrPortFrom(addrs(1)[fam].Addr(), port), a) })
+				b.await("a connection", func() bool { return len(a.log) > 0 })
+				b.do(func() {
+					for _, what := range []string{"S", "SA"} {
+						expect(t, what, looks[1][what], looks[0][what])
+					}
+				})
+			})
+		}
+	}
+}
+
+// lookOf describes a SYN without what is chance.
+func lookOf(v *packet.View, eth []byte) string {
+	tcp := v.Transport()
+	s := fmt.Sprintf("ttl=%d win=%d", v.TTL, be32(tcp[12:])&0xffff)
+	if !v.V6 {
+		s += fmt.Sprintf(" ipflags=%x", eth[20])
+		if v.Flags&packet.ACK != 0 { // that of a SYN is chance
+			s += fmt.Sprintf(" id=%x", eth[18:20])
+		}
+	}
+	for o := tcp[20:]; len(o) > 0; {
+		switch o[0] {
+		case 1:
+			s += " nop"
+			o = o[1:]
+			continue
+		case 8:
+			s += " timestamp"
+		case 3:
+			s += " scale" // which depends on how much memory the kernel may use (tcp_rmem)
+		default:
+			s += fmt.Sprintf(" %x", o[:o[1]])
+		}
+		o = o[o[1]:]
+	}
+	return s
 }
 
 // Resets, refusals and ICMP, both ways.
