@@ -14,7 +14,7 @@ import (
 // hand, or not made.
 var edges = map[string]string{
 	"bench":               "sim/emulate sim/scenario topology/netns",
-	"cmd/plsim":           "scenarios sim sim/capture sim/emulate sim/flowlogs sim/live sim/replay sim/report sim/scenario topology topology/cloudwatch topology/netns",
+	"cmd/plsim":           "scenarios sim sim/capture sim/emulate sim/flowlogs sim/live sim/replay sim/report sim/scenario sim/simulate topology topology/cloudwatch topology/netns",
 	"dataplane":           "dataplane/clock dataplane/conntrack dataplane/drop dataplane/filter dataplane/flow dataplane/flowlog dataplane/link dataplane/metrics dataplane/nlb dataplane/packet dataplane/ppv2 dataplane/snat",
 	"dataplane/clock":     "",
 	"dataplane/conntrack": "dataplane/clock dataplane/filter dataplane/flow dataplane/packet",
@@ -40,6 +40,7 @@ var edges = map[string]string{
 	"sim/report":          "sim topology/cloudwatch",
 	"sim/scenario":        "dataplane/clock dataplane/drop dataplane/flowlog sim/capture topology",
 	"sim/service":         "dataplane/ppv2 topology",
+	"sim/simulate":        "dataplane dataplane/clock dataplane/drop dataplane/packet dataplane/ppv2 dataplane/snat sim sim/live sim/scenario sim/service sim/simulate/event sim/simulate/host topology",
 	"sim/simulate/event":  "dataplane/clock",
 	"sim/simulate/host":   "dataplane/clock dataplane/drop dataplane/packet sim/simulate/event",
 	"sim/traffic":         "sim/scenario",
@@ -184,8 +185,7 @@ func TestSyscallNamesOnly(t *testing.T) {
 // TestCoreIsPure holds the packet walk to its inputs: no clock, chance, file,
 // socket, lock, log or goroutine in dataplane, but for the engine that drives it.
 func TestCoreIsPure(t *testing.T) {
-	repo := repository(t)
-	for _, s := range repo.sources {
+	for _, s := range repository(t).sources {
 		if s.test || !matches(`dataplane(/.*)?`, s.dir) || matches(`dataplane/engine(/.*)?`, s.dir) {
 			continue
 		}
@@ -194,24 +194,46 @@ func TestCoreIsPure(t *testing.T) {
 				t.Errorf("%s imports %s: the walk knows neither files, sockets, locks nor logs", s.path, p)
 			}
 		}
-		s.uses("time", func(name string, pos token.Pos) {
-			if matches(`Now|Since|Until|After|AfterFunc|Sleep|Tick|NewTimer|NewTicker`, name) {
-				t.Errorf("%s: time.%s: time is an argument", repo.fset.Position(pos), name)
-			}
-		})
-		s.uses("math/rand/v2", func(name string, pos token.Pos) {
-			if !matches(`New|NewPCG|NewChaCha8|Rand|Source|PCG|ChaCha8`, name) {
-				t.Errorf("%s: rand.%s draws from the shared source: chance is seeded", repo.fset.Position(pos), name)
-			}
-		})
-		ast.Inspect(s.syntax, func(n ast.Node) bool {
-			switch n.(type) {
-			case *ast.GoStmt, *ast.ChanType, *ast.SelectStmt:
-				t.Errorf("%s: a goroutine or channel: only the engine has them", repo.fset.Position(n.Pos()))
-			}
-			return true
-		})
+		holdToInputs(t, s)
 	}
+}
+
+// TestSimulationIsPure holds a simulation to its seed and the order of its events: that
+// is what makes two runs the same.
+func TestSimulationIsPure(t *testing.T) {
+	for _, s := range repository(t).sources {
+		if s.test || !matches(`sim/simulate(/.*)?`, s.dir) {
+			continue
+		}
+		for _, p := range s.imports {
+			if matches(`os(/.*)?|sync(/.*)?|log(/.*)?|syscall|unsafe|crypto/.*|math/rand`, p) {
+				t.Errorf("%s imports %s: a simulation knows nothing outside of itself", s.path, p)
+			}
+		}
+		holdToInputs(t, s)
+	}
+}
+
+// holdToInputs finds clocks, unseeded chance, goroutines and channels in a source.
+func holdToInputs(t *testing.T, s *source) {
+	repo := repository(t)
+	s.uses("time", func(name string, pos token.Pos) {
+		if matches(`Now|Since|Until|After|AfterFunc|Sleep|Tick|NewTimer|NewTicker`, name) {
+			t.Errorf("%s: time.%s: time is an argument", repo.fset.Position(pos), name)
+		}
+	})
+	s.uses("math/rand/v2", func(name string, pos token.Pos) {
+		if !matches(`New|NewPCG|NewChaCha8|Rand|Source|PCG|ChaCha8`, name) {
+			t.Errorf("%s: rand.%s draws from the shared source: chance is seeded", repo.fset.Position(pos), name)
+		}
+	})
+	ast.Inspect(s.syntax, func(n ast.Node) bool {
+		switch n.(type) {
+		case *ast.GoStmt, *ast.ChanType, *ast.SelectStmt:
+			t.Errorf("%s: a goroutine or channel: one goroutine does all", repo.fset.Position(n.Pos()))
+		}
+		return true
+	})
 }
 
 func TestOnePackageDoc(t *testing.T) {

@@ -177,7 +177,7 @@ func play(t *testing.T, s *stage, steps string) (*sim.Result, error) {
 		t.Fatal(err)
 	}
 	s.lab = l.Lab
-	return sim.Play(t.Context(), l.Scenario, l.Lab, s, nil)
+	return sim.Play(t.Context(), l.Scenario, l.Lab, s, nil, nil)
 }
 
 // nodeOf returns the interface of the lab's only node.
@@ -578,7 +578,7 @@ func TestInterrupted(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := sim.Play(ctx, l.Scenario, l.Lab, &stage{lab: l.Lab, pinged: silence()}, nil); !errors.Is(err, context.Canceled) {
+	if _, err := sim.Play(ctx, l.Scenario, l.Lab, &stage{lab: l.Lab, pinged: silence()}, nil, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
 }

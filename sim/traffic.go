@@ -93,9 +93,12 @@ func (p *player) trafficOf(ctx context.Context, t *scenario.Traffic, stop bool, 
 	c.match("bytes received", e.BytesReceived, strconv.FormatInt(res.BytesReceived, 10))
 	c.match("rate", e.Rate, strconv.FormatFloat(res.Rate, 'f', 3, 64))
 	c.match("bits per second", e.BitsPerSecond, strconv.FormatInt(res.BitsPerSecond, 10))
-	o, err := p.withWay(c.outcome(), t.From[0], t.To)
+	o := c.outcome()
 	o.traffic = res
-	return o, err
+	if t.Kind == scenario.UDPTraffic { // explanations are of TCP
+		return o, nil
+	}
+	return p.withWay(o, t.From[0], t.To)
 }
 
 // counts compares what connections and traffic have in common.

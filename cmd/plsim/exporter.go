@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/plsim/plsim/sim/emulate"
 	"github.com/plsim/plsim/sim/report"
 	"github.com/plsim/plsim/topology/cloudwatch"
 	"github.com/plsim/plsim/topology/netns"
@@ -58,8 +57,11 @@ func (a address) listen(stderr io.Writer) ([]*os.File, error) {
 	return []*os.File{f}, nil
 }
 
+// measured is a lab that runs; nil between two.
+type measured struct{ lab world }
+
 // exporter serves the metrics of the lab that runs, if one does.
-type exporter struct{ lab atomic.Pointer[emulate.World] }
+type exporter struct{ lab atomic.Value } // of a measured
 
 // serve answers on the socket that the sandbox inherited, until close is called.
 func (e *exporter) serve() (closer func(), err error) {
@@ -86,8 +88,8 @@ func (e *exporter) serve() (closer func(), err error) {
 }
 
 func (e *exporter) read() ([]cloudwatch.Series, error) {
-	if w := e.lab.Load(); w != nil {
-		return w.Metrics()
+	if m, ok := e.lab.Load().(measured); ok && m.lab != nil {
+		return m.lab.Metrics()
 	}
 	return nil, nil // between two labs
 }

@@ -10,13 +10,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/plsim/plsim/sim/emulate"
 	"github.com/plsim/plsim/sim/report"
 	"github.com/plsim/plsim/topology"
 )
 
 func metricsCommand() *cobra.Command {
-	f := runFlags{output: "text"}
+	f := runFlags{mode: emulated, output: "text"}
 	var filter topology.MetricFilter
 	var balancer string
 	dimensions := pairs{}
@@ -44,9 +43,9 @@ or with -o json minute by minute. FILE and exit codes are those of plsim run.`,
 				}
 				return nil
 			}
-			return inSandbox(cmd, args, &f, check, func(ctx context.Context, r *runner, all []source) error {
+			return f.stage(cmd, args, check, func(ctx context.Context, r *runner, all []source) error {
 				r.showProgress(cmd.ErrOrStderr())
-				r.atEnd = func(s source, w *emulate.World) error { return r.printMetrics(s, w, &filter) }
+				r.atEnd = func(s source, w world) error { return r.printMetrics(s, w, &filter) }
 				_, err := r.run(ctx, all[0])
 				return err
 			})
@@ -61,7 +60,7 @@ or with -o json minute by minute. FILE and exit codes are those of plsim run.`,
 }
 
 // printMetrics prints what is reported of a lab that runs.
-func (r *runner) printMetrics(s source, w *emulate.World, filter *topology.MetricFilter) error {
+func (r *runner) printMetrics(s source, w world, filter *topology.MetricFilter) error {
 	all, err := w.Metrics()
 	if err != nil {
 		return err

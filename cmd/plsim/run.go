@@ -8,10 +8,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
-	"os/signal"
-	"slices"
 	"strconv"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -23,15 +20,18 @@ import (
 )
 
 type runFlags struct {
-	output format
-	seed   seed
-	scale  scale
-	listen address
-	out    outFlags
+	mode mode
+	// skipReal leaves out the steps that need real hosts, where hosts are simulated.
+	skipReal bool
+	output   format
+	seed     seed
+	scale    scale
+	listen   address
+	out      outFlags
 }
 
 func runCommand() *cobra.Command {
-	f := runFlags{output: "text", out: outFlags{log: awsLog}}
+	f := runFlags{mode: emulated, output: "text", out: outFlags{log: awsLog}}
 	cmd := &cobra.Command{
 		Use:   "run FILE...",
 		Short: "Build a scenario's lab, play its story and check every line of it",
@@ -61,9 +61,31 @@ everyone. Nothing is left on the host, however the run ends.`,
 // register makes flags of f known to a command that plays scenarios.
 func (f *runFlags) register(cmd *cobra.Command, output string) {
 	cmd.Flags().VarP(&f.output, "output", "o", output)
+	cmd.Flags().Var(&f.mode, "mode", "play it in namespaces with real programs, or simulated on virtual time, without privilege")
+	cmd.Flags().BoolVar(&f.skipReal, "skip-real", false, "with --mode simulate, leave out the steps that need a real program or TLS")
 	cmd.Flags().Var(&f.scale, "time-scale", "how many seconds pass in the lab while one passes on the wall (default: the scenario's, or 1)")
 	cmd.Flags().Var(&f.listen, "metrics-listen", "serve CloudWatch's metrics to Prometheus there, on this host, while the lab runs")
 	cmd.Flags().Var(&f.seed, "seed", "seed of all random choices (default: a new one, printed)")
+}
+
+// mode is the value of --mode: how a lab is made real.
+type mode string
+
+// The modes.
+const (
+	emulated  mode = "emulate"
+	simulated mode = "simulate"
+)
+
+func (m *mode) String() string { return string(*m) }
+func (m *mode) Type() string   { return "emulate|simulate" }
+
+func (m *mode) Set(s string) error {
+	if s != string(emulated) && s != string(simulated) {
+		return errors.New("want emulate, for namespaces with real programs, or simulate, for simulated hosts on virtual time, which needs no privilege")
+	}
+	*m = mode(s)
+	return nil
 }
 
 // format is the value of --output.
@@ -111,7 +133,7 @@ func (s *scale) Set(text string) error {
 }
 
 func runScenarios(cmd *cobra.Command, args []string, f runFlags) error {
-	return inSandbox(cmd, args, &f, nil, func(ctx context.Context, r *runner, all []source) error {
+	return f.stage(cmd, args, nil, func(ctx context.Context, r *runner, all []source) error {
 		if len(all) > 1 {
 			r.several = true
 			return r.runAll(ctx, all)
@@ -122,64 +144,6 @@ func runScenarios(cmd *cobra.Command, args []string, f runFlags) error {
 		}
 		return err
 	})
-}
-
-// inSandbox loads scenarios and plays them in a sandbox, as play does it. check may
-// be nil; it is called before anything is built.
-func inSandbox(cmd *cobra.Command, args []string, f *runFlags, check func([]source) error,
-	play func(context.Context, *runner, []source) error) error {
-	load := func() ([]source, error) {
-		all, err := loadAll(args)
-		if err == nil && check != nil {
-			err = check(all)
-		}
-		return all, err
-	}
-	// A wrong scenario is said to be wrong also where it could not run. Standard
-	// input can be read only once, so it has to wait until the sandbox stands.
-	if !netns.Nested() && !slices.Contains(args, "-") {
-		if _, err := load(); err != nil {
-			return err
-		}
-	}
-	made := ""
-	code, inside, err := netns.EnterWith(func() (files []*os.File, err error) {
-		if made, err = f.out.prepare(); err != nil {
-			return nil, &codeError{exitUsage, err}
-		}
-		return f.listen.listen(cmd.ErrOrStderr())
-	})
-	if !inside {
-		err = errors.Join(err, handOver(made))
-	}
-	var usage *codeError
-	switch {
-	case errors.As(err, &usage):
-		return usage
-	case err != nil:
-		return &codeError{exitHost, err}
-	case !inside && (code == 128+int(syscall.SIGTERM) || code == 128+int(syscall.SIGHUP)):
-		return silent(exitInterrupted) // so early that the lab had not begun to listen
-	case !inside:
-		return silent(code)
-	}
-	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
-
-	all, err := load()
-	if err != nil {
-		return err
-	}
-	if err := f.out.seen(); err != nil {
-		return &codeError{exitUsage, err}
-	}
-	r := newRunner(*f, cmd.OutOrStdout(), cmd.ErrOrStderr())
-	stopServing, err := r.exporter.serve()
-	if err != nil {
-		return &codeError{exitFault, err}
-	}
-	defer stopServing()
-	return play(ctx, r, all)
 }
 
 var errInterrupted = errors.New("interrupted; everything is cleaned up")

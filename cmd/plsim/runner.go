@@ -9,11 +9,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/emulate"
 	"github.com/plsim/plsim/sim/live"
 	"github.com/plsim/plsim/sim/report"
+	"github.com/plsim/plsim/sim/simulate"
 )
 
 // runner plays scenarios, one after the other, as the flags say.
@@ -25,7 +27,7 @@ type runner struct {
 	exporter       exporter
 	several        bool // scenarios are played
 	// atEnd, if not nil, is called in the lab when its story has been played.
-	atEnd func(s source, w *emulate.World) error
+	atEnd func(s source, w world) error
 }
 
 func newRunner(f runFlags, stdout, stderr io.Writer) *runner {
@@ -40,8 +42,8 @@ func newRunner(f runFlags, stdout, stderr io.Writer) *runner {
 
 // showProgress says where to print what is played.
 func (r *runner) showProgress(to io.Writer) {
-	colour := isTerminal(to) && os.Getenv("NO_COLOR") == ""
-	r.progress, r.text = to, report.NewText(to, colour)
+	terminal := isTerminal(to)
+	r.progress, r.text = to, report.NewText(to, terminal, terminal && os.Getenv("NO_COLOR") == "")
 }
 
 // run builds a scenario's lab and plays its story. The result is there also
@@ -64,7 +66,7 @@ func (r *runner) run(ctx context.Context, s source) (*sim.Result, error) {
 // judge plays a scenario's story, and says what came of it.
 func (r *runner) judge(ctx context.Context, s source, scale int, k *archive) (*sim.Result, error) {
 	res, err := r.play(ctx, s, scale, k)
-	res.File, res.Mode, res.Seed, res.TimeScale = s.file, "emulate", uint64(r.flags.seed), scale
+	res.File, res.Mode, res.Seed, res.TimeScale = s.file, string(r.flags.mode), uint64(r.flags.seed), scale
 	if ctx.Err() != nil {
 		err = &codeError{exitInterrupted, errInterrupted}
 	}
@@ -80,26 +82,16 @@ func (r *runner) judge(ctx context.Context, s source, scale int, k *archive) (*s
 
 func (r *runner) play(ctx context.Context, s source, scale int, k *archive) (*sim.Result, error) {
 	unplayed := &sim.Result{SchemaVersion: sim.ResultSchemaVersion, Scenario: s.Scenario.Name, Steps: []sim.StepResult{}}
-	if err := missingPrograms(s.Scenario.Requires); err != nil {
-		return unplayed, &codeError{exitHost, err}
-	}
-	seed := uint64(r.flags.seed)
-	r.text.Begin(s.Scenario.Name, s.file, len(s.Scenario.Steps), seed, scale)
-	opts := emulate.Options{Seed: seed, TimeScale: scale}
-	if k != nil {
-		opts.Logs, opts.CompleteLog = k.logs, r.flags.out.log == fullLog
-		opts.Captures = k.capture
-	}
-	if dir, err := filepath.Abs(filepath.Dir(s.file)); err == nil && s.file != "-" {
-		opts.ScenarioDir = dir
-	}
-	w, err := emulate.Start(ctx, s.Lab, opts)
+	w, err := r.start(ctx, s, scale, k)
 	if err != nil {
-		return unplayed, errors.Join(err, w.Close())
+		if w != nil {
+			err = errors.Join(err, w.Close())
+		}
+		return unplayed, err
 	}
-	r.exporter.lab.Store(w)
-	defer r.exporter.lab.Store(nil)
-	res, err := sim.Play(ctx, s.Scenario, s.Lab, w, r.text.Step)
+	r.exporter.lab.Store(measured{w})
+	defer r.exporter.lab.Store(measured{})
+	res, err := sim.Play(ctx, s.Scenario, s.Lab, w, r.leftOut(s), r.text.Step)
 	if err == nil && r.atEnd != nil {
 		err = r.atEnd(s, w)
 	}
@@ -107,6 +99,54 @@ func (r *runner) play(ctx context.Context, s source, scale int, k *archive) (*si
 		r.text.End(res)
 	}
 	return res, err
+}
+
+// world is a lab that runs, in either mode.
+type world interface {
+	sim.World
+	// Began returns what moment 0 of the lab is called.
+	Began() time.Time
+	Close() error
+}
+
+// leftOut returns the steps that cannot be played, by their numbers, and why.
+func (r *runner) leftOut(s source) map[int]string {
+	if r.flags.mode != simulated {
+		return nil
+	}
+	skip := map[int]string{}
+	for _, n := range s.Real() {
+		if n.Step > 0 {
+			skip[n.Step] = n.Msg
+		}
+	}
+	return skip
+}
+
+// start builds a scenario's lab. The world is there also beside an error, if there is
+// something to close.
+func (r *runner) start(ctx context.Context, s source, scale int, k *archive) (world, error) {
+	seed := uint64(r.flags.seed)
+	if r.flags.mode == simulated {
+		r.text.Begin(s.Scenario.Name, s.file, len(s.Scenario.Steps), seed, scale)
+		opts := simulate.Options{Seed: seed, TimeScale: scale, Progress: func(p simulate.Progress) { r.text.Progress(time.Duration(p.Now), time.Duration(p.Until)) }}
+		if k != nil {
+			opts.Logs, opts.CompleteLog, opts.Captures = k.logs, r.flags.out.log == fullLog, k.capture
+		}
+		return simulate.Start(ctx, s.Lab, opts)
+	}
+	if err := missingPrograms(s.Scenario.Requires); err != nil {
+		return nil, &codeError{exitHost, err}
+	}
+	r.text.Begin(s.Scenario.Name, s.file, len(s.Scenario.Steps), seed, scale)
+	opts := emulate.Options{Seed: seed, TimeScale: scale}
+	if k != nil {
+		opts.Logs, opts.CompleteLog, opts.Captures = k.logs, r.flags.out.log == fullLog, k.capture
+	}
+	if dir, err := filepath.Abs(filepath.Dir(s.file)); err == nil && s.file != "-" {
+		opts.ScenarioDir = dir
+	}
+	return emulate.Start(ctx, s.Lab, opts)
 }
 
 // runAll plays several scenarios and sums up. One that cannot be played does not

@@ -49,8 +49,9 @@ type World struct {
 	generated  int                   // how many generators there have been
 
 	cancel context.CancelFunc
+	halt   func() // ends the engine
 	wg     sync.WaitGroup
-	fault  error // of the engine; read after wg.Wait
+	fault  error // of the engine; read after halt
 }
 
 // Options are what a run can choose.
@@ -79,7 +80,7 @@ type Options struct {
 func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	w := &World{
-		lab: lab, began: time.Now(), scale: time.Duration(max(opts.TimeScale, 1)), cancel: cancel,
+		lab: lab, began: time.Now(), scale: time.Duration(max(opts.TimeScale, 1)), cancel: cancel, halt: func() {},
 		hosts: make(map[string]*host), resolvers: make(map[string]*netns.Namespace),
 		nodes: make(map[*topology.NIC]*node),
 		kept:  make(map[string]net.Conn), edited: make(chan struct{}, 1),
@@ -99,14 +100,7 @@ func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 	if err := w.build(); err != nil {
 		return w, err
 	}
-	w.wg.Go(func() {
-		defer poller.Close()
-		netns.Prioritize()
-		if err := w.engine.Run(ctx); err != nil {
-			w.fault = err
-			cancel()
-		}
-	})
+	w.forward(ctx, poller)
 	if err := w.serve(ctx); err != nil {
 		return w, err
 	}
@@ -122,6 +116,22 @@ func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 		w.wg.Go(func() { w.keepSuspects(ctx) })
 	}
 	return w, nil
+}
+
+// forward starts the engine, which halt ends.
+func (w *World) forward(ctx context.Context, poller engine.Poller) {
+	ctx, stop := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	w.halt = func() { stop(); <-ended }
+	go func() {
+		defer close(ended)
+		defer poller.Close()
+		netns.Prioritize()
+		if err := w.engine.Run(ctx); err != nil {
+			w.fault = err
+			w.cancel()
+		}
+	}()
 }
 
 // now is the lab's clock: the wall's time since the start, scaled (D6).
@@ -327,17 +337,18 @@ func (w *World) Pause(ctx context.Context, d time.Duration) error {
 // Close ends everything that Start began, and returns what went wrong in the
 // forwarder, if anything did. It may be called more than once.
 func (w *World) Close() error {
+	w.halt() // so that nobody's farewell is part of the story
 	w.cancel()
 	for _, g := range w.generators {
 		g.abort()
-	}
-	for _, c := range w.kept {
-		_ = c.Close()
 	}
 	for _, h := range w.hosts {
 		h.stop()
 	}
 	w.wg.Wait()
+	for _, c := range w.kept {
+		_ = c.Close()
+	}
 	for _, h := range w.hosts {
 		h.ns.Close()
 	}

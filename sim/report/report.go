@@ -15,15 +15,20 @@ import (
 // Text prints a line a step while a scenario is played, and what differed where a
 // step failed.
 type Text struct {
-	w      io.Writer
-	colour bool
+	w        io.Writer
+	colour   bool
+	terminal bool
+	progress progress
 
 	explained   []string // what was printed last as a packet's way,
 	explainedIn int      // and in which step
 }
 
-// NewText returns a Text that writes to w, with colours if asked for.
-func NewText(w io.Writer, colour bool) *Text { return &Text{w: w, colour: colour} }
+// NewText returns a Text that writes to w, which may be a terminal, with colours if
+// asked for.
+func NewText(w io.Writer, terminal, colour bool) *Text {
+	return &Text{w: w, terminal: terminal, colour: colour}
+}
 
 // Begin prints what is about to be played.
 func (t *Text) Begin(name, file string, steps int, seed uint64, scale int) {
@@ -36,6 +41,7 @@ func (t *Text) Begin(name, file string, steps int, seed uint64, scale int) {
 
 // Step prints what became of a step.
 func (t *Text) Step(s sim.StepResult) {
+	t.endProgress()
 	mark, code := "✓", "32"
 	switch s.Verdict {
 	case sim.Fail:
@@ -45,7 +51,7 @@ func (t *Text) Step(s sim.StepResult) {
 	}
 	line := fmt.Sprintf("%s %2d %s", t.paint(code, mark), s.Number, s.Name)
 	if s.Verdict == sim.Skipped {
-		fmt.Fprintf(t.w, "%s: not played\n", line)
+		fmt.Fprintf(t.w, "%s: not played%s\n", line, prefixed(": ", s.Seen))
 		return
 	}
 	fmt.Fprintf(t.w, "%s [%s]%s\n", line, rounded(s.Duration), prefixed(": ", s.Seen))
@@ -73,6 +79,7 @@ func (t *Text) explain(s sim.StepResult) {
 
 // End prints the verdict.
 func (t *Text) End(r *sim.Result) {
+	t.endProgress()
 	if len(r.Steps) == 0 {
 		fmt.Fprintf(t.w, "%s %s: the lab was built, but there is no step to play and nothing was checked\n", t.paint("32", "PASS"), r.Scenario)
 		return

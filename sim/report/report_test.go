@@ -45,7 +45,7 @@ FAIL demo: 1 of 4 steps as expected, 1.23s
 func TestText(t *testing.T) {
 	print := func(colour bool) string {
 		var b bytes.Buffer
-		r, text := result(), report.NewText(&b, colour)
+		r, text := result(), report.NewText(&b, colour, colour)
 		text.Begin(r.Scenario, r.File, len(r.Steps), r.Seed, 1)
 		for _, s := range r.Steps {
 			text.Step(s)

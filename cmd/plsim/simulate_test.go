@@ -1,0 +1,217 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/plsim/plsim/dataplane/snat"
+	"github.com/plsim/plsim/scenarios"
+	"github.com/plsim/plsim/sim"
+	"github.com/plsim/plsim/sim/flowlogs"
+	"github.com/plsim/plsim/sim/scenario"
+)
+
+// simulable returns the names of the scenarios that need no real hosts.
+func simulable(t *testing.T) (names []string) {
+	t.Helper()
+	err := fs.WalkDir(scenarios.FS, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(name) != ".yaml" {
+			return err
+		}
+		l, err := scenario.Load(filepath.Join("../../scenarios", name))
+		if err != nil {
+			return err
+		}
+		if len(l.Real()) == 0 {
+			names = append(names, name)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(names) < 30 {
+		t.Fatalf("only %d scenarios can be simulated", len(names))
+	}
+	return names
+}
+
+// playSimulated plays a scenario on virtual time and keeps its files in a directory.
+func playSimulated(t *testing.T, name, dir string) {
+	t.Helper()
+	var stdout, stderr strings.Builder
+	args := []string{"run", "--mode", "simulate", "--seed", "7", "--out", dir, "--flow-log", "full", filepath.Join("../../scenarios", name)}
+	if code := run(args, &stdout, &stderr); code != exitOK {
+		t.Fatalf("plsim %s: exit code %d\n%s%s", strings.Join(args, " "), code, stdout.String(), stderr.String())
+	}
+}
+
+// TestSimulated: every scenario without programs passes on virtual time. Two runs with
+// one seed are the same byte for byte: results, flow logs and captures.
+func TestSimulated(t *testing.T) {
+	for i, name := range simulable(t) {
+		t.Run(strings.TrimSuffix(name, ".yaml"), func(t *testing.T) {
+			first, second := t.TempDir(), t.TempDir()
+			playSimulated(t, name, first)
+			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1 + i%2))
+			playSimulated(t, name, second)
+			compareTrees(t, first, second)
+		})
+	}
+}
+
+// compareTrees compares the files of two directories.
+func compareTrees(t *testing.T, a, b string) {
+	t.Helper()
+	files := filesBelow(t, a)
+	if other := filesBelow(t, b); !slices.Equal(files, other) {
+		t.Fatalf("files %v, then %v", files, other)
+	}
+	for _, name := range files {
+		one, err := os.ReadFile(filepath.Join(a, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		two, err := os.ReadFile(filepath.Join(b, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(one) != string(two) {
+			t.Errorf("%s differs: %s", name, firstDifference(string(one), string(two)))
+		}
+	}
+}
+
+func filesBelow(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			name, err = filepath.Rel(dir, name)
+			names = append(names, name)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+func firstDifference(a, b string) string {
+	one, two := strings.Split(a, "\n"), strings.Split(b, "\n")
+	for i := range min(len(one), len(two)) {
+		if one[i] != two[i] {
+			return fmt.Sprintf("line %d\n%.300q\n%.300q", i+1, one[i], two[i])
+		}
+	}
+	return fmt.Sprintf("%d lines, then %d", len(one), len(two))
+}
+
+// TestBothModes plays each scenario in namespaces and simulated: every step comes to
+// the same verdict, and the flow logs tell of the same flows, apart from times, ports
+// that were drawn, how much an interval happened to hold, and health checks, of which
+// there are as many as the run takes long.
+func TestBothModes(t *testing.T) {
+	t.Parallel()
+	requirePrivilege(t)
+	for _, name := range simulable(t) {
+		t.Run(strings.TrimSuffix(name, ".yaml"), func(t *testing.T) {
+			t.Parallel()
+			real, virtual := t.TempDir(), t.TempDir()
+			playSimulated(t, name, virtual)
+			cmd := exec.Command("/proc/self/exe", "run", filepath.Join("../../scenarios", name), "--seed", "7", "--out", real, "--flow-log", "full")
+			cmd.Args[0] = "plsim"
+			out, err := cmd.CombinedOutput()
+			var exit *exec.ExitError
+			switch {
+			case errors.As(err, &exit) && exit.ExitCode() == exitHost && os.Getenv("PLSIM_PRIVILEGED") != "require":
+				t.Skip(string(out))
+			case err != nil:
+				t.Fatalf("%v\n%s", err, out)
+			}
+			compareResults(t, real, virtual)
+			compareFlows(t, real, virtual)
+		})
+	}
+}
+
+// compareResults compares the verdicts of the steps.
+func compareResults(t *testing.T, real, virtual string) {
+	t.Helper()
+	read := func(dir string) (res sim.Result) {
+		b, err := os.ReadFile(filepath.Join(dir, "result.json"))
+		if err == nil {
+			err = json.Unmarshal(b, &res)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res
+	}
+	a, b := read(real), read(virtual)
+	for i := range a.Steps {
+		if a.Steps[i].Verdict != b.Steps[i].Verdict {
+			t.Errorf("step %d (%s): %s in namespaces (%s), %s simulated (%s)", i+1, a.Steps[i].Name, a.Steps[i].Verdict, a.Steps[i].Seen, b.Steps[i].Verdict, b.Steps[i].Seen)
+		}
+	}
+}
+
+// compareFlows compares which flows the logs have.
+func compareFlows(t *testing.T, real, virtual string) {
+	t.Helper()
+	a, b := flowsIn(t, real), flowsIn(t, virtual)
+	for flow := range a {
+		if !b[flow] {
+			t.Errorf("only in namespaces: %s", flow)
+		}
+	}
+	for flow := range b {
+		if !a[flow] {
+			t.Errorf("only simulated: %s", flow)
+		}
+	}
+}
+
+// flowsIn returns what is the same of flows however often they happen.
+func flowsIn(t *testing.T, dir string) map[string]bool {
+	t.Helper()
+	flows := map[string]bool{}
+	err := flowlogs.Read(dir, func(r flowlogs.Row) error {
+		if ownPort(r.Get("srcport")) || ownPort(r.Get("dstport")) {
+			return nil
+		}
+		var parts []string
+		for _, field := range []string{
+			"interface-id", "srcaddr", "srcport", "dstaddr", "dstport", "protocol", "action", "log-status",
+			"pkt-srcaddr", "pkt-dstaddr", "flow-direction", "traffic-path",
+		} {
+			value := r.Get(field)
+			if n, err := strconv.Atoi(value); strings.HasSuffix(field, "port") && err == nil && n >= 1024 {
+				value = "drawn"
+			}
+			parts = append(parts, field+" "+value)
+		}
+		flows[strings.Join(parts, ", ")] = true
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return flows
+}
+
+// ownPort reports whether a port is one from which nodes speak for themselves.
+func ownPort(text string) bool {
+	n, err := strconv.Atoi(text)
+	return err == nil && n >= snat.FirstOwnPort && n <= snat.LastOwnPort
+}

@@ -1,0 +1,116 @@
+package simulate
+
+import (
+	"errors"
+	"io"
+	"net/netip"
+	"time"
+
+	"github.com/plsim/plsim/sim"
+	"github.com/plsim/plsim/sim/simulate/host"
+)
+
+// client is the client's side of a connection to a name or an address. What happens
+// is told by calling its functions; those that are nil are not told.
+type client struct {
+	from  *host.Host
+	port  uint16
+	addrs []netip.Addr // that are still to be tried
+	peer  netip.AddrPort
+	conn  host.Conn
+	open  bool
+	out   outbox
+
+	connected func()
+	received  func(data []byte)
+	// ended is told once: io.EOF when the peer has sent all, else why there is no
+	// connection.
+	ended func(err error)
+	over  bool
+}
+
+// dial tries the addresses one after the other, as clients do; one that stays silent
+// takes all the time there is.
+func (c *client) dial() {
+	for len(c.addrs) > 0 {
+		c.peer = netip.AddrPortFrom(c.addrs[0], c.port)
+		c.addrs = c.addrs[1:]
+		conn, err := c.from.Dial(netip.AddrPort{}, c.peer, c)
+		if c.conn = conn; err == nil {
+			return
+		}
+		if len(c.addrs) == 0 {
+			c.end(err)
+		}
+	}
+}
+
+func (c *client) end(err error) {
+	if !c.over && c.ended != nil {
+		c.over = true
+		c.ended(err)
+	}
+}
+
+// Connected implements [host.Handler].
+func (c *client) Connected(host.Conn) {
+	c.open = true
+	if c.connected != nil {
+		c.connected()
+	}
+}
+
+// Received implements [host.Handler].
+func (c *client) Received(_ host.Conn, data []byte) {
+	if c.received != nil {
+		c.received(data)
+	}
+}
+
+// Finished implements [host.Handler].
+func (c *client) Finished(host.Conn) { c.end(io.EOF) }
+
+// Writable implements [host.Handler].
+func (c *client) Writable(host.Conn) { c.out.flush(c.conn) }
+
+// send sends bytes, as soon as there is room for them.
+func (c *client) send(b []byte) {
+	c.out.bytes = append(c.out.bytes, b...)
+	c.out.flush(c.conn)
+}
+
+// Closed implements [host.Handler].
+func (c *client) Closed(_ host.Conn, err error) {
+	if !c.open && len(c.addrs) > 0 {
+		c.dial()
+		return
+	}
+	if err == nil {
+		err = io.EOF
+	}
+	c.end(err)
+}
+
+// failure says how an exchange failed.
+func failure(err error, peer string, limit time.Duration) sim.Failure {
+	var name *sim.NameError
+	var unreachable *host.Unreachable
+	switch {
+	case errors.As(err, &name):
+		return name.Failure()
+	case errors.Is(err, host.ErrTimeout):
+		return sim.TimedOut(peer, limit)
+	case errors.Is(err, host.ErrRefused):
+		return sim.ConnectionRefused(peer)
+	case errors.Is(err, host.ErrReset):
+		return sim.ConnectionReset(peer)
+	case errors.Is(err, host.ErrNoAddress): // of its family
+		return sim.NotReachable(peer, "network is unreachable")
+	case errors.As(err, &unreachable):
+		return sim.NotReachable(peer, "no route to host")
+	case errors.Is(err, io.EOF):
+		return sim.HalfAnswer(peer)
+	default:
+		return sim.NotReachable(peer, err.Error())
+	}
+}

@@ -1,0 +1,140 @@
+package simulate
+
+import (
+	"math/bits"
+	"time"
+
+	"github.com/plsim/plsim/dataplane"
+	"github.com/plsim/plsim/dataplane/clock"
+	"github.com/plsim/plsim/dataplane/drop"
+	"github.com/plsim/plsim/dataplane/packet"
+	"github.com/plsim/plsim/sim/simulate/event"
+	"github.com/plsim/plsim/sim/simulate/host"
+)
+
+// latency is how long a packet is on its way from one interface to another, links
+// apart. AWS publishes no figure; this one is of the order of what is measured within a zone.
+const latency = 100 * time.Microsecond
+
+// How often the walk's tables are searched for what is idle, and which part of them at a
+// time, at least.
+const (
+	sweepEvery = time.Second
+	sweepParts = 16
+	sweepLeast = 1 << 12
+)
+
+// fabric moves frames between the hosts of a simulation. It owns the walk.
+type fabric struct {
+	queue *event.Queue
+	walk  *dataplane.Walk
+	hosts []*host.Host // by InterfaceID; nil where nobody stands behind an interface
+	self  event.ActorID
+	frame *packet.Frame // in which frames arrive
+
+	packets uint64 // that were sent
+
+	flights []flight
+	free    [maxClass]uint32 // by class: the first free flight, plus 1; 0: none
+}
+
+// flight is a frame on its way. Its memory is used again for frames of the same class.
+type flight struct {
+	to    dataplane.InterfaceID
+	next  uint32 // while free: the next free one of its class, plus 1
+	class uint8
+	bytes []byte
+}
+
+// A class of memory has room for twice as much as the one below it.
+const (
+	leastClass = 7 // bits: 128 bytes
+	maxClass   = 18
+)
+
+// What happens in a fabric.
+const (
+	arrives = iota // arg: which flight
+	sweeps
+)
+
+func (f *fabric) init(q *event.Queue, walk *dataplane.Walk) {
+	f.queue, f.walk, f.frame = q, walk, packet.NewFrame()
+	f.self = q.Register(f)
+	q.After(sweepEvery, event.Event{Actor: f.self, Kind: sweeps})
+}
+
+// Do implements [live.Fabric]. Nothing is ever called while a packet takes its walk.
+func (f *fabric) Do(do func(walk *dataplane.Walk, now clock.Time)) error {
+	do(f.walk, f.queue.Now())
+	return nil
+}
+
+// plug puts a host behind an interface.
+func (f *fabric) plug(at dataplane.InterfaceID, h *host.Host) {
+	for int(at) >= len(f.hosts) {
+		f.hosts = append(f.hosts, nil)
+	}
+	f.hosts[at] = h
+}
+
+// unplug takes the host behind an interface away.
+func (f *fabric) unplug(at dataplane.InterfaceID) { f.hosts[at] = nil }
+
+// Transmit implements [host.Network].
+func (f *fabric) Transmit(h *host.Host, frame *packet.Frame) {
+	f.packets++
+	out, _ := f.walk.Process(f.queue.Now(), dataplane.InterfaceID(h.ID()), frame)
+	if out == dataplane.NoInterface {
+		return
+	}
+	fate := f.walk.Fate()
+	if fate == nil { // the lab has no links
+		f.fly(out, frame, f.queue.Now())
+		return
+	}
+	at, n := fate.Arrivals()
+	for _, t := range at[:n] {
+		f.fly(out, frame, t)
+	}
+}
+
+// fly sends a frame to where it arrives some time after a moment at which it has crossed
+// the lab's links.
+func (f *fabric) fly(to dataplane.InterfaceID, frame *packet.Frame, crossed clock.Time) {
+	b := frame.Ethernet()
+	n := f.take(len(b))
+	fl := &f.flights[n]
+	fl.to, fl.bytes = to, append(fl.bytes[:0], b...)
+	f.queue.At(crossed.Add(latency), event.Event{Actor: f.self, Kind: arrives, Arg: uint64(n)})
+}
+
+// take returns a flight with room for a frame.
+func (f *fabric) take(size int) uint32 {
+	class := max(bits.Len(uint(size-1)), leastClass) // a frame is never empty
+	if next := f.free[class]; next != 0 {
+		f.free[class] = f.flights[next-1].next
+		return next - 1
+	}
+	f.flights = append(f.flights, flight{class: uint8(class), bytes: make([]byte, 0, 1<<class)})
+	return uint32(len(f.flights) - 1)
+}
+
+// Happen implements [event.Actor].
+func (f *fabric) Happen(kind uint32, arg uint64) {
+	if kind == sweeps {
+		f.walk.Expire(f.queue.Now(), max(f.walk.Slots()/sweepParts, sweepLeast))
+		f.queue.After(sweepEvery, event.Event{Actor: f.self, Kind: sweeps})
+		return
+	}
+	fl := &f.flights[arg]
+	f.frame.SetEthernet(fl.bytes)
+	to := fl.to
+	fl.next = f.free[fl.class]
+	f.free[fl.class] = uint32(arg) + 1
+	if int(to) >= len(f.hosts) || f.hosts[to] == nil {
+		f.walk.Dropped(to, drop.PortDown)
+		return
+	}
+	f.hosts[to].Receive(f.frame)
+}
