@@ -58,6 +58,7 @@ type Lab struct {
 	find struct {
 		subnets     scoped[*subnet]
 		groups      scoped[*group]
+		tables      scoped[*table]
 		acls        scoped[*acl]
 		hosts       scoped[*Host]
 		networks    map[string]*Network // VPCs
