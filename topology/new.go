@@ -48,6 +48,7 @@ func New(name string, spec *Spec) (*Lab, error) {
 		b.addAddresses()
 		b.addNames()
 		b.addFlowLogs()
+		b.addLinks()
 		for _, e := range b.Endpoints {
 			b.record(EventConnect, e)
 		}

@@ -100,6 +100,7 @@ var edits = map[string]func(s *Step, lab *topology.Lab) (state string, err error
 	"modify_network_interface_attribute": func(s *Step, lab *topology.Lab) (string, error) {
 		return "", lab.ModifyNetworkInterface(s.ModifyInterface)
 	},
+	"modify_link": func(s *Step, lab *topology.Lab) (string, error) { return "", lab.ModifyLink(s.ModifyLink) },
 	"fail": func(s *Step, lab *topology.Lab) (string, error) {
 		if s.Fail.AvailabilityZone == "" {
 			return "", nil // the lab runs on as it was

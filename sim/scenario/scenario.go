@@ -74,6 +74,8 @@ type Step struct {
 	ModifyInterface   *topology.InterfaceChange  `yaml:"modify_network_interface_attribute,omitempty" doc:"Change the security groups of an instance's interface, or its tracking (F3.14)."`
 	ChangeRecord      *topology.RecordChange     `yaml:"change_resource_record_sets,omitempty" doc:"Change a record of a public hosted zone."`
 
+	ModifyLink *topology.LinkChange `yaml:"modify_link,omitempty" doc:"Give a link other qualities; those that are not given stay."`
+
 	Wait      *Duration `yaml:"wait,omitempty" doc:"Let this much of the lab's time pass."`
 	WaitUntil *Duration `yaml:"wait_until,omitempty" doc:"Let the lab's time pass until so much of it is over since the start."`
 

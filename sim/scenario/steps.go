@@ -50,6 +50,8 @@ var expectable = map[string][]string{
 	"set_security_groups":                                 {"error"},
 	"modify_network_interface_attribute":                  {"error"},
 
+	"modify_link": nil,
+
 	"modify_target_group_attributes":  {"error"},
 	"modify_load_balancer_attributes": {"error"},
 
@@ -181,6 +183,8 @@ func (s *Step) Title() string {
 		return "Load balancer " + s.SetSecurityGroups.LoadBalancer + " gets other security groups"
 	case "modify_network_interface_attribute":
 		return "Interface " + s.ModifyInterface.Interface + " gets other attributes"
+	case "modify_link":
+		return "Link " + s.ModifyLink.Link + " changes"
 	case "describe":
 		return "What AWS says of " + cmp.Or(s.Describe.VPCEndpoint, s.Describe.EndpointService, s.Describe.LoadBalancer)
 	case "change_resource_record_sets":
