@@ -9,11 +9,11 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/capture"
 	"github.com/plsim/plsim/sim/flowlogs"
 	"github.com/plsim/plsim/sim/live"
 	"github.com/plsim/plsim/sim/report"
+	"github.com/plsim/plsim/sim/story"
 )
 
 // outFlags say what a run keeps.
@@ -169,15 +169,15 @@ func (k *archive) capture(r live.Recording) error {
 }
 
 // close completes the files; the result is among them.
-func (k *archive) close(res *sim.Result) error {
+func (k *archive) close(res *story.Result) error {
 	if k == nil {
 		return nil
 	}
 	return errors.Join(k.logs.Close(), keepResult(k.dir, res))
 }
 
-// keepResult writes a *sim.Result or a *sim.Summary.
-func keepResult[R *sim.Result | *sim.Summary](dir string, res R) error {
+// keepResult writes a *story.Result or a *story.Summary.
+func keepResult[R *story.Result | *story.Summary](dir string, res R) error {
 	f, err := os.Create(filepath.Join(dir, "result.json"))
 	if err != nil {
 		return err

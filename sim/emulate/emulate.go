@@ -316,13 +316,13 @@ func (w *World) keepLogs(ctx context.Context) {
 	}
 }
 
-// Elapsed implements [sim.World]: on the wall.
+// Elapsed implements [story.World]: on the wall.
 func (w *World) Elapsed() time.Duration { return time.Since(w.began) }
 
-// Wait implements [sim.World].
+// Wait implements [story.World].
 func (w *World) Wait(ctx context.Context, d time.Duration) error { return w.Pause(ctx, w.wall(d)) }
 
-// Pause implements [sim.World].
+// Pause implements [story.World].
 func (w *World) Pause(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -106,7 +106,7 @@ func (l *Lab) Settle() error {
 	return l.load()
 }
 
-// Edit implements part of sim.World.
+// Edit implements part of story.World.
 func (l *Lab) Edit(f func(*topology.Lab) error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -118,7 +118,7 @@ func (l *Lab) Edit(f func(*topology.Lab) error) error {
 	return errors.Join(err, l.load())
 }
 
-// Look implements part of sim.World.
+// Look implements part of story.World.
 func (l *Lab) Look(f func(*topology.Lab) error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -209,15 +209,15 @@ func (l *Lab) Backends() *topology.Backends { return l.backends.Load() }
 // Do runs f between two packets.
 func (l *Lab) Do(f func(walk *dataplane.Walk, now clock.Time)) error { return l.fabric.Do(f) }
 
-// Now implements part of sim.World.
+// Now implements part of story.World.
 func (l *Lab) Now() time.Duration { return time.Duration(l.now()) }
 
-// Restart implements part of sim.World.
+// Restart implements part of story.World.
 func (l *Lab) Restart(keepState bool) error {
 	return l.Do(func(walk *dataplane.Walk, _ clock.Time) { walk.Restart(keepState) })
 }
 
-// Drops implements part of sim.World.
+// Drops implements part of story.World.
 func (l *Lab) Drops(nics []*topology.NIC) (sum [drop.NumReasons]uint64, err error) {
 	err = l.Do(func(walk *dataplane.Walk, _ clock.Time) {
 		for _, nic := range nics {
@@ -229,7 +229,7 @@ func (l *Lab) Drops(nics []*topology.NIC) (sum [drop.NumReasons]uint64, err erro
 	return sum, err
 }
 
-// Metrics implements part of sim.World.
+// Metrics implements part of story.World.
 func (l *Lab) Metrics() (all []cloudwatch.Series, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -6,8 +6,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/report"
+	"github.com/plsim/plsim/sim/story"
 )
 
 // Progress shows on a terminal only, not too often, and is gone when the step's own
@@ -22,7 +22,7 @@ func TestProgress(t *testing.T) {
 				text.Progress(time.Minute*time.Duration(time.Since(start()).Round(time.Second/10)/(time.Second/10)), 20*time.Minute)
 				time.Sleep(time.Second / 10)
 			}
-			text.Step(sim.StepResult{Number: 1, Name: "wait", Verdict: sim.Pass})
+			text.Step(story.StepResult{Number: 1, Name: "wait", Verdict: story.Pass})
 		})
 		return b.String()
 	}
