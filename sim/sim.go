@@ -79,11 +79,14 @@ func (e *NeedsRealHosts) Error() string {
 	return b.String() + story.Count(len(e.Needs), "thing") + " of the scenario cannot be simulated"
 }
 
-// What a run is made of.
 type (
-	Step   = story.StepResult
+	// Step is what became of one step.
+	Step = story.StepResult
+	// Record is a flow log record; Record.Field reads a field by AWS's name.
 	Record = flowlog.Record
+	// Packet is a captured packet.
 	Packet = capture.Packet
+	// Metric is a metric of CloudWatch with its points.
 	Metric = cloudwatch.Series
 )
 

@@ -19,7 +19,7 @@ func TestProgress(t *testing.T) {
 		synctest.Test(t, func(*testing.T) {
 			for range 10 {
 				// In each tenth of a second passes a minute of the lab, of twenty.
-				text.Progress(time.Minute*time.Duration(time.Since(start()).Round(time.Second/10)/(time.Second/10)), 20*time.Minute)
+				text.Progress(time.Minute*(time.Since(start()).Round(time.Second/10)/(time.Second/10)), 20*time.Minute)
 				time.Sleep(time.Second / 10)
 			}
 			text.Step(story.StepResult{Number: 1, Name: "wait", Verdict: story.Pass})

@@ -100,16 +100,19 @@ func (w *World) open(ctx context.Context, x *scenario.Exchange, deadline clock.T
 		return nil, story.Failure{}, err
 	}
 	var c channel
-	var failed error
+	var failed story.Failure
 	over := false
 	peer := x.To
+	fail := func(err error) { failed, over = unanswered(err, peer, x), true }
 	w.resolve(from, name, w.lasts(x.Timeout.Duration()), func(addrs []netip.Addr, err error) {
 		switch {
 		case err != nil:
-			failed, over = err, true
+			fail(err)
 		case x.Protocol == "udp":
-			c, failed = openDatagrams(from.host, netip.AddrPortFrom(addrs[0], uint16(port)))
 			over = true
+			if c, err = openDatagrams(from.host, netip.AddrPortFrom(addrs[0], uint16(port))); err != nil {
+				fail(err)
+			}
 		default:
 			s := &stream{}
 			s.client = client{
@@ -121,9 +124,9 @@ func (w *World) open(ctx context.Context, x *scenario.Exchange, deadline clock.T
 					over = true
 				},
 				ended: func(err error) {
-					s.err, over = err, true
-					if !s.client.open {
-						failed = err
+					if s.err = err; !s.client.open {
+						peer = s.peer()
+						fail(err)
 					}
 				},
 			}
@@ -131,22 +134,17 @@ func (w *World) open(ctx context.Context, x *scenario.Exchange, deadline clock.T
 			s.client.dial()
 		}
 	})
-	err = w.run(ctx, deadline, func() bool { return over })
-	if s, ok := c.(*stream); ok {
-		peer = s.client.peer.String()
-	}
-	switch {
-	case err != nil:
+	if err := w.run(ctx, deadline, func() bool { return over }); err != nil {
 		return nil, story.Failure{}, err
-	case failed != nil:
-		return nil, unanswered(failed, peer, x), nil
-	case !over:
+	}
+	if !over {
 		if c != nil {
+			peer = c.peer()
 			c.close()
 		}
-		return nil, story.TimedOut(peer, x.Timeout.Duration()), nil
+		failed = story.TimedOut(peer, x.Timeout.Duration())
 	}
-	return c, story.Failure{}, nil
+	return c, failed, nil
 }
 
 // keepaliveCount is how many keepalives stay unanswered before a connection is given
