@@ -2,12 +2,14 @@ package main
 
 import (
 	"bufio"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 
 	"github.com/plsim/plsim/sim/capture"
 	"github.com/plsim/plsim/sim/flowlogs"
@@ -114,7 +116,15 @@ func sudoID(variable string) (id int, ok bool) {
 type archive struct {
 	dir  string
 	logs *flowlogs.Writer
+
+	mu     sync.Mutex // guards what follows
+	events *os.File
+	buffer *bufio.Writer
+	fault  error // of the events
 }
+
+// eventsName is the file of all that has happened, a JSON document a line.
+const eventsName = "events.jsonl"
 
 // keep opens the files of a scenario, in a directory of its own where it is one of
 // several. It returns nil where nothing is to be kept.
@@ -134,8 +144,25 @@ func (r *runner) keep(s source) (*archive, error) {
 		}
 	}
 	var err error
-	k.logs, err = flowlogs.NewWriter(k.dir, s.Lab.Region, s.Lab.EveryLog(), o.log == fullLog)
+	if k.logs, err = flowlogs.NewWriter(k.dir, s.Lab.Region, s.Lab.EveryLog(), o.log == fullLog); err != nil {
+		return k, err
+	}
+	k.events, err = os.Create(filepath.Join(k.dir, eventsName))
+	k.buffer = bufio.NewWriter(k.events)
 	return k, err
+}
+
+// event keeps what has happened. It may be called from any goroutine, and for a k that
+// is nil.
+func (k *archive) event(e live.Event) {
+	if k == nil {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.fault == nil {
+		k.fault = json.NewEncoder(k.buffer).Encode(e)
+	}
 }
 
 func exists(name string) bool {
@@ -173,7 +200,11 @@ func (k *archive) close(res *story.Result) error {
 	if k == nil {
 		return nil
 	}
-	return errors.Join(k.logs.Close(), keepResult(k.dir, res))
+	errs := []error{k.logs.Close(), keepResult(k.dir, res)}
+	if k.events != nil {
+		errs = append(errs, k.fault, k.buffer.Flush(), k.events.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // keepResult writes a *story.Result or a *story.Summary.

@@ -92,7 +92,10 @@ func (r *runner) play(ctx context.Context, s source, scale int, k *archive) (*st
 	}
 	r.exporter.lab.Store(measured{w})
 	defer r.exporter.lab.Store(measured{})
-	res, err := story.Play(ctx, s.Scenario, s.Lab, w, r.leftOut(s), r.text.Step)
+	res, err := story.Play(ctx, s.Scenario, s.Lab, w, r.leftOut(s), func(sr story.StepResult) {
+		k.event(w.Event(live.StepEvent, fmt.Sprintf("%d %s", sr.Number, sr.Name), string(sr.Verdict)))
+		r.text.Step(sr)
+	})
 	if err == nil && r.atEnd != nil {
 		err = r.atEnd(s, w)
 	}
@@ -107,6 +110,8 @@ type world interface {
 	story.World
 	// Began returns what moment 0 of the lab is called.
 	Began() time.Time
+	// Event returns an event of the present moment.
+	Event(kind, of, is string) live.Event
 	Close() error
 }
 
@@ -126,7 +131,7 @@ func (r *runner) start(ctx context.Context, s source, scale int, k *archive) (wo
 		r.text.Begin(s.Scenario.Name, s.file, len(s.Scenario.Steps), seed, scale)
 		opts := simulate.Options{Seed: seed, TimeScale: scale, Progress: func(p simulate.Progress) { r.text.Progress(time.Duration(p.Now), time.Duration(p.Until)) }}
 		if k != nil {
-			opts.Logs, opts.CompleteLog, opts.Captures = k.logs, r.flags.out.log == fullLog, k.capture
+			opts.Logs, opts.CompleteLog, opts.Captures, opts.Events = k.logs, r.flags.out.log == fullLog, k.capture, k.event
 		}
 		return simulate.Start(ctx, s.Lab, opts)
 	}
@@ -136,7 +141,7 @@ func (r *runner) start(ctx context.Context, s source, scale int, k *archive) (wo
 	r.text.Begin(s.Scenario.Name, s.file, len(s.Scenario.Steps), seed, scale)
 	opts := emulate.Options{Seed: seed, TimeScale: scale}
 	if k != nil {
-		opts.Logs, opts.CompleteLog, opts.Captures = k.logs, r.flags.out.log == fullLog, k.capture
+		opts.Logs, opts.CompleteLog, opts.Captures, opts.Events = k.logs, r.flags.out.log == fullLog, k.capture, k.event
 	}
 	if dir, err := filepath.Abs(filepath.Dir(s.file)); err == nil && s.file != "-" {
 		opts.ScenarioDir = dir

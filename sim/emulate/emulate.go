@@ -66,6 +66,8 @@ type Options struct {
 	Logs live.Delivery
 	// Captures takes away what was captured, when the lab has come to its end; may be nil.
 	Captures func(live.Recording) error
+	// Events is told of every state that changes, one at a time; may be nil.
+	Events func(live.Event)
 	// CompleteLog also makes records of what AWS has none of.
 	CompleteLog bool
 	// Patience is how long an instance's program may take until it answers on
@@ -88,7 +90,7 @@ func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 		patience: cmp.Or(opts.Patience, defaultPatience), life: ctx,
 	}
 	w.Lab = live.New(lab, live.Options{
-		Seed: opts.Seed, Now: w.now, Began: w.began, Logs: opts.Logs, Captures: opts.Captures, CompleteLog: opts.CompleteLog,
+		Seed: opts.Seed, Now: w.now, Began: w.began, Logs: opts.Logs, Captures: opts.Captures, CompleteLog: opts.CompleteLog, Events: opts.Events,
 	})
 
 	poller, err := netns.NewPoller()

@@ -54,6 +54,8 @@ type Lab struct {
 	mu       sync.Mutex // guards what edits, time and health checks change in lab
 	lab      *topology.Lab
 	settling bool // the first health checks show all at once
+	events   func(Event)
+	told     []topology.Condition // what events have said
 
 	logs     *logs
 	captures []*watching           // of the story's goroutine
@@ -71,6 +73,8 @@ type Options struct {
 	Logs Delivery
 	// Captures takes away what was captured, when the lab has come to its end; may be nil.
 	Captures func(Recording) error
+	// Events is told of every state that changes, one at a time; may be nil.
+	Events func(Event)
 	// CompleteLog also makes records of what AWS has none of.
 	CompleteLog bool
 }
@@ -78,7 +82,7 @@ type Options struct {
 // New returns a lab that is ready to run. Start must follow, once fabric and devices
 // stand.
 func New(lab *topology.Lab, opts Options) *Lab {
-	l := &Lab{now: opts.Now, began: opts.Began, lab: lab, settling: true, record: opts.Captures, room: capturesRoom}
+	l := &Lab{now: opts.Now, began: opts.Began, lab: lab, settling: true, record: opts.Captures, room: capturesRoom, events: opts.Events}
 	l.publish()
 	l.logs = newLogs(lab, opts.Began, opts.Logs)
 	settings := dataplane.DefaultSettings()
@@ -179,6 +183,7 @@ func (l *Lab) load() error {
 		return err
 	}
 	l.lab.Observe(l.now())
+	l.tell()
 	l.publish()
 	prog := l.lab.Compile()
 	var failed error

@@ -55,6 +55,8 @@ type Options struct {
 	Logs live.Delivery
 	// Captures takes away what was captured, when the lab has come to its end; may be nil.
 	Captures func(live.Recording) error
+	// Events is told of every state that changes, one at a time; may be nil.
+	Events func(live.Event)
 	// CompleteLog also makes records of what AWS has none of.
 	CompleteLog bool
 	// Progress is called now and then while time passes; may be nil.
@@ -80,7 +82,7 @@ func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 	}
 	w.Lab = live.New(lab, live.Options{
 		Seed: opts.Seed, Now: queue.Now, Began: Epoch,
-		Logs: opts.Logs, Captures: opts.Captures, CompleteLog: opts.CompleteLog,
+		Logs: opts.Logs, Captures: opts.Captures, CompleteLog: opts.CompleteLog, Events: opts.Events,
 	})
 	w.fabric.init(queue, w.Walk())
 	w.stack = host.NewStack(queue, &w.fabric)
