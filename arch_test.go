@@ -40,7 +40,7 @@ var edges = map[string]string{
 	"sim/report":          "sim topology/cloudwatch",
 	"sim/scenario":        "dataplane/clock dataplane/drop dataplane/flowlog sim/capture topology",
 	"sim/service":         "dataplane/ppv2 topology",
-	"sim/simulate":        "dataplane dataplane/clock dataplane/drop dataplane/packet dataplane/ppv2 dataplane/snat sim sim/live sim/scenario sim/service sim/simulate/event sim/simulate/host topology",
+	"sim/simulate":        "dataplane dataplane/clock dataplane/drop dataplane/packet dataplane/ppv2 dataplane/snat sim sim/live sim/scenario sim/service sim/simulate/event sim/simulate/host sim/traffic topology",
 	"sim/simulate/event":  "dataplane/clock",
 	"sim/simulate/host":   "dataplane/clock dataplane/drop dataplane/packet sim/simulate/event",
 	"sim/traffic":         "sim/scenario",

@@ -189,6 +189,8 @@ func classify(err error, peer string, limit time.Duration) sim.Failure {
 			return sim.ConnectionReset(peer)
 		case syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EACCES:
 			return sim.NotReachable(peer, errno.Error())
+		case syscall.EADDRNOTAVAIL:
+			return sim.OutOfPorts(peer)
 		}
 	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, &record), errors.As(err, &alert), errors.As(err, &unknown), errors.As(err, &hostname), errors.As(err, &invalid),
 		errors.As(err, &op) && op.Op == "remote error": // an alert of TLS

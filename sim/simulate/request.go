@@ -54,7 +54,7 @@ func (w *World) ask(from *instance, req *http.Request, limit time.Duration, done
 		x.fail(sim.Failure{Kind: sim.HTTP, Detail: err.Error()})
 		return x
 	}
-	x.client = &client{from: from.host, port: uint16(number), connected: x.send, received: x.receive, ended: x.end}
+	x.client = &client{attempt: attempt{from: from.host, port: uint16(number)}, connected: x.send, received: x.receive, ended: x.end}
 	w.resolve(from, name, w.lasts(limit), func(addrs []netip.Addr, err error) {
 		if x.over {
 			return
