@@ -192,6 +192,8 @@ func classify(err error, peer string, limit time.Duration) sim.Failure {
 		case syscall.EADDRNOTAVAIL:
 			return sim.OutOfPorts(peer)
 		}
+	case errors.Is(err, errClosed):
+		return sim.ConnectionClosed(peer)
 	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, &record), errors.As(err, &alert), errors.As(err, &unknown), errors.As(err, &hostname), errors.As(err, &invalid),
 		errors.As(err, &op) && op.Op == "remote error": // an alert of TLS
 		return sim.Failure{Kind: sim.TLS, Detail: fmt.Sprintf("TLS handshake with %s: %s", peer, innermost(err))}

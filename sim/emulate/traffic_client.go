@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/service"
 	"github.com/plsim/plsim/sim/traffic"
 )
@@ -56,8 +55,6 @@ func (c *client) ask(ctx context.Context, last bool) bool {
 		c.close()
 	}
 	switch {
-	case errors.Is(err, errClosed):
-		c.fail(sim.ConnectionClosed(peer))
 	case err != nil:
 		c.failed(err, peer)
 	default:

@@ -105,9 +105,14 @@ func (c *client) Closed(_ host.Conn, err error) {
 func failure(err error, peer string, limit time.Duration) sim.Failure {
 	var name *sim.NameError
 	var unreachable *host.Unreachable
+	var other *notHTTP
 	switch {
 	case errors.As(err, &name):
 		return name.Failure()
+	case errors.As(err, &other):
+		return sim.Failure{Kind: sim.HTTP, Detail: peer + ": " + other.Error()}
+	case errors.Is(err, errClosed):
+		return sim.ConnectionClosed(peer)
 	case errors.Is(err, host.ErrTimeout):
 		return sim.TimedOut(peer, limit)
 	case errors.Is(err, host.ErrRefused):

@@ -33,6 +33,9 @@ type head struct {
 // errClosed is the end of a connection on which an answer was to come.
 var errClosed = errors.New("closed")
 
+// notHTTP says why an answer is not understood.
+type notHTTP struct{ error }
+
 // begun reports whether something of it has come.
 func (a *answer) begun() bool { return a.known || len(a.in) > 0 }
 
@@ -43,8 +46,8 @@ func (a *answer) keep(data []byte) { a.in = append(a.in, data...) }
 func (a *answer) rest() []byte { return a.in }
 
 // take takes in what has come, and returns how much of it was the body's. last says that no
-// more will come: the error is [errClosed] where nothing did, and io.ErrUnexpectedEOF where
-// the answer is not whole; other errors say that it is no HTTP.
+// more will come: the error is [errClosed] where nothing did, and io.EOF where the answer is
+// not whole. A *[notHTTP] says that it will never be.
 func (a *answer) take(data []byte, last bool) (n int64, err error) {
 	if last && !a.begun() && len(data) == 0 {
 		return 0, errClosed
@@ -64,13 +67,16 @@ func (a *answer) take(data []byte, last bool) (n int64, err error) {
 	a.body += n
 	a.in = append(a.in, data[n:]...)
 	if a.whole = a.body == a.length; !a.whole && last {
-		return n, io.ErrUnexpectedEOF
+		return n, io.EOF
 	}
 	return n, nil
 }
 
 // takeSlowly understands all of HTTP, and counts the body once it is whole.
 func (a *answer) takeSlowly(last bool) (int64, error) {
+	if !last && !headEnds(a.in) { // net/http would take what there is for all
+		return 0, nil
+	}
 	in := bytes.NewReader(a.in)
 	r := bufio.NewReader(in)
 	resp, err := http.ReadResponse(r, nil)
@@ -86,12 +92,20 @@ func (a *answer) takeSlowly(last bool) (int64, error) {
 		a.status, a.last, a.instance = resp.StatusCode, resp.Close, resp.Header.Get(service.InstanceHeader)
 		a.in = a.in[len(a.in)-in.Len()-r.Buffered():]
 		return a.body, nil
-	case !last && (errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)):
+	case !last && resp != nil: // more of the body may come; what is wrong with it shows at the end
 		return 0, nil
-	case errors.Is(err, io.EOF):
-		return 0, io.ErrUnexpectedEOF
+	case last && errors.Is(err, io.EOF), last && errors.Is(err, io.ErrUnexpectedEOF):
+		return 0, io.EOF
 	}
-	return 0, err
+	return 0, &notHTTP{err}
+}
+
+// headEnds reports whether the whole head has come, or something that is none.
+func headEnds(b []byte) bool {
+	if !bytes.HasPrefix(b, httpVersion[:min(len(b), len("HTTP/"))]) {
+		return bytes.ContainsRune(b, '\n')
+	}
+	return bytes.Contains(b, []byte("\n\r\n")) || bytes.Contains(b, []byte("\n\n"))
 }
 
 // What parseHead looks for.

@@ -2,14 +2,12 @@ package simulate
 
 import (
 	"errors"
-	"io"
+	"fmt"
 	"math"
 	"net/http"
 	"net/netip"
-	"strconv"
 
 	"github.com/plsim/plsim/dataplane/clock"
-	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/sim/service"
 	"github.com/plsim/plsim/sim/simulate/event"
@@ -190,7 +188,7 @@ func (f *flood) Received(_ host.Conn, data []byte) {
 func (f *flood) take(data []byte, last bool) {
 	n, err := f.answer.take(data, last)
 	if a := &f.answer; a.known && a.status != http.StatusOK {
-		f.failAs(sim.Failure{Kind: sim.HTTP, Detail: f.address() + ": it answered " + strconv.Itoa(a.status) + " " + http.StatusText(a.status)})
+		f.fail(&notHTTP{fmt.Errorf("it answered %d %s", a.status, http.StatusText(a.status))})
 		return
 	}
 	if f.answer.known {
@@ -199,12 +197,10 @@ func (f *flood) take(data []byte, last bool) {
 	f.got += int(n)
 	f.tally.BytesReceived += n
 	switch {
-	case errors.Is(err, errClosed):
-		f.fail(io.EOF)
 	case err != nil:
 		f.fail(err)
 	case f.answer.whole && f.answer.body == 0:
-		f.failAs(sim.Failure{Kind: sim.HTTP, Detail: f.address() + ": it answered nothing"})
+		f.fail(&notHTTP{errors.New("it answered nothing")})
 	case f.answer.whole:
 		f.fetch()
 	}
@@ -229,7 +225,7 @@ func (f *flood) Closed(_ host.Conn, err error) {
 	case err != nil:
 		f.fail(err)
 	default:
-		f.fail(io.EOF)
+		f.fail(errClosed)
 	}
 }
 
@@ -253,12 +249,8 @@ func (f *flood) address() string {
 }
 
 func (f *flood) fail(err error) {
-	f.failAs(failure(err, f.address(), f.Timeout.Duration()))
-}
-
-func (f *flood) failAs(why sim.Failure) {
 	if !f.over {
-		f.tally.Fail(why)
+		f.failed(err, f.address())
 		f.finish()
 	}
 }

@@ -1,15 +1,12 @@
 package simulate
 
 import (
-	"errors"
-	"io"
 	"net"
 	"net/netip"
 	"slices"
 	"strconv"
 
 	"github.com/plsim/plsim/dataplane/clock"
-	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/sim/simulate/event"
 	"github.com/plsim/plsim/sim/simulate/host"
@@ -69,6 +66,9 @@ type holding struct {
 	until clock.Time
 	conn  uint64 // 0: it is closed already
 }
+
+// spares is how many calls are kept for whoever needs one next.
+const spares = 1024
 
 // What happens to clients.
 const (
@@ -213,8 +213,9 @@ func (r *requests) call(client uint32) *call {
 // drop forgets a call.
 func (r *requests) drop(c *call) {
 	r.calls[c.client] = nil
-	*c = call{}
-	r.spare = append(r.spare, c)
+	if *c = (call{}); len(r.spare) < spares {
+		r.spare = append(r.spare, c)
+	}
 }
 
 // ask lets a client send one request, over the connection that it has kept, or a new one.
@@ -280,16 +281,13 @@ func (r *requests) Connected(conn host.Conn) {
 // send sends the request.
 func (r *requests) send(c *call) {
 	c.phase = answering
-	switch {
-	case errors.Is(c.err, io.EOF):
-		r.failAs(c, sim.ConnectionClosed(c.peer.String()))
-	case c.err != nil:
+	if c.err != nil {
 		r.fail(c, c.err)
-	default:
-		c.unsent = r.request[c.conn.Write(r.request):]
-		if c.answer.begun() { // before it was asked for
-			r.take(c, nil, false)
-		}
+		return
+	}
+	c.unsent = r.request[c.conn.Write(r.request):]
+	if c.answer.begun() { // before it was asked for
+		r.take(c, nil, false)
 	}
 }
 
@@ -315,8 +313,6 @@ func (r *requests) Received(conn host.Conn, data []byte) {
 func (r *requests) take(c *call, data []byte, last bool) {
 	_, err := c.answer.take(data, last)
 	switch {
-	case errors.Is(err, errClosed):
-		r.failAs(c, sim.ConnectionClosed(c.peer.String()))
 	case err != nil:
 		r.fail(c, err)
 	case c.answer.whole:
@@ -332,7 +328,7 @@ func (r *requests) Finished(conn host.Conn) {
 	case c.phase == answering:
 		r.take(c, nil, true)
 	case c.err == nil:
-		c.err, c.peer = io.EOF, unmapped(conn.Remote())
+		c.err, c.peer = errClosed, unmapped(conn.Remote())
 	}
 }
 
@@ -340,7 +336,7 @@ func (r *requests) Finished(conn host.Conn) {
 func (r *requests) Closed(conn host.Conn, err error) {
 	c := r.of(conn)
 	if err == nil {
-		err = io.EOF
+		err = errClosed
 	}
 	switch {
 	case c == nil:
@@ -359,11 +355,7 @@ func (r *requests) fail(c *call, err error) {
 	if c.peer.IsValid() {
 		peer = c.peer.String()
 	}
-	r.failAs(c, failure(err, peer, r.Timeout.Duration()))
-}
-
-func (r *requests) failAs(c *call, f sim.Failure) {
-	r.tally.Fail(f)
+	r.failed(err, peer)
 	r.finish(c, false)
 }
 
