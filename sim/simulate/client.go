@@ -6,8 +6,8 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/simulate/host"
+	"github.com/plsim/plsim/sim/story"
 )
 
 // attempt is how a client comes to a connection: it tries the addresses of a name one
@@ -102,32 +102,32 @@ func (c *client) Closed(_ host.Conn, err error) {
 }
 
 // failure says how an exchange failed.
-func failure(err error, peer string, limit time.Duration) sim.Failure {
-	var name *sim.NameError
+func failure(err error, peer string, limit time.Duration) story.Failure {
+	var name *story.NameError
 	var unreachable *host.Unreachable
 	var other *notHTTP
 	switch {
 	case errors.As(err, &name):
 		return name.Failure()
 	case errors.As(err, &other):
-		return sim.Failure{Kind: sim.HTTP, Detail: peer + ": " + other.Error()}
+		return story.Failure{Kind: story.HTTP, Detail: peer + ": " + other.Error()}
 	case errors.Is(err, errClosed):
-		return sim.ConnectionClosed(peer)
+		return story.ConnectionClosed(peer)
 	case errors.Is(err, host.ErrTimeout):
-		return sim.TimedOut(peer, limit)
+		return story.TimedOut(peer, limit)
 	case errors.Is(err, host.ErrRefused):
-		return sim.ConnectionRefused(peer)
+		return story.ConnectionRefused(peer)
 	case errors.Is(err, host.ErrReset):
-		return sim.ConnectionReset(peer)
+		return story.ConnectionReset(peer)
 	case errors.Is(err, host.ErrNoPort):
-		return sim.OutOfPorts(peer)
+		return story.OutOfPorts(peer)
 	case errors.Is(err, host.ErrNoAddress): // of its family
-		return sim.NotReachable(peer, "network is unreachable")
+		return story.NotReachable(peer, "network is unreachable")
 	case errors.As(err, &unreachable):
-		return sim.NotReachable(peer, "no route to host")
+		return story.NotReachable(peer, "no route to host")
 	case errors.Is(err, io.EOF):
-		return sim.HalfAnswer(peer)
+		return story.HalfAnswer(peer)
 	default:
-		return sim.NotReachable(peer, err.Error())
+		return story.NotReachable(peer, err.Error())
 	}
 }

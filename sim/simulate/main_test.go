@@ -3,8 +3,8 @@ package simulate
 import (
 	"testing"
 
-	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/scenario"
+	"github.com/plsim/plsim/sim/story"
 )
 
 // newWorld starts a scenario's lab, for as long as the test lasts.
@@ -33,9 +33,9 @@ func load(t *testing.T, text string) *scenario.Loaded {
 }
 
 // play plays the story of a scenario, and returns what became of it.
-func play(t *testing.T, l *scenario.Loaded) *sim.Result {
+func play(t *testing.T, l *scenario.Loaded) *story.Result {
 	t.Helper()
-	res, err := sim.Play(t.Context(), l.Scenario, l.Lab, newWorld(t, l), nil, nil)
+	res, err := story.Play(t.Context(), l.Scenario, l.Lab, newWorld(t, l), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"github.com/plsim/plsim/dataplane/clock"
-	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/sim/simulate/event"
+	"github.com/plsim/plsim/sim/story"
 	"github.com/plsim/plsim/sim/traffic"
 )
 
@@ -30,7 +30,7 @@ type generator struct {
 	running int  // how many are under way, of what the work counts
 	done    bool // all has come to its end
 	over    time.Duration
-	tally   sim.Tally
+	tally   story.Tally
 }
 
 // work is what a generator of one kind does. It counts in generator.running what must come
@@ -53,7 +53,7 @@ const (
 	timeUp         // where there is no schedule to say so
 )
 
-// StartTraffic implements [sim.World].
+// StartTraffic implements [story.World].
 func (w *World) StartTraffic(_ context.Context, t *scenario.Traffic) error {
 	g := &generator{Traffic: t, world: w, began: w.queue.Now(), open: true}
 	for _, name := range t.From {
@@ -88,8 +88,8 @@ func (w *World) StartTraffic(_ context.Context, t *scenario.Traffic) error {
 	return nil
 }
 
-// Traffic implements [sim.World].
-func (w *World) Traffic(ctx context.Context, name string, stop bool) (*sim.Tally, error) {
+// Traffic implements [story.World].
+func (w *World) Traffic(ctx context.Context, name string, stop bool) (*story.Tally, error) {
 	g := w.generators[name]
 	if g == nil {
 		return nil, fmt.Errorf("traffic %q was never begun", name)

@@ -9,16 +9,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/sim/simulate/host"
+	"github.com/plsim/plsim/sim/story"
 	"github.com/plsim/plsim/topology"
 )
 
 // Each kind of traffic tells apart how it fails, and counts all of it, as with real hosts,
 // where the same story is played. Two runs with the same seed see the same.
 func TestTrafficOutcomes(t *testing.T) {
-	var first []sim.StepResult
+	var first []story.StepResult
 	for range 2 {
 		l, err := scenario.Load("../traffic/testdata/outcomes.yaml")
 		if err != nil {
@@ -26,7 +26,7 @@ func TestTrafficOutcomes(t *testing.T) {
 		}
 		res := play(t, l)
 		for _, s := range res.Steps {
-			if s.Verdict != sim.Pass {
+			if s.Verdict != story.Pass {
 				t.Errorf("%s: %s: %s", s.Name, s.Seen, strings.Join(s.Differences, "; "))
 			}
 		}
@@ -61,7 +61,7 @@ vpcs:
 const second = scenario.Duration(time.Second)
 
 // run sends traffic and returns what became of it.
-func run(t *testing.T, w *World, traffic *scenario.Traffic) *sim.Tally {
+func run(t *testing.T, w *World, traffic *scenario.Traffic) *story.Tally {
 	t.Helper()
 	traffic.From = scenario.Senders{"app"}
 	if err := w.StartTraffic(t.Context(), traffic); err != nil {
@@ -188,7 +188,7 @@ func TestStopWhileResting(t *testing.T) {
 		t.Fatal(err)
 	}
 	tally, err := w.Traffic(t.Context(), "r", true)
-	if err != nil || tally.Errors[sim.Refused] != 6 || tally.Took != 250*time.Millisecond {
+	if err != nil || tally.Errors[story.Refused] != 6 || tally.Took != 250*time.Millisecond {
 		t.Errorf("%+v, %v", tally, err)
 	}
 }
@@ -234,7 +234,7 @@ func TestOutOfPorts(t *testing.T) {
 	if got := fmt.Sprint(tally.Succeeded, tally.Errors); got != fmt.Sprintf("%d map[unreachable:50]", ports) {
 		t.Errorf("%s, want %d map[unreachable:50]", got, ports)
 	}
-	if want := sim.OutOfPorts("10.0.0.9:80"); tally.First != want {
+	if want := story.OutOfPorts("10.0.0.9:80"); tally.First != want {
 		t.Errorf("first failure: %v, want %v", tally.First, want)
 	}
 }

@@ -6,9 +6,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/simulate/event"
 	"github.com/plsim/plsim/sim/simulate/host"
+	"github.com/plsim/plsim/sim/story"
 	"github.com/plsim/plsim/sim/traffic"
 )
 
@@ -34,7 +34,7 @@ type sender struct {
 	number   int
 	socket   *host.UDPSocket // nil where the name did not resolve, or no socket was to be had
 	to       netip.AddrPort
-	failure  sim.Failure // why not
+	failure  story.Failure // why not
 	awaited  *traffic.Awaited
 	patience event.Timer // until the first of them is late
 }
@@ -167,7 +167,7 @@ func (s *sender) refused() {
 	default:
 		return
 	}
-	s.tally.Fail(sim.DatagramRefused(s.to.String()))
+	s.tally.Fail(story.DatagramRefused(s.to.String()))
 	s.settle()
 }
 
@@ -184,7 +184,7 @@ func (w *sockets) Happen(_ uint32, arg uint64) {
 	s := w.all[arg]
 	lost := s.awaited.Lost(w.now())
 	for range lost {
-		w.tally.Fail(sim.TimedOut(s.to.String(), w.Timeout.Duration()))
+		w.tally.Fail(story.TimedOut(s.to.String(), w.Timeout.Duration()))
 	}
 	w.running -= lost
 	s.wait()
