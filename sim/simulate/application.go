@@ -72,7 +72,7 @@ func (p *reverseProxy) upstream(to netip.AddrPort) *upstream {
 	}
 	u := &upstream{proxy: p, to: to}
 	u.client = client{
-		from: p.node.host, port: to.Port(), addrs: []netip.Addr{to.Addr()},
+		attempt:   attempt{from: p.node.host, port: to.Port(), addrs: []netip.Addr{to.Addr()}},
 		connected: u.send, received: u.receive, ended: u.end,
 	}
 	return u

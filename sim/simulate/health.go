@@ -100,7 +100,7 @@ func (w *World) check(c topology.Check, done func(passed bool)) {
 	}
 	x := &checking{Check: c, done: done}
 	x.client = client{
-		from: from.host, port: c.To.Port(), addrs: []netip.Addr{c.To.Addr()},
+		attempt:   attempt{from: from.host, port: c.To.Port(), addrs: []netip.Addr{c.To.Addr()}},
 		connected: x.connected, received: x.received, ended: x.ended,
 	}
 	limit := w.queue.CallAt(w.queue.Now().Add(c.Patience()), func() { x.finish(false) })

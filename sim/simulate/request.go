@@ -53,7 +53,7 @@ func (w *World) ask(from *instance, req *http.Request, limit time.Duration, done
 		x.fail(story.Failure{Kind: story.HTTP, Detail: err.Error()})
 		return x
 	}
-	x.client = &client{from: from.host, port: uint16(number), connected: x.send, received: x.receive, ended: x.end}
+	x.client = &client{attempt: attempt{from: from.host, port: uint16(number)}, connected: x.send, received: x.receive, ended: x.end}
 	w.resolve(from, name, w.lasts(limit), func(addrs []netip.Addr, err error) {
 		if x.over {
 			return

@@ -26,7 +26,8 @@ type webServer struct {
 	sessions map[host.Conn]*session
 }
 
-// session is a connection of which something is on its way.
+// session is what a server keeps of a connection while something is on its way, or because
+// it knows something of it. Connections between two requests mostly have none.
 type session struct {
 	in    []byte // no whole request yet
 	proxy *ppv2.Header
@@ -89,12 +90,16 @@ func (s *webServer) work(c host.Conn, of *session) {
 		v := &service.Visit{Request: req, Body: body, Peer: unmapped(c.Remote()), Own: unmapped(c.Local()), Proxy: of.proxy}
 		s.respond(v, func(r *service.Response) { s.answer(c, of, req, r) })
 	}
-	if of.last && !of.busy && of.out.then == nil {
-		if of.out.empty() {
-			c.Close()
-		} else {
-			of.out.then = host.Conn.Close
+	switch {
+	case of.busy || of.out.then != nil:
+	case !of.last:
+		if len(of.in) == 0 && of.out.empty() && of.proxy == nil {
+			delete(s.sessions, c)
 		}
+	case of.out.empty():
+		c.Close()
+	default:
+		of.out.then = host.Conn.Close
 	}
 }
 
