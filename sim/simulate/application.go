@@ -1,7 +1,6 @@
 package simulate
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -125,14 +124,14 @@ func (u *upstream) receive(data []byte) {
 
 // read looks whether the answer is whole; if no more comes it has to be.
 func (u *upstream) read(last bool) {
-	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(u.in)), u.req)
+	resp, err := readResponse(u.in, u.req)
 	var body []byte
 	untilEnd := false
 	if err == nil {
 		if untilEnd = resp.ContentLength < 0 && len(resp.TransferEncoding) == 0; untilEnd && !last {
 			return
 		}
-		body, err = io.ReadAll(resp.Body)
+		body, err = readBody(resp.Body)
 	}
 	switch {
 	case err == nil:

@@ -1,7 +1,6 @@
 package simulate
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -146,7 +145,7 @@ func (x *checking) received(data []byte) {
 		return
 	}
 	x.answer = append(x.answer, data...)
-	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(x.answer)), nil)
+	resp, err := readResponse(x.answer, nil)
 	switch {
 	case err == nil:
 		x.finish(x.Passes(resp.StatusCode))

@@ -175,13 +175,15 @@ type node struct {
 	turn  int // whose it is to be a connection's source (F2.2)
 }
 
-// addNode makes a node, whose connections look as AWS's do on the wire (F2.52). The walk
-// takes one of the time to live.
+// addNode makes a node. The connections of a Network Load Balancer's look as AWS's do on
+// the wire (F2.52); the walk takes one of the time to live.
 func (w *World) addNode(nic *topology.NIC) {
 	n := &node{addrs: nic.Addrs}
-	n.host = w.attach(nic, host.Config{
-		TTL: 255, Window: 8961, Ports: [2]uint16{snat.FirstOwnPort, snat.LastOwnPort}, Source: n.source,
-	})
+	cfg := host.Config{Source: n.source}
+	if nic.Kind == dataplane.Node {
+		cfg.TTL, cfg.Window, cfg.Ports = 255, 8961, [2]uint16{snat.FirstOwnPort, snat.LastOwnPort}
+	}
+	n.host = w.attach(nic, cfg)
 	w.nodes[nic] = n
 }
 

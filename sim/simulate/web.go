@@ -1,7 +1,6 @@
 package simulate
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"io"
@@ -186,21 +185,6 @@ func (s *webServer) Writable(c host.Conn) {
 
 // Closed implements [host.Handler].
 func (s *webServer) Closed(c host.Conn, _ error) { delete(s.sessions, c) }
-
-// cutRequest takes a whole request from the front of a stream. The error is
-// io.ErrUnexpectedEOF or io.EOF where more has to come.
-func cutRequest(b []byte) (req *http.Request, body string, rest []byte, err error) {
-	in := bytes.NewReader(b)
-	r := bufio.NewReader(in)
-	if req, err = http.ReadRequest(r); err != nil {
-		return nil, "", b, err
-	}
-	all, err := io.ReadAll(req.Body)
-	if err != nil {
-		return nil, "", b, err
-	}
-	return req, string(all[:min(len(all), maxBody)]), b[len(b)-in.Len()-r.Buffered():], nil
-}
 
 func unmapped(ap netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
