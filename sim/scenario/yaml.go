@@ -17,10 +17,10 @@ import (
 // and keep the YAML parser, which is quadratic in keys and in depth, within
 // about a second.
 const (
-	maxSize   = 1 << 20 // bytes of a file
-	maxTokens = 50_000  // words and signs of a file
+	maxSize   = 4 << 20 // bytes of a file
+	maxTokens = 5_000_000  // words and signs of a file
 	maxDepth  = 64      // mappings and lists within each other
-	maxValues = 100_000 // values after aliases are followed
+	maxValues = 1_000_000 // values after aliases are followed
 )
 
 // readYAML returns the one document of the source as a tree, or what is wrong
