@@ -33,7 +33,7 @@ var edges = map[string]string{
 	"sim":                 "dataplane/drop dataplane/flowlog sim/capture sim/scenario sim/service sim/traffic topology topology/cloudwatch",
 	"sim/capture":         "dataplane/clock",
 	"sim/emulate":         "dataplane dataplane/clock dataplane/drop dataplane/engine dataplane/metrics dataplane/ppv2 dataplane/snat sim sim/live sim/scenario sim/service sim/traffic topology topology/netns",
-	"sim/explain":         "dataplane dataplane/drop dataplane/filter dataplane/flow dataplane/packet",
+	"sim/explain":         "dataplane dataplane/drop dataplane/filter dataplane/flow dataplane/link dataplane/packet",
 	"sim/flowlogs":        "dataplane/drop dataplane/flowlog topology",
 	"sim/live":            "dataplane dataplane/clock dataplane/drop dataplane/flow dataplane/flowlog dataplane/metrics dataplane/packet sim sim/capture sim/explain sim/service topology topology/cloudwatch",
 	"sim/replay":          "dataplane dataplane/clock dataplane/drop dataplane/flow dataplane/packet sim sim/capture sim/explain topology",
@@ -44,7 +44,7 @@ var edges = map[string]string{
 	"sim/simulate/event":  "dataplane/clock",
 	"sim/simulate/host":   "dataplane/clock dataplane/drop dataplane/packet sim/simulate/event",
 	"sim/traffic":         "sim/scenario",
-	"topology":            "dataplane dataplane/clock dataplane/conntrack dataplane/filter dataplane/flow dataplane/flowlog dataplane/metrics dataplane/nlb dataplane/packet dataplane/ppv2 dataplane/snat topology/cloudwatch",
+	"topology":            "dataplane dataplane/clock dataplane/conntrack dataplane/filter dataplane/flow dataplane/flowlog dataplane/link dataplane/metrics dataplane/nlb dataplane/packet dataplane/ppv2 dataplane/snat topology/cloudwatch",
 	"topology/cloudwatch": "dataplane/clock dataplane/metrics",
 	"topology/netns":      "dataplane/engine dataplane/packet",
 }

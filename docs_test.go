@@ -94,6 +94,7 @@ var elsewhere = map[string]string{
 	"plsim run conformance":           "make conformance, from the binary",
 	"plsim run scenarios/conformance": "make conformance",
 	"plsim flowlogs kept --follow":    "flowlogs.txtar follows another file",
+	"diff -r first second":            "TestSimulated compares all that two runs keep",
 	"make check":                      "its parts are run one by one",
 }
 

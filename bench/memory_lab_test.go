@@ -118,6 +118,14 @@ func (s shape) first(n int, port uint16) (dataplane.InterfaceID, packet.Spec) {
 	}
 }
 
+// answer describes what a target answers to the first packet of a flow, which it got.
+func (s shape) answer(target dataplane.InterfaceID, got *packet.View) packet.Spec {
+	return packet.Spec{
+		SrcMAC: mac(target), DstMAC: routerMAC, Proto: s.proto, Flags: packet.SYN | packet.ACK,
+		Src: netip.AddrPortFrom(got.Dst.IP(), got.DstPort), Dst: netip.AddrPortFrom(got.Src.IP(), got.SrcPort),
+	}
+}
+
 // firsts returns the first packets of n flows.
 func (s shape) firsts(n int, port uint16) []sent {
 	f := packet.NewFrame()
@@ -156,10 +164,7 @@ func (s shape) establish(b *testing.B, w *dataplane.Walk, n int) []sent {
 		in, there := s.first(i, 80)
 		out := pass(in, &there)
 		v.Decode(f)
-		back := packet.Spec{
-			SrcMAC: mac(out), DstMAC: routerMAC, Proto: s.proto, Flags: packet.SYN | packet.ACK,
-			Src: netip.AddrPortFrom(v.Dst.IP(), v.DstPort), Dst: netip.AddrPortFrom(v.Src.IP(), v.SrcPort),
-		}
+		back := s.answer(out, &v)
 		pass(out, &back)
 		pass(out, &back) // twice, so that a datagram's flow is a stream
 		there.Flags, there.Seq = packet.ACK, 1001

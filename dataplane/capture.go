@@ -28,8 +28,10 @@ type Seen struct {
 type Capture struct {
 	// Keep says which frames to keep; nil: all. It must not hold on to them.
 	Keep func(frame []byte) bool
-	// Room is how many bytes of memory the packets may take.
-	Room int
+	// Room is how many bytes of memory the packets may take, and Shared what several
+	// captures may take together beyond what they have; nil: no bound.
+	Room   int
+	Shared *int
 
 	Packets []Seen // in their order; only ever appended to
 	Missed  uint64 // how many more there was no room for
@@ -45,9 +47,12 @@ func (c *Capture) add(s Seen) {
 		return
 	}
 	size := len(s.Frame) + seenSize
-	if size > c.Room-c.used {
+	if size > c.Room-c.used || c.Shared != nil && size > *c.Shared {
 		c.Missed++
 		return
+	}
+	if c.Shared != nil {
+		*c.Shared -= size
 	}
 	c.used += size
 	s.Frame = slices.Clone(s.Frame)

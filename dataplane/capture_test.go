@@ -137,4 +137,16 @@ func TestWatch(t *testing.T) {
 	}
 	w.Unwatch(none)
 	send("red/app")
+
+	// Captures that share a bound miss what it has no room for.
+	left := 3*size + size/2
+	one, two := &dataplane.Capture{Room: 2 * size, Shared: &left}, &dataplane.Capture{Room: 1 << 20, Shared: &left}
+	w.Watch(one, l.id("red/app"))
+	w.Watch(two, l.id("red/app"))
+	for range 3 {
+		send("red/app")
+	}
+	if len(one.Packets) != 2 || len(two.Packets) != 1 || one.Missed != 1 || two.Missed != 2 || left != size/2 {
+		t.Errorf("of 3 packets the captures have %d and %d, and there is room for %d bytes", len(one.Packets), len(two.Packets), left)
+	}
 }

@@ -22,8 +22,7 @@ func (d *decision) deliver() {
 	there.onward = there.onward || d.w.sendsOn(last, p.protoAt(int(p.hopCount)-1), after)
 	back.onward = d.w.sendsOn(first, p.proto, before.Reversed())
 	r := packet.NewRewrite(before, after)
-	p.nat, p.converts, p.deltas[flow.Forward] = r.NAT, r.Converts, r.Delta
-	p.deltas[flow.Reply] = packet.NewRewrite(after.Reversed(), before.Reversed()).Delta
+	p.nat, p.converts, p.delta = r.NAT, r.Converts, r.Delta
 	p.ttl, p.mss = d.toll()
 	for dir := range flow.Dir(2) {
 		p.mtus[dir] = d.w.limit(p, dir, p.growth())

@@ -150,18 +150,23 @@ func (w *Walk) answers(p *path, length int) bool {
 }
 
 // foresee notes the links on a packet's path, and returns why one of them would not
-// carry it. What is left to chance is not foretold.
-func (d *decision) foresee() drop.Reason {
+// carry it. What is left to chance is not foretold. Of links to where a packet is
+// refused it notes only the one that keeps it from coming so far.
+func (d *decision) foresee(refused bool) drop.Reason {
 	if d.w.links == nil {
 		return drop.None
 	}
-	d.trace.goOn()
+	if !refused {
+		d.trace.goOn()
+	}
 	var list [maxSpans]span
 	p, size := &d.path, sizeOf(d.v)
 	for i := 0; i < p.pairs(); i += 2 {
 		for _, c := range d.w.prog.spans(p.hop(i), p.hop(i+1), &list) {
 			why := d.w.links.Refuses(c.id, size)
-			d.trace.spanned(p.hop(i), p.hop(i+1), &d.w.prog.Links.All[c.id], why)
+			if !refused || why != drop.None {
+				d.trace.spanned(p.hop(i), p.hop(i+1), &d.w.prog.Links.All[c.id], why)
+			}
 			if why != drop.None {
 				return why
 			}

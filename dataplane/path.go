@@ -73,8 +73,7 @@ type trip struct {
 	sides    [2]uint32         // and the path is kept for no other packet
 	isn      uint32            // sequence number of the packet that was decided on
 	ports    [2][2]uint16      // by side: source and destination of Forward packets
-	deltas   [2]packet.Delta   // by flow.Dir: of the translation
-	settled  bool              // only a SYN, FIN or RST can change state
+	delta    packet.Delta      // of the translation of Forward packets
 	watched  bool              // somebody looks at an interface on it
 	life     conntrack.Machine // as seen by the side that began the flow
 	last     clock.Time
@@ -112,12 +111,12 @@ func (p *path) rewrite(dir flow.Dir) packet.Rewrite {
 	to := p.arrival(dir)
 	r := packet.Rewrite{
 		SrcMAC: to.srcMAC, DstMAC: to.dstMAC, TTL: p.ttl, MSS: p.mss,
-		NAT: p.nat, Converts: p.converts, Delta: p.deltas[dir],
+		NAT: p.nat, Converts: p.converts,
 	}
 	if ports := &p.ports[dir.Flip()]; dir == flow.Forward {
-		r.Src, r.Dst, r.SrcPort, r.DstPort = to.src, to.dst, ports[0], ports[1]
+		r.Src, r.Dst, r.SrcPort, r.DstPort, r.Delta = to.src, to.dst, ports[0], ports[1], p.delta
 	} else {
-		r.Src, r.Dst, r.SrcPort, r.DstPort = to.dst, to.src, ports[1], ports[0]
+		r.Src, r.Dst, r.SrcPort, r.DstPort, r.Delta = to.dst, to.src, ports[1], ports[0], p.delta.Reversed()
 	}
 	return r
 }
@@ -189,6 +188,9 @@ func (w *Walk) carries(p *path, v *packet.View, dir flow.Dir) drop.Reason {
 	}
 }
 
+// settled reports whether only a SYN, FIN or RST can change how far the flow has come.
+func (t *trip) settled() bool { return t.life.State() > conntrack.New }
+
 // observe moves the life of a flow on with a packet, and with it the time that
 // its path may be idle.
 func (w *Walk) observe(p *path, dir flow.Dir, v *packet.View) {
@@ -199,7 +201,7 @@ func (w *Walk) observe(p *path, dir flow.Dir, v *packet.View) {
 		dir = dir.Flip()
 	}
 	was := p.life
-	p.settled = p.life.Observe(dir, v.Proto, v.Flags) > conntrack.New
+	p.life.Observe(dir, v.Proto, v.Flags)
 	if v.Flags&(packet.FIN|packet.RST) != 0 {
 		w.turns(p, dir, v)
 	}
@@ -320,8 +322,17 @@ func (w *Walk) catchUp(owner flow.Ref) {
 	}
 }
 
-// writeBack tells the states behind a path what it knows of the flow's life.
+// writeBack tells the states behind a path what it knows of the flow's life. A path that
+// refuses knows no more of that than when it was decided: the flow may have gone on by
+// another since.
 func (w *Walk) writeBack(p *path) {
+	if p.verdict == drop.None {
+		w.tell(p)
+	}
+}
+
+// tell makes the life of the states behind a path that of the path.
+func (w *Walk) tell(p *path) {
 	for i, track := range p.tracks {
 		if e := w.track.At(p.last, track); e != nil {
 			e.LastSeen, e.Machine = p.last, p.life

@@ -185,7 +185,11 @@ func (t *Trace) delivered(to InterfaceID, at packet.Tuple) {
 	t.add(TraceStep{Stage: StageDeliver, Interface: to, To: to, Tuple: at})
 }
 
+// spanned notes a link on the way. Where it carries nothing, nobody gets the packet.
 func (t *Trace) spanned(from, to InterfaceID, l *Link, why drop.Reason) {
+	if t != nil && why != drop.None {
+		t.Steps = slices.DeleteFunc(t.Steps, func(s TraceStep) bool { return s.Stage == StageDeliver })
+	}
 	t.add(TraceStep{Stage: StageLink, Interface: from, To: to, Link: l, Why: why})
 }
 
@@ -226,7 +230,7 @@ func (w *Walk) Probe(now clock.Time, in InterfaceID, f *packet.Frame, tr *Trace)
 	}
 	for sender, passed := in, 0; ; passed++ {
 		if why := d.run(sender); why != drop.None {
-			if lost := d.foresee(); lost != drop.None {
+			if lost := d.foresee(true); lost != drop.None {
 				return NoInterface, lost
 			}
 			if answered(why, &v) && !d.muted(why) {
@@ -237,7 +241,7 @@ func (w *Walk) Probe(now clock.Time, in InterfaceID, f *packet.Frame, tr *Trace)
 		if why := w.carries(&d.path, &v, flow.Forward); why != drop.None {
 			return NoInterface, why
 		}
-		if why := d.foresee(); why != drop.None {
+		if why := d.foresee(false); why != drop.None {
 			return NoInterface, why
 		}
 		to := d.path.arrival(flow.Forward)

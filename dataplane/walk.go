@@ -258,7 +258,7 @@ func (w *Walk) follow(now clock.Time, in InterfaceID, p *path, dir flow.Dir, v *
 	if p.verdict != drop.None {
 		return w.refuse(in, p, v)
 	}
-	if !p.settled || v.Flags&(packet.SYN|packet.FIN|packet.RST) != 0 {
+	if !p.settled() || v.Flags&(packet.SYN|packet.FIN|packet.RST) != 0 {
 		w.observe(p, dir, v)
 	}
 	rewrite := p.rewrite(dir)
@@ -306,7 +306,7 @@ func (w *Walk) hangUp(p *path) {
 	}
 	p.life.Observe(from, packet.TCP, packet.RST)
 	w.refresh(p)
-	w.writeBack(p)
+	w.tell(p)
 }
 
 // answered reports whether a packet that is dropped for a reason is answered

@@ -44,7 +44,7 @@ func (p *player) captures(s *scenario.Captures, e *scenario.Expect) (outcome, er
 		text:  func(i int) string { return packets[i].String() },
 	}.compare(c, e.Packets, e)
 	if missed > 0 {
-		c.differ("the capture is full and lacks %s: give it a narrower filter", Count(int(missed), "more packet"))
+		c.differ("the capture lacks %s: it is full, or all captures together are; give it a narrower filter, or end others before it with stop_capture", Count(int(missed), "more packet"))
 	}
 	return c.outcome(), nil
 }

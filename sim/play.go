@@ -137,6 +137,8 @@ func (p *player) act(ctx context.Context, s *scenario.Step) (outcome, error) {
 		return p.drops(s.Drops, e)
 	case s.Capture != nil:
 		return p.capture(s.Capture)
+	case s.StopCapture != nil:
+		return outcome{seen: "ended"}, p.world.StopCapture(*s.StopCapture)
 	case s.Captures != nil:
 		return p.captures(s.Captures, e)
 	case s.Metrics != nil:

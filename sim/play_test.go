@@ -134,6 +134,8 @@ func (s *stage) Records(*topology.FlowLog) ([]flowlog.Record, error) {
 
 func (s *stage) Capture(string, []*topology.NIC, *capture.Filter) error { return s.fault }
 
+func (s *stage) StopCapture(string) error { return nil }
+
 func (s *stage) Captured(string) ([]capture.Packet, uint64, error) {
 	return s.packets, s.missed, s.fault
 }
@@ -612,7 +614,7 @@ func TestCaptures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Join(res.Steps[1].Differences, "\n"); got != "the capture is full and lacks 3 more packets: give it a narrower filter" {
+	if got := strings.Join(res.Steps[1].Differences, "\n"); got != "the capture lacks 3 more packets: it is full, or all captures together are; give it a narrower filter, or end others before it with stop_capture" {
 		t.Error(got)
 	}
 }

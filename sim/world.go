@@ -70,6 +70,8 @@ type World interface {
 	Drops(nics []*topology.NIC) ([drop.NumReasons]uint64, error)
 	// Capture begins to capture what a filter lets through of the packets at some interfaces.
 	Capture(name string, nics []*topology.NIC, f *capture.Filter) error
+	// StopCapture ends a capture, whose packets can still be read.
+	StopCapture(name string) error
 	// Captured returns the packets of a capture up to now, and how many more it had no
 	// room for.
 	Captured(name string) ([]capture.Packet, uint64, error)

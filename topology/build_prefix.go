@@ -61,29 +61,6 @@ func other(f *family) *family {
 	return ipv4
 }
 
-// addListed resolves a route to the entries of a prefix list, which counts as many
-// routes as the list may have entries.
-func (b *builder) addListed(path string, n *Network, t *table, r route, name string) {
-	list, err := find("prefix list", b.find.prefixes, name)
-	path = at(path, "destination_prefix_list_id")
-	if err != nil {
-		b.problems.add(path, "%v", err)
-		return
-	}
-	if slices.ContainsFunc(t.listed, func(o route) bool { return o.list == list }) {
-		b.problems.add(path, "route table %s has a route to prefix list %s already", t.name, name)
-		return
-	}
-	for _, to := range list.entries {
-		if own, ok := n.around(to); ok {
-			b.problems.add(path, "%s of prefix list %s lies in VPC %s (%s), where the local route leads", to, name, n.Name, own)
-		}
-		r.to, r.list = to, list
-		t.listed = append(t.listed, r)
-	}
-	t.weight += list.weight - 1
-}
-
 // around returns the block of the network that holds all of p.
 func (n *Network) around(p netip.Prefix) (netip.Prefix, bool) {
 	for _, own := range n.CIDRs {
@@ -94,11 +71,12 @@ func (n *Network) around(p netip.Prefix) (netip.Prefix, bool) {
 	return netip.Prefix{}, false
 }
 
-// checkRoutes counts the routes of a table.
+// checkRoutes counts the routes of a table, each prefix list as its max_entries.
 func (b *builder) checkRoutes(path string, t *table) {
-	if c := len(t.Routes) + t.weight; c > maxRoutes {
+	more := t.size() - len(t.routes)
+	if c := len(t.Routes) + more; c > maxRoutes {
 		why := ""
-		if t.weight > 0 {
+		if more > 0 {
 			why = ", with each prefix list as its max_entries"
 		}
 		b.problems.add(at(path, "route"), "%d routes%s: a route table takes %d at most", c, why, maxRoutes)

@@ -26,16 +26,15 @@ type tunnel struct {
 type table struct {
 	*RouteTable
 	name        string
+	network     *Network
 	routes      []route
-	listed      []route // to entries of prefix lists
-	weight      int     // by how many prefix lists count more than one route
 	propagating []*gateway
 }
 
 // route is a route of a table: over a peering connection, or to a gateway.
 type route struct {
 	to      netip.Prefix
-	list    *prefixList // that has it, if any
+	list    *prefixList // in place of to, all its entries
 	peering *peering
 	gateway *gateway
 }
@@ -157,7 +156,8 @@ func (b *builder) addTables() {
 		owners := map[*subnet]string{}
 		var fallback *table
 		each(&b.problems, at(n.path, "route_tables"), n.RouteTables, func(path, name string, spec *RouteTable) {
-			t := &table{RouteTable: spec, name: name}
+			t := &table{RouteTable: spec, name: name, network: n}
+			b.find.tables.put(n.Name, name, t)
 			if name == mainTable {
 				fallback = t
 			}
@@ -178,43 +178,20 @@ func (b *builder) addTables() {
 func (b *builder) addRoutes(path string, n *Network, t *table) {
 	defer b.checkRoutes(path, t)
 	elements(&b.problems, at(path, "route"), t.Routes, func(path string, spec *Route) {
-		r, ok := b.routeTarget(path, n, spec)
-		if spec.PrefixListID != "" {
-			if spec.CIDRBlock+spec.IPv6CIDRBlock != "" {
-				b.problems.add(at(path, "destination_prefix_list_id"), "a route has one destination: make two routes, one of them with a block")
-			} else if ok {
-				b.addListed(path, n, t, r, spec.PrefixListID)
+		r, ok := b.route(path, n, spec)
+		if !ok {
+			return
+		}
+		if t.find(r) >= 0 {
+			key, what := "cidr_block", r.destination()
+			switch {
+			case r.list != nil:
+				key, what = "destination_prefix_list_id", r.list.String()
+			case spec.CIDRBlock == "":
+				key = "ipv6_cidr_block"
 			}
+			b.problems.add(at(path, key), "route table %s has a route to %s already", t.name, what)
 			return
-		}
-		if spec.CIDRBlock == "" && spec.IPv6CIDRBlock == "" {
-			b.problems.add(at(path, "cidr_block"), "is missing: give cidr_block, ipv6_cidr_block or destination_prefix_list_id")
-			return
-		}
-		if spec.CIDRBlock != "" && spec.IPv6CIDRBlock != "" {
-			b.problems.add(at(path, "ipv6_cidr_block"), "a route has one destination: make two routes, one with cidr_block and one with ipv6_cidr_block")
-			return
-		}
-		var problems Problems
-		key, value := "cidr_block", &spec.CIDRBlock
-		if spec.CIDRBlock == "" {
-			key, value = "ipv6_cidr_block", &spec.IPv6CIDRBlock
-		}
-		peerBlock(&problems, &spec.CIDRBlock, &spec.IPv6CIDRBlock)
-		b.problems.under(path, problems)
-		if len(problems) > 0 || !ok {
-			return
-		}
-		r.to = netip.MustParsePrefix(*value)
-		if own, in := n.around(r.to); in {
-			b.problems.add(at(path, key), "%s lies in VPC %s (%s), where the local route leads", r.to, n.Name, own)
-			return
-		}
-		for _, other := range t.routes {
-			if other.to == r.to {
-				b.problems.add(at(path, key), "route table %s has a route to %s already", t.name, r.to)
-				return
-			}
 		}
 		t.routes = append(t.routes, r)
 	})
@@ -223,6 +200,63 @@ func (b *builder) addRoutes(path string, n *Network, t *table) {
 			t.propagating = append(t.propagating, g)
 		}
 	}
+}
+
+// route resolves a route of a VPC. ok is false where it has a mistake.
+func (b *builder) route(path string, n *Network, spec *Route) (r route, ok bool) {
+	r, ok = b.routeTarget(path, n, spec)
+	to := b.destination(path, spec)
+	if to == nil || !ok {
+		return r, false
+	}
+	r.to, r.list = to.to, to.list
+	if r.list != nil {
+		for _, to := range r.list.entries {
+			if own, in := n.around(to); in {
+				b.problems.add(at(path, "destination_prefix_list_id"), "%s of prefix list %s lies in VPC %s (%s), where the local route leads", to, r.list.name, n.Name, own)
+			}
+		}
+		return r, true
+	}
+	if own, in := n.around(r.to); in {
+		key := "cidr_block"
+		if spec.CIDRBlock == "" {
+			key = "ipv6_cidr_block"
+		}
+		b.problems.add(at(path, key), "%s lies in VPC %s (%s), where the local route leads", r.to, n.Name, own)
+		return r, false
+	}
+	return r, true
+}
+
+// destination resolves where a route leads to; nil where that is a mistake.
+func (b *builder) destination(path string, spec *Route) *route {
+	blocks := spec.CIDRBlock + spec.IPv6CIDRBlock
+	switch {
+	case spec.PrefixListID != "" && blocks != "":
+		b.problems.add(at(path, "destination_prefix_list_id"), "a route has one destination: make two routes, one of them with a block")
+		return nil
+	case spec.PrefixListID != "":
+		list, err := find("prefix list", b.find.prefixes, spec.PrefixListID)
+		if err != nil {
+			b.problems.add(at(path, "destination_prefix_list_id"), "%v", err)
+			return nil
+		}
+		return &route{list: list}
+	case blocks == "":
+		b.problems.add(at(path, "cidr_block"), "is missing: give cidr_block, ipv6_cidr_block or destination_prefix_list_id")
+		return nil
+	case spec.CIDRBlock != "" && spec.IPv6CIDRBlock != "":
+		b.problems.add(at(path, "ipv6_cidr_block"), "a route has one destination: make two routes, one with cidr_block and one with ipv6_cidr_block")
+		return nil
+	}
+	var problems Problems
+	peerBlock(&problems, &spec.CIDRBlock, &spec.IPv6CIDRBlock)
+	b.problems.under(path, problems)
+	if len(problems) > 0 {
+		return nil
+	}
+	return &route{to: netip.MustParsePrefix(spec.CIDRBlock + spec.IPv6CIDRBlock)}
 }
 
 // routeTarget resolves what a route names.

@@ -25,6 +25,7 @@ func (b *builder) addNetworks() {
 		b.find.networks[name] = n
 		b.find.subnets.open(name)
 		b.find.groups.open(name)
+		b.find.tables.open(name)
 		b.find.hosts.open(name)
 
 		b.ids.given(&b.problems, "vpc", path, &v.ID)

@@ -28,6 +28,7 @@ func (l *Lab) Compile() *dataplane.Program {
 		c.program.Interfaces = append(c.program.Interfaces, c.nic(n))
 	}
 	c.transits()
+	c.links()
 	for _, lb := range l.balancers {
 		c.program.Balancers = append(c.program.Balancers, c.balancer(lb))
 	}

@@ -50,7 +50,7 @@ func (c *compiler) tables() map[uint16][]dataplane.Route {
 }
 
 func (c *compiler) tableRoutes(n *Network, t *table) (all []dataplane.Route) {
-	for _, r := range slices.Concat(t.routes, t.listed) {
+	for r := range t.each {
 		if r.gateway != nil {
 			all = append(all, c.gatewayRoute(r.to, r.gateway))
 			continue
@@ -69,6 +69,27 @@ func (c *compiler) tableRoutes(n *Network, t *table) (all []dataplane.Route) {
 		}
 	}
 	return all
+}
+
+// each visits the routes of a table, with an entry of a prefix list in place of the list:
+// after all others, which go before one of the same length.
+func (t *table) each(yield func(route) bool) {
+	for _, r := range t.routes {
+		if r.list == nil && !yield(r) {
+			return
+		}
+	}
+	for _, r := range t.routes {
+		if r.list == nil {
+			continue
+		}
+		for _, to := range r.list.entries {
+			r.to = to
+			if !yield(r) {
+				return
+			}
+		}
+	}
 }
 
 // siteRoutes lead from a network on premises to the VPCs at the other ends of its

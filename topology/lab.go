@@ -39,6 +39,7 @@ type Lab struct {
 	offers    []*offer
 	pools     []*pool
 	peerings  []*peering
+	wires     []*wire // links, by ID from 1
 	tunnels   []*tunnel
 	internet  *Network // nil: there is none
 
@@ -57,12 +58,14 @@ type Lab struct {
 	find struct {
 		subnets     scoped[*subnet]
 		groups      scoped[*group]
+		tables      scoped[*table]
 		acls        scoped[*acl]
 		hosts       scoped[*Host]
 		networks    map[string]*Network // VPCs
 		sites       map[string]*Network // on premises
 		prefixes    map[string]*prefixList
 		peerings    map[string]*peering
+		wires       map[string]*wire
 		gateways    map[string]*gateway // VPN gateways
 		internet    map[string]*gateway
 		nat         map[string]*gateway

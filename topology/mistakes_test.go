@@ -30,6 +30,30 @@ var mistakes = []struct {
 	{"zones under other names", `owner_id: "222222222222"`, "owner_id: \"222222222222\"\n    availability_zones: { us-east-1a: use1-az4, us-east-1b: use1-az2 }", []string{
 		`vpc_endpoints.api.subnet_ids[0]: subnet a is in use1-az4 (us-east-1a to account 222222222222), where endpoint service api has no load balancer; it is in use1-az1 (us-east-1a to account 111111111111) and use1-az2 (us-east-1b to account 111111111111)`}},
 
+	// Links.
+	{"link of nothing", "\nvpcs:\n", "\nlinks: { a: {}, b: { instance: app, subnet: provider/a } }\nvpcs:\n", []string{
+		`links.a: is the link of 0 things: give one of instance, subnet, availability_zones and vpc_peering_connection`,
+		`links.b: is the link of 2 things: give one of instance, subnet, availability_zones and vpc_peering_connection`}},
+	{"link of what is not there", "\nvpcs:\n", "\nlinks: { a: { instance: ap }, b: { subnet: provider/c }, c: { vpc_peering_connection: x }, d: { availability_zones: [us-east-1f, use1-az1] } }\nvpcs:\n", []string{
+		`links.a.instance: there is no instance "ap"; did you mean app?`,
+		`links.b.subnet: VPC provider has no subnet "c"; choose from a, b`,
+		`links.c.vpc_peering_connection: there is no VPC peering connection "x", nor any other`,
+		`links.d.availability_zones[0]: nothing of the lab is in an Availability Zone "us-east-1f"; choose from use1-az1, use1-az2`}},
+	{"zones of a link", "\nvpcs:\n", "\nlinks: { a: { availability_zones: [] }, b: { availability_zones: [use1-az1, us-east-1a] } }\nvpcs:\n", []string{
+		`links.a.availability_zones: are 0 zones: give two for the link between them, or one for that between it and everything else`,
+		`links.b.availability_zones[1]: is the same zone: within one there is no link`}},
+	{"two links of one thing", "\nvpcs:\n", "\nlinks: { a: { instance: app }, b: { instance: consumer/app }, c: { availability_zones: [use1-az1, use1-az2] }, d: { availability_zones: [use1-az2, use1-az1] } }\nvpcs:\n", []string{
+		`links.b: link a is that of instance consumer/app already: there can be one`,
+		`links.d: link c is that of zones use1-az1 and use1-az2 already: there can be one`}},
+	{"qualities of a link", "\nvpcs:\n", "\nlinks: { a: { instance: app, delay: 2h, jitter: 3h, mtu: 67, queue: 1s }, b: { subnet: provider/a, jitter: 1ms, reorder: 1% } }\nvpcs:\n", []string{
+		`links.a.delay: 2h0m0s is out of range: write 0s to 1h`,
+		`links.a.jitter: 3h0m0s is more than the delay of 2h0m0s: no packet arrives before it is sent`,
+		`links.a.jitter: 3h0m0s is out of range: write 0s to 1h`,
+		`links.a.mtu: 67 is out of range: write 68 to 9001`,
+		`links.a.queue: nothing waits where bandwidth is unlimited: give bandwidth`,
+		`links.b.jitter: 1ms is more than the delay of 0s: no packet arrives before it is sent`,
+		`links.b.reorder: packets are reordered by skipping the delay, and there is none: give delay`}},
+
 	// Flow logs (F4.2, F4.3).
 	{"flow log of nothing", "\nvpcs:\n", "\nflow_logs: { a: {} }\nvpcs:\n", []string{
 		`flow_logs.a: names 0 things to log: give one of vpc_id, subnet_id and eni_id`}},

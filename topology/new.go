@@ -18,7 +18,7 @@ func New(name string, spec *Spec) (*Lab, error) {
 	}
 	b := &builder{Lab: &Lab{Name: name, spec: spec, ids: newIDs(name)}}
 	b.find.subnets.kind, b.find.groups.kind, b.find.hosts.kind = "subnet", "security group", "instance"
-	b.find.acls.kind = "network ACL"
+	b.find.acls.kind, b.find.tables.kind = "network ACL", "route table"
 	if b.setRegion() {
 		// Each step resolves and checks one kind of part, and may rely on the
 		// steps before it. A part with a mistake is left out of what follows, so
@@ -48,6 +48,7 @@ func New(name string, spec *Spec) (*Lab, error) {
 		b.addAddresses()
 		b.addNames()
 		b.addFlowLogs()
+		b.addLinks()
 		for _, e := range b.Endpoints {
 			b.record(EventConnect, e)
 		}

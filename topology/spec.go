@@ -29,6 +29,7 @@ type Spec struct {
 	EndpointServices map[string]*EndpointService `yaml:"endpoint_services,omitempty" doc:"Endpoint services, by name (aws_vpc_endpoint_service)."`
 	VPCEndpoints     map[string]*VPCEndpoint     `yaml:"vpc_endpoints,omitempty" doc:"Interface endpoints, by name (aws_vpc_endpoint)."`
 	FlowLogs         map[string]*FlowLogSpec     `yaml:"flow_logs,omitempty" doc:"Flow logs, by name (aws_flow_log). Default: everything is logged, in AWS's default format."`
+	Links            map[string]*Link            `yaml:"links,omitempty" doc:"Links, by name: delay, loss, bandwidth and the like between parts of the lab, of which AWS publishes nothing. Default: packets arrive at once."`
 	Route53Records   map[string]*Route53Record   `yaml:"route53_records,omitempty" doc:"Records of public hosted zones, by name (aws_route53_record): the proofs of private DNS names (F1.27)."`
 }
 

@@ -92,6 +92,10 @@ func complain(stderr io.Writer, err error) {
 		fmt.Fprintf(stderr, "%splsim: %s in the scenario\n", mistakes.Excerpt(), sim.Count(len(mistakes), "mistake"))
 		return
 	}
+	var needs realError
+	if errors.As(err, &needs) {
+		fmt.Fprint(stderr, needs.places())
+	}
 	fmt.Fprintf(stderr, "plsim: %v\n", err)
 }
 

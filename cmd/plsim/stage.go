@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -29,8 +30,11 @@ func (f *runFlags) stage(cmd *cobra.Command, args []string, check func([]source)
 		}
 		return all, err
 	}
-	if f.mode == simulated {
+	switch {
+	case f.mode == simulated:
 		return f.simulate(cmd, load, play)
+	case f.skipReal:
+		return &codeError{exitUsage, errors.New("--skip-real needs --mode simulate: real hosts run every program")}
 	}
 	return f.inSandbox(cmd, args, load, play)
 }
@@ -66,11 +70,16 @@ func (f *runFlags) simulate(cmd *cobra.Command, load func() ([]source, error), p
 type realError []scenario.Need
 
 func (e realError) Error() string {
-	text := ""
+	return sim.Count(len(e), "thing") + " of the scenario cannot be simulated: play it with --mode emulate, or with --skip-real to leave out the steps that need it"
+}
+
+// places returns the places of the scenario, a line each.
+func (e realError) places() string {
+	var b strings.Builder
 	for _, n := range e {
-		text += n.Error() + "\n"
+		fmt.Fprintln(&b, n.Error())
 	}
-	return text + fmt.Sprintf("%s: play it with --mode emulate, or with --skip-real to leave out the steps that need it", sim.Count(len(e), "thing")+" of the scenario cannot be simulated")
+	return b.String()
 }
 
 // interruptible returns a context that a signal to end plsim ends.

@@ -30,6 +30,9 @@ type Rewrite struct {
 // words of addresses, and of ports.
 type Delta struct{ Addr, Port uint16 }
 
+// Reversed returns by what the rewrite of the packets that answer changes them.
+func (d Delta) Reversed() Delta { return Delta{^d.Addr, ^d.Port} }
+
 // NewRewrite returns the translation of packets of tuple from into such of tuple
 // to, which may be of the other family. The caller sets SrcMAC, DstMAC, TTL and
 // MSS; the other fields must stay as they are.

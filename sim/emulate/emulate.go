@@ -152,7 +152,7 @@ func (w *World) build() error {
 	for _, nic := range w.lab.NICs {
 		switch nic.Kind {
 		case dataplane.Instance, dataplane.OnPremises, dataplane.Internet, dataplane.Resolver, dataplane.Node, dataplane.Proxy:
-			jobs = append(jobs, &job{nic: nic, cfg: configOf(nic)})
+			jobs = append(jobs, &job{nic: nic, cfg: w.configOf(nic)})
 		}
 	}
 	var wg sync.WaitGroup
@@ -193,9 +193,10 @@ func (w *World) build() error {
 }
 
 // configOf describes the namespace behind an interface.
-func configOf(nic *topology.NIC) netns.Config {
+func (w *World) configOf(nic *topology.NIC) netns.Config {
 	cfg := netns.Config{
 		Name: nic.Label, MAC: nic.MAC, Addrs: nic.Addrs, Gateways: nic.Routers, MTU: nic.MTU,
+		Single: w.lab.HasLinks(), // what links do, they do to packets
 	}
 	if nic.Kind == dataplane.Node {
 		nodeVoice(&cfg)
@@ -255,7 +256,7 @@ func (w *World) renew() (come, gone map[*topology.NIC]*node, err error) {
 		n := w.nodes[nic]
 		switch {
 		case nic.Kind == dataplane.Node && n == nil:
-			ns, err := netns.New(configOf(nic))
+			ns, err := netns.New(w.configOf(nic))
 			if err != nil {
 				return nil, nil, fmt.Errorf("%s: %w", nic.Label, err)
 			}

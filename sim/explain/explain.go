@@ -5,12 +5,15 @@ package explain
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
+	"strings"
 
 	"github.com/plsim/plsim/dataplane"
 	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/filter"
 	"github.com/plsim/plsim/dataplane/flow"
+	"github.com/plsim/plsim/dataplane/link"
 	"github.com/plsim/plsim/dataplane/packet"
 )
 
@@ -115,6 +118,8 @@ func (w *writer) step(s *dataplane.TraceStep) {
 		w.add("%s: enters the transit gateway, whose route %s leads to %s", at, s.Route.Text, w.name(s.To))
 	case dataplane.StagePublic:
 		w.add("the internet gateway makes it %s", tuple(s.Tuple))
+	case dataplane.StageLink:
+		w.link(s)
 	case dataplane.StageDeliver:
 		w.add("%s: gets the packet as %s", at, tuple(s.Tuple))
 		w.hairpin = w.hairpin || s.Tuple.Src == s.Tuple.Dst
@@ -122,6 +127,43 @@ func (w *writer) step(s *dataplane.TraceStep) {
 			w.add("%s: the connection ends here: an application load balancer opens others to its targets", at)
 		}
 	}
+}
+
+// link says what a packet meets on a link.
+func (w *writer) link(s *dataplane.TraceStep) {
+	l := s.Link
+	what := fmt.Sprintf("%s: towards %s the packet crosses link %s of %s", w.name(s.Interface), w.name(s.To), l.Label, l.Place)
+	switch s.Why {
+	case drop.LinkDown:
+		w.add("%s, which is down", what)
+	case drop.LinkMTU:
+		w.add("%s, whose MTU is %d", what, l.MTU)
+	default:
+		w.add("%s%s", what, qualities(&l.Spec))
+	}
+}
+
+// qualities says what a link that carries a packet does to it.
+func qualities(s *link.Spec) string {
+	var all []string
+	add := func(is bool, format string, args ...any) {
+		if is {
+			all = append(all, fmt.Sprintf(format, args...))
+		}
+	}
+	add(s.Delay > 0 && s.Jitter == 0, "takes %v", s.Delay)
+	add(s.Jitter > 0, "takes %v ± %v", s.Delay, s.Jitter)
+	add(s.Rate > 0, "carries %d bit/s", s.Rate)
+	for _, of := range []struct {
+		verb  string
+		share float64
+	}{{"loses", s.Loss}, {"doubles", s.Duplicate}, {"reorders", s.Reorder}} {
+		add(of.share > 0, "%s %v%%", of.verb, math.Round(of.share*1e8)/1e6)
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return ", which " + strings.Join(all, ", ")
 }
 
 // edge says how the network ACL of an interface's subnet decided.

@@ -13,8 +13,11 @@ import (
 	"github.com/plsim/plsim/topology"
 )
 
-// captureRoom is how many bytes of memory one capture may take.
-const captureRoom = 64 << 20
+// How many bytes of memory one capture may take, and all of a run.
+const (
+	captureRoom  = 64 << 20
+	capturesRoom = 256 << 20
+)
 
 // Recording is what a capture has come to.
 type Recording struct {
@@ -34,13 +37,23 @@ type watching struct {
 
 // Capture implements part of sim.World.
 func (l *Lab) Capture(name string, nics []*topology.NIC, f *capture.Filter) error {
-	c := &watching{name, nics, &dataplane.Capture{Keep: f.Match, Room: captureRoom}}
+	c := &watching{name, nics, &dataplane.Capture{Keep: f.Match, Room: captureRoom, Shared: &l.room}}
 	l.captures = append(l.captures, c)
 	return l.Do(func(walk *dataplane.Walk, _ clock.Time) {
 		for _, nic := range nics {
 			walk.Watch(c.Capture, nic.Index)
 		}
 	})
+}
+
+// StopCapture implements part of sim.World.
+func (l *Lab) StopCapture(name string) error {
+	for _, c := range l.captures {
+		if c.name == name {
+			return l.Do(func(walk *dataplane.Walk, _ clock.Time) { walk.Unwatch(c.Capture) })
+		}
+	}
+	return fmt.Errorf("there is no capture %q", name)
 }
 
 // Captured implements part of sim.World.

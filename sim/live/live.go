@@ -57,6 +57,7 @@ type Lab struct {
 
 	logs     *logs
 	captures []*watching           // of the story's goroutine
+	room     int                   // bytes left for all captures; the walk's owner counts
 	record   func(Recording) error // may be nil
 }
 
@@ -77,7 +78,7 @@ type Options struct {
 // New returns a lab that is ready to run. Start must follow, once fabric and devices
 // stand.
 func New(lab *topology.Lab, opts Options) *Lab {
-	l := &Lab{now: opts.Now, began: opts.Began, lab: lab, settling: true, record: opts.Captures}
+	l := &Lab{now: opts.Now, began: opts.Began, lab: lab, settling: true, record: opts.Captures, room: capturesRoom}
 	l.publish()
 	l.logs = newLogs(lab, opts.Began, opts.Logs)
 	settings := dataplane.DefaultSettings()

@@ -84,18 +84,25 @@ func (t *Text) End(r *sim.Result) {
 		fmt.Fprintf(t.w, "%s %s: the lab was built, but there is no step to play and nothing was checked\n", t.paint("32", "PASS"), r.Scenario)
 		return
 	}
-	passed := 0
+	passed, skipped := 0, 0
 	for _, s := range r.Steps {
-		if s.Verdict == sim.Pass {
+		switch {
+		case s.Verdict == sim.Pass:
 			passed++
+		case s.Verdict == sim.Skipped && s.Seen != "": // and not for a fault
+			skipped++
 		}
+	}
+	leftOut := ""
+	if skipped > 0 {
+		leftOut = fmt.Sprintf(", %d left out", skipped)
 	}
 	word, code := "PASS", "32"
 	if r.Verdict != sim.Pass {
 		word, code = "FAIL", "31"
 	}
-	fmt.Fprintf(t.w, "%s %s: %d of %s as expected, %s\n",
-		t.paint(code, word), r.Scenario, passed, sim.Count(len(r.Steps), "step"), rounded(r.Duration))
+	fmt.Fprintf(t.w, "%s %s: %d of %s as expected%s, %s\n",
+		t.paint(code, word), r.Scenario, passed, sim.Count(len(r.Steps), "step"), leftOut, rounded(r.Duration))
 }
 
 // Summary prints the verdict on several scenarios, and which of them failed.

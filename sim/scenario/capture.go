@@ -16,7 +16,7 @@ func (c *checker) capture(path string, s *Capture) {
 	case !captureForm.MatchString(s.Name):
 		c.wrong(p, "%q cannot be the name of a capture, nor of its file: write letters, digits, - and _, at most 64", s.Name)
 	case slices.Contains(c.captured, s.Name):
-		c.wrong(p, "an earlier step has begun capture %s, which goes on to the end: give this one another name", s.Name)
+		c.wrong(p, "an earlier step has begun capture %s: give this one another name", s.Name)
 	default:
 		c.captured = append(c.captured, s.Name)
 	}
@@ -35,4 +35,13 @@ func (c *checker) capture(path string, s *Capture) {
 	if _, err := capture.ParseFilter(text); errors.As(err, &wrong) && !c.broken[p] {
 		c.mistakes = append(c.mistakes, c.src.MistakeIn(p, wrong.Near, label(p)+wrong.Msg))
 	}
+}
+
+// stopCapture checks that a step ends a capture that goes on.
+func (c *checker) stopCapture(path, name string) {
+	c.reference(path, "capture", name, c.captured)
+	if slices.Contains(c.stopped, name) {
+		c.wrong(path, "an earlier step has ended capture %s", name)
+	}
+	c.stopped = append(c.stopped, name)
 }

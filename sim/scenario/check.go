@@ -36,6 +36,7 @@ type checker struct {
 	unmade   map[string]string // endpoints that a step does not come to make, and why; "" where that has been said
 	kept     []string          // connections that the steps so far have kept
 	captured []string          // captures that they have begun
+	stopped  []string          // and ended
 	failed   []*Fault          // what they have made fail in instances, named in full
 
 	generators []*Traffic // of the steps so far, with a name
@@ -160,6 +161,8 @@ func (c *checker) step(path string, s *Step) {
 		}
 	case "capture":
 		c.capture(at, s.Capture)
+	case "stop_capture":
+		c.stopCapture(at, *s.StopCapture)
 	case "captures":
 		c.reference(join(at, "capture"), "capture", s.Captures.Capture, c.captured)
 	case "metrics":

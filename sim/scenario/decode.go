@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"encoding"
 	"fmt"
 	"reflect"
 	"slices"
@@ -119,6 +120,9 @@ func (d *decoder) value(path string, n ast.Node, v reflect.Value) {
 		}
 	case *Duration:
 		d.duration(path, n, p)
+		return
+	case encoding.TextUnmarshaler:
+		d.worded(path, n, p)
 		return
 	}
 	switch v.Kind() {

@@ -42,6 +42,12 @@ var edits = map[string]func(s *Step, lab *topology.Lab) (state string, err error
 		e := s.DeleteNetworkACLEntry
 		return "", lab.DeleteNetworkACLEntry(e.NetworkACL, e.Egress, e.RuleNo)
 	},
+	"create_route":  func(s *Step, lab *topology.Lab) (string, error) { return "", lab.CreateRoute(s.CreateRoute) },
+	"replace_route": func(s *Step, lab *topology.Lab) (string, error) { return "", lab.ReplaceRoute(s.ReplaceRoute) },
+	"delete_route":  func(s *Step, lab *topology.Lab) (string, error) { return "", lab.DeleteRoute(s.DeleteRoute) },
+	"modify_managed_prefix_list": func(s *Step, lab *topology.Lab) (string, error) {
+		return "", lab.ModifyManagedPrefixList(s.ModifyPrefixList)
+	},
 	"delete_vpc_peering_connection": func(s *Step, lab *topology.Lab) (string, error) {
 		return "", lab.DeletePeeringConnection(*s.DeletePeering)
 	},
@@ -94,6 +100,7 @@ var edits = map[string]func(s *Step, lab *topology.Lab) (state string, err error
 	"modify_network_interface_attribute": func(s *Step, lab *topology.Lab) (string, error) {
 		return "", lab.ModifyNetworkInterface(s.ModifyInterface)
 	},
+	"modify_link": func(s *Step, lab *topology.Lab) (string, error) { return "", lab.ModifyLink(s.ModifyLink) },
 	"fail": func(s *Step, lab *topology.Lab) (string, error) {
 		if s.Fail.AvailabilityZone == "" {
 			return "", nil // the lab runs on as it was

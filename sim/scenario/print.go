@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"bufio"
+	"encoding"
 	"fmt"
 	"io"
 	"maps"
@@ -76,6 +77,11 @@ func treeOf(v reflect.Value) *tree {
 		}
 	case Duration:
 		return typed(x.String())
+	case encoding.TextMarshaler:
+		if v.Kind() != reflect.Pointer {
+			text, _ := x.MarshalText() // of types of this module, which have no error
+			return typed(string(text))
+		}
 	}
 	switch v.Kind() {
 	case reflect.Pointer:

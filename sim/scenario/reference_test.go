@@ -144,7 +144,11 @@ func (r *referenceWriter) kind(t reflect.Type, path string) string {
 	switch t {
 	case reflect.TypeFor[topology.Command](), reflect.TypeFor[Senders]():
 		return "text or list of texts"
-	case reflect.TypeFor[Duration]():
+	case reflect.TypeFor[topology.Share]():
+		return "percentage"
+	case reflect.TypeFor[topology.BitRate]():
+		return "bandwidth"
+	case reflect.TypeFor[Duration](), reflect.TypeFor[topology.Span]():
 		return "duration"
 	case reflect.TypeFor[topology.Target]():
 		return "text or " + r.link(t, path)

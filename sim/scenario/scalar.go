@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"encoding"
 	"fmt"
 	"math"
 	"reflect"
@@ -158,6 +159,18 @@ func (d *decoder) duration(path string, n ast.Node, p *Duration) {
 		d.wrong(path, start(n), "%s is no time at all: write more than 0s", text)
 	default:
 		*p = Duration(parsed)
+	}
+}
+
+// worded decodes a value that has a form of its own.
+func (d *decoder) worded(path string, n ast.Node, p encoding.TextUnmarshaler) {
+	text, _, ok := scalar(n)
+	if !ok {
+		d.wrong(path, start(n), "expected a text, found %s", describe(n))
+		return
+	}
+	if err := p.UnmarshalText([]byte(text)); err != nil {
+		d.wrong(path, start(n), "%v", err)
 	}
 }
 

@@ -43,18 +43,22 @@ type Step struct {
 	Received *Received `yaml:"received,omitempty" doc:"Read what a built-in sink has received, up to now."`
 	Exec     *Exec     `yaml:"exec,omitempty" doc:"Any program, run in an instance until it ends."`
 
-	Accept                 *string       `yaml:"accept,omitempty" doc:"The provider accepts this endpoint."`
-	Reject                 *string       `yaml:"reject,omitempty" doc:"The provider rejects this endpoint, accepted or not (F1.11)."`
-	Delete                 *string       `yaml:"delete,omitempty" doc:"The consumer deletes this endpoint and its interfaces (F1.17)."`
-	Authorize              *RuleEdit     `yaml:"authorize,omitempty" doc:"Add a rule to a security group."`
-	Revoke                 *RuleEdit     `yaml:"revoke,omitempty" doc:"Remove a rule from a security group; tracked flows live on (F3.12)."`
-	CreateNetworkACLEntry  *EntryEdit    `yaml:"create_network_acl_entry,omitempty" doc:"Add a rule to a network ACL. It counts for established flows, too (F3.12)."`
-	ReplaceNetworkACLEntry *EntryEdit    `yaml:"replace_network_acl_entry,omitempty" doc:"Put a rule in the place of the one with its number."`
-	DeleteNetworkACLEntry  *EntryRef     `yaml:"delete_network_acl_entry,omitempty" doc:"Remove a rule from a network ACL."`
-	DeletePeering          *string       `yaml:"delete_vpc_peering_connection,omitempty" doc:"Delete this VPC peering connection: routes over it become blackholes."`
-	Register               *TargetEdit   `yaml:"register,omitempty" doc:"Add a target to a target group."`
-	Deregister             *TargetEdit   `yaml:"deregister,omitempty" doc:"Remove a target from a target group; it drains, and its flows live on unless the group closes them (F2.59, F2.60). Of one that has left it tells the state."`
-	ModifyListener         *ListenerEdit `yaml:"modify_listener,omitempty" doc:"Give a listener another default action, such as other weights (F2.11)."`
+	Accept                 *string                    `yaml:"accept,omitempty" doc:"The provider accepts this endpoint."`
+	Reject                 *string                    `yaml:"reject,omitempty" doc:"The provider rejects this endpoint, accepted or not (F1.11)."`
+	Delete                 *string                    `yaml:"delete,omitempty" doc:"The consumer deletes this endpoint and its interfaces (F1.17)."`
+	Authorize              *RuleEdit                  `yaml:"authorize,omitempty" doc:"Add a rule to a security group."`
+	Revoke                 *RuleEdit                  `yaml:"revoke,omitempty" doc:"Remove a rule from a security group; tracked flows live on (F3.12)."`
+	CreateNetworkACLEntry  *EntryEdit                 `yaml:"create_network_acl_entry,omitempty" doc:"Add a rule to a network ACL. It counts for established flows, too (F3.12)."`
+	ReplaceNetworkACLEntry *EntryEdit                 `yaml:"replace_network_acl_entry,omitempty" doc:"Put a rule in the place of the one with its number."`
+	DeleteNetworkACLEntry  *EntryRef                  `yaml:"delete_network_acl_entry,omitempty" doc:"Remove a rule from a network ACL."`
+	CreateRoute            *topology.RouteEdit        `yaml:"create_route,omitempty" doc:"Add a route to a route table."`
+	ReplaceRoute           *topology.RouteEdit        `yaml:"replace_route,omitempty" doc:"Put a route in the place of the one with its destination."`
+	DeleteRoute            *topology.RouteRef         `yaml:"delete_route,omitempty" doc:"Remove a route from a route table."`
+	ModifyPrefixList       *topology.PrefixListChange `yaml:"modify_managed_prefix_list,omitempty" doc:"Change the entries of a prefix list, for all rules and routes that name it; tracked flows live on (F3.12)."`
+	DeletePeering          *string                    `yaml:"delete_vpc_peering_connection,omitempty" doc:"Delete this VPC peering connection: routes over it become blackholes."`
+	Register               *TargetEdit                `yaml:"register,omitempty" doc:"Add a target to a target group."`
+	Deregister             *TargetEdit                `yaml:"deregister,omitempty" doc:"Remove a target from a target group; it drains, and its flows live on unless the group closes them (F2.59, F2.60). Of one that has left it tells the state."`
+	ModifyListener         *ListenerEdit              `yaml:"modify_listener,omitempty" doc:"Give a listener another default action, such as other weights (F2.11)."`
 
 	ModifyTargetGroup  *TargetGroupEdit  `yaml:"modify_target_group_attributes,omitempty" doc:"Change attributes of a target group; flows that exist keep what they began with (F2.24)."`
 	ModifyLoadBalancer *LoadBalancerEdit `yaml:"modify_load_balancer_attributes,omitempty" doc:"Change attributes of a load balancer."`
@@ -70,6 +74,8 @@ type Step struct {
 	ModifyInterface   *topology.InterfaceChange  `yaml:"modify_network_interface_attribute,omitempty" doc:"Change the security groups of an instance's interface, or its tracking (F3.14)."`
 	ChangeRecord      *topology.RecordChange     `yaml:"change_resource_record_sets,omitempty" doc:"Change a record of a public hosted zone."`
 
+	ModifyLink *topology.LinkChange `yaml:"modify_link,omitempty" doc:"Give a link other qualities; those that are not given stay."`
+
 	Wait      *Duration `yaml:"wait,omitempty" doc:"Let this much of the lab's time pass."`
 	WaitUntil *Duration `yaml:"wait_until,omitempty" doc:"Let the lab's time pass until so much of it is over since the start."`
 
@@ -82,6 +88,7 @@ type Step struct {
 	FlowLogs     *FlowLogs      `yaml:"flow_logs,omitempty" doc:"Read the VPC flow logs of an interface, or a flow log."`
 	Drops        *Drops         `yaml:"drops,omitempty" doc:"Read the counters of dropped packets."`
 	Capture      *Capture       `yaml:"capture,omitempty" doc:"Begin to capture packets at network interfaces, until the end of the story."`
+	StopCapture  *string        `yaml:"stop_capture,omitempty" doc:"End this capture, by name: what it has can still be read, and it takes no more room."`
 	Captures     *Captures      `yaml:"captures,omitempty" doc:"Read what a capture has, up to now."`
 
 	Metrics *Metrics `yaml:"metrics,omitempty" doc:"Read a metric of CloudWatch, up to now (F1.54, F1.55, F2.69)."`

@@ -42,6 +42,8 @@ func (g *schemaWriter) value(t reflect.Type) object {
 		return object{"oneOf": []object{text(), {"type": "array", "items": text(), "minItems": 1}}}
 	case reflect.TypeFor[topology.Target](), reflect.TypeFor[Matcher]():
 		return object{"oneOf": []object{text(), g.definition(t)}}
+	case reflect.TypeFor[topology.Span](), reflect.TypeFor[topology.Share](), reflect.TypeFor[topology.BitRate]():
+		return text()
 	case reflect.TypeFor[Duration]():
 		return object{"type": "string", "pattern": `^\+?([0-9]*\.?[0-9]+(ns|us|µs|ms|s|m|h)|[0-9]+\.(ns|us|µs|ms|s|m|h))+$`}
 	}

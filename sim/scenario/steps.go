@@ -31,6 +31,10 @@ var expectable = map[string][]string{
 	"replace_network_acl_entry":     {"error"},
 	"delete_network_acl_entry":      {"error"},
 	"delete_vpc_peering_connection": {"error"},
+	"create_route":                  {"error"},
+	"replace_route":                 {"error"},
+	"delete_route":                  {"error"},
+	"modify_managed_prefix_list":    {"error"},
 	"register":                      {"error"},
 	"deregister":                    {"state", "error"},
 	"modify_listener":               {"error"},
@@ -46,6 +50,8 @@ var expectable = map[string][]string{
 	"set_security_groups":                                 {"error"},
 	"modify_network_interface_attribute":                  {"error"},
 
+	"modify_link": nil,
+
 	"modify_target_group_attributes":  {"error"},
 	"modify_load_balancer_attributes": {"error"},
 
@@ -60,6 +66,7 @@ var expectable = map[string][]string{
 	"flow_logs":     {"records", "absent", "count"},
 	"drops":         {"reasons"},
 	"capture":       nil,
+	"stop_capture":  nil,
 	"captures":      {"packets", "absent", "count"},
 	"metrics":       {"value", "datapoints"},
 }
@@ -138,6 +145,14 @@ func (s *Step) Title() string {
 		return "Network ACL " + s.ReplaceNetworkACLEntry.NetworkACL + " gets another rule"
 	case "delete_network_acl_entry":
 		return fmt.Sprintf("Network ACL %s loses rule %d", s.DeleteNetworkACLEntry.NetworkACL, s.DeleteNetworkACLEntry.RuleNo)
+	case "create_route":
+		return "Route table " + s.CreateRoute.RouteTableID + " gets a route"
+	case "replace_route":
+		return "Route table " + s.ReplaceRoute.RouteTableID + " gets another route"
+	case "delete_route":
+		return "Route table " + s.DeleteRoute.RouteTableID + " loses a route"
+	case "modify_managed_prefix_list":
+		return "Prefix list " + s.ModifyPrefixList.PrefixListID + " gets other entries"
 	case "delete_vpc_peering_connection":
 		return "Peering connection " + *s.DeletePeering + " is deleted"
 	case "register":
@@ -168,6 +183,8 @@ func (s *Step) Title() string {
 		return "Load balancer " + s.SetSecurityGroups.LoadBalancer + " gets other security groups"
 	case "modify_network_interface_attribute":
 		return "Interface " + s.ModifyInterface.Interface + " gets other attributes"
+	case "modify_link":
+		return "Link " + s.ModifyLink.Link + " changes"
 	case "describe":
 		return "What AWS says of " + cmp.Or(s.Describe.VPCEndpoint, s.Describe.EndpointService, s.Describe.LoadBalancer)
 	case "change_resource_record_sets":
@@ -199,6 +216,8 @@ func (s *Step) Title() string {
 		return "The packets dropped"
 	case "capture":
 		return "Packets are captured at " + strings.Join(s.Capture.Interfaces, ", ")
+	case "stop_capture":
+		return "Capture " + *s.StopCapture + " ends"
 	case "captures":
 		return "The packets of capture " + s.Captures.Capture
 	case "metrics":

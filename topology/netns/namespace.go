@@ -33,6 +33,8 @@ type Config struct {
 	Addrs    []netip.Prefix // of eth0, each with the length of its subnet's prefix
 	Gateways []netip.Addr   // default routers, at most one a family
 	MTU      int            // of eth0, in bytes of IP packet; default 9001 (F1.31)
+	// Single says that each frame is one packet: the kernel makes no superframes.
+	Single bool
 
 	// What sockets begin with; 0 means the system's default.
 	TTL    int       // time to live of packets
@@ -111,7 +113,7 @@ func (n *Namespace) build() error {
 	if n.cfg.MAC == (packet.MAC{}) {
 		return nil
 	}
-	if n.port, err = openTAP(eth0); err != nil {
+	if n.port, err = openTAP(eth0, n.cfg.Single); err != nil {
 		return err
 	}
 	return n.configure()

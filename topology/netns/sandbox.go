@@ -228,7 +228,7 @@ func runInit(stage string) int {
 		return fail(host.explain(op, err))
 	}
 	if stage == stageProbe {
-		tap, err := openTAP("probe")
+		tap, err := openTAP("probe", false)
 		if err != nil {
 			return fail(host.explain("make a TAP device", err))
 		}

@@ -31,13 +31,14 @@ const (
 	offloadsUDP = unix.TUN_F_USO4 | unix.TUN_F_USO6
 )
 
-// openTAP makes a TAP device in the network namespace of the calling thread.
-func openTAP(name string) (*TAP, error) {
+// openTAP makes a TAP device in the network namespace of the calling thread. single says
+// that it takes no superframes.
+func openTAP(name string, single bool) (*TAP, error) {
 	fd, err := unix.Open(tunPath, unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", tunPath, err)
 	}
-	if err := setUpTAP(fd, name); err != nil {
+	if err := setUpTAP(fd, name, single); err != nil {
 		_ = unix.Close(fd)
 		return nil, err
 	}
@@ -46,7 +47,7 @@ func openTAP(name string) (*TAP, error) {
 	return t, nil
 }
 
-func setUpTAP(fd int, name string) error {
+func setUpTAP(fd int, name string, single bool) error {
 	ifr, err := unix.NewIfreq(name)
 	if err != nil {
 		return fmt.Errorf("interface name %q: %w", name, err)
@@ -64,10 +65,13 @@ func setUpTAP(fd int, name string) error {
 	if err := unix.IoctlSetInt(fd, unix.TUNSETPERSIST, 1); err != nil {
 		return fmt.Errorf("make %s persistent: %w", name, err)
 	}
-	if unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, offloads|offloadsUDP) == nil {
+	leave := offloads
+	if single {
+		leave = unix.TUN_F_CSUM
+	} else if unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, offloads|offloadsUDP) == nil {
 		return nil
 	}
-	if err := unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, offloads); err != nil {
+	if err := unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, leave); err != nil {
 		return fmt.Errorf("set the offloads of %s: %w", name, err)
 	}
 	return nil
