@@ -14,12 +14,15 @@ import (
 	"github.com/plsim/plsim/sim/simulate/host"
 )
 
-// A simulation is a lab of so many clients, which talk through an endpoint to so many
-// servers, and the connections between them.
+// A labShape is how large a simulated lab is: clients talk through endpoints of one
+// service, which lie in so many VPCs, to servers.
+type labShape struct{ vpcs, endpoints, clients, servers int }
+
+// A simulation is a lab that is simulated, and the hosts of its clients.
 type simulation struct {
 	*simulate.World
-	clients  []*host.Host
-	endpoint netip.Addr
+	clients []*host.Host
+	service netip.Addr // the first endpoint's
 }
 
 // Ports of the servers' services.
@@ -28,42 +31,61 @@ const (
 	sinkPort = 9
 )
 
-// simulated writes the scenario of such a lab: an endpoint, a load balancer of one node,
-// behind it all servers.
-func simulated(clients, servers int) string {
+// scenario writes the lab: a load balancer of three nodes, each with a third of the servers.
+func (s labShape) scenario() string {
 	var b strings.Builder
-	b.WriteString("name: bench\nvpcs:\n" +
-		"  provider:\n    cidr_block: 10.0.0.0/16\n    subnets: { a: {} }\n" +
-		"    security_groups: { server: { ingress: [{ protocol: tcp, from_port: 0, to_port: 65535, cidr_blocks: [10.0.0.0/16] }] } }\n" +
-		"    instances:\n")
-	var names []string
-	for i := range servers {
-		names = append(names, fmt.Sprintf("server-%d", i))
-		fmt.Fprintf(&b, "      %s: { vpc_security_group_ids: [server], services: [{ type: tcp_echo, port: %d }, { type: tcp_sink, port: %d }] }\n", names[i], echoPort, sinkPort)
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	list := func(n int, name func(i int) string) string {
+		var all []string
+		for i := range n {
+			all = append(all, name(i))
+		}
+		return strings.Join(all, ", ")
 	}
-	b.WriteString("  consumer:\n    cidr_block: 10.0.0.0/16\n    subnets: { a: {} }\n" +
-		"    security_groups: { client: {}, endpoint: { ingress: [{ protocol: tcp, from_port: 0, to_port: 65535, security_groups: [client] }] } }\n" +
-		"    instances:\n")
-	for i := range clients {
-		fmt.Fprintf(&b, "      client-%d: { vpc_security_group_ids: [client] }\n", i)
+	line("name: bench\nvpcs:\n  provider:\n    cidr_block: 10.0.0.0/16")
+	line("    subnets: { a: { cidr_block: 10.0.0.0/18, availability_zone: us-east-1a }, b: { cidr_block: 10.0.64.0/18, availability_zone: us-east-1b }, c: { cidr_block: 10.0.128.0/18, availability_zone: us-east-1c } }")
+	line("    security_groups: { server: { ingress: [{ protocol: tcp, from_port: 0, to_port: 65535, cidr_blocks: [10.0.0.0/16] }] } }")
+	line("    instances:")
+	for i := range s.servers {
+		line("      server-%d: { subnet_id: %c, vpc_security_group_ids: [server], services: [{ type: tcp_echo, port: %d }, { type: tcp_sink, port: %d }] }",
+			i, "abc"[i%3], echoPort, sinkPort)
 	}
-	fmt.Fprintf(&b, "load_balancers:\n  lb:\n    subnets: [provider/a]\n    listeners:\n"+
-		"      - { port: %d, protocol: TCP, default_action: { target_group_arn: echo } }\n"+
-		"      - { port: %d, protocol: TCP, default_action: { target_group_arn: sink } }\n", echoPort, sinkPort)
-	fmt.Fprintf(&b, "target_groups:\n  echo: { port: %d, protocol: TCP, targets: [%[3]s] }\n  sink: { port: %[2]d, protocol: TCP, targets: [%[3]s] }\n",
-		echoPort, sinkPort, strings.Join(names, ", "))
-	b.WriteString("endpoint_services:\n  svc: { network_load_balancer_arns: [lb], acceptance_required: false, allowed_principals: [\"*\"] }\n" +
-		"vpc_endpoints:\n  ep: { vpc_id: consumer, service_name: svc, subnet_ids: [a], security_group_ids: [endpoint] }\n")
+	for i := range s.vpcs {
+		line("  consumer-%d:\n    cidr_block: 10.0.0.0/16", i)
+		line("    subnets: { a: { cidr_block: 10.0.0.0/17, availability_zone: us-east-1a }, b: { cidr_block: 10.0.128.0/17, availability_zone: us-east-1b } }")
+		line("    security_groups: { client: {}, endpoint: { ingress: [{ protocol: tcp, from_port: 0, to_port: 65535, security_groups: [client] }] } }")
+		line("    instances:")
+		for j := i; j < s.clients; j += s.vpcs {
+			line("      client-%d: { subnet_id: a, vpc_security_group_ids: [client] }", j)
+		}
+	}
+	line("load_balancers:\n  lb:\n    subnets: [provider/a, provider/b, provider/c]\n    listeners:")
+	for _, p := range []int{echoPort, sinkPort} {
+		line("      - { port: %d, protocol: TCP, default_action: { target_group_arn: port-%[1]d } }", p)
+	}
+	line("target_groups:")
+	servers := list(s.servers, func(i int) string { return fmt.Sprintf("server-%d", i) })
+	line("  port-%d: { port: %[1]d, protocol: TCP, targets: [%s] }", echoPort, servers)
+	line("  port-%d: { port: %[1]d, protocol: TCP, targets: [server-0] }", sinkPort)
+	line("endpoint_services:\n  svc: { network_load_balancer_arns: [lb], acceptance_required: false, allowed_principals: [\"*\"] }")
+	line("vpc_endpoints:")
+	for i := range s.endpoints {
+		line("  ep-%d: { vpc_id: consumer-%d, service_name: svc, subnet_ids: [a], security_group_ids: [endpoint] }", i, i%s.vpcs)
+	}
 	return b.String()
 }
 
-func newSimulation(tb testing.TB, clients, servers int) *simulation {
+// busy is a lab for a million flows: each client and server has only so many ports.
+var busy = labShape{vpcs: 1, endpoints: 1, clients: 64, servers: 64}
+
+// start simulates a lab of that shape.
+func (s labShape) start(tb testing.TB) *simulation {
 	tb.Helper()
-	loaded, err := scenario.LoadBytes("bench", []byte(simulated(clients, servers)))
+	loaded, err := scenario.LoadBytes("bench", []byte(s.scenario()))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	at, err := loaded.Lab.Variable("vpc_endpoint.ep.private_ip.us-east-1a")
+	at, err := loaded.Lab.Variable("vpc_endpoint.ep-0.private_ip.us-east-1a")
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -76,15 +98,15 @@ func newSimulation(tb testing.TB, clients, servers int) *simulation {
 			tb.Error(err)
 		}
 	})
-	s := &simulation{World: w, endpoint: netip.MustParseAddr(at)}
-	for i := range clients {
-		h, err := w.Host(fmt.Sprintf("consumer/client-%d", i))
+	sim := &simulation{World: w, service: netip.MustParseAddr(at)}
+	for i := range s.clients {
+		h, err := w.Host(fmt.Sprintf("consumer-%d/client-%d", i%s.vpcs, i))
 		if err != nil {
 			tb.Fatal(err)
 		}
-		s.clients = append(s.clients, h)
+		sim.clients = append(sim.clients, h)
 	}
-	return s
+	return sim
 }
 
 // wait lets the lab's time pass.
@@ -97,7 +119,7 @@ func (s *simulation) wait(tb testing.TB, d time.Duration) {
 // open opens so many connections, a few from each client at a time.
 func (s *simulation) open(tb testing.TB, flows int, port uint16, hd host.Handler) {
 	for i := range flows {
-		if _, err := s.clients[i%len(s.clients)].Dial(netip.AddrPort{}, netip.AddrPortFrom(s.endpoint, port), hd); err != nil {
+		if _, err := s.clients[i%len(s.clients)].Dial(netip.AddrPort{}, netip.AddrPortFrom(s.service, port), hd); err != nil {
 			tb.Fatal(err)
 		}
 		if i%1000 == 999 {
@@ -155,7 +177,7 @@ type visitors struct {
 
 func (c *visitors) visit() {
 	c.turn++
-	_, err := c.s.clients[c.turn%len(c.s.clients)].Dial(netip.AddrPort{}, netip.AddrPortFrom(c.s.endpoint, echoPort), c)
+	_, err := c.s.clients[c.turn%len(c.s.clients)].Dial(netip.AddrPort{}, netip.AddrPortFrom(c.s.service, echoPort), c)
 	if err != nil {
 		c.failed = err
 	}
@@ -181,7 +203,7 @@ const atOnce = 256
 func BenchmarkSimulate(b *testing.B) {
 	for _, flows := range []int{1, 1e4, 1e5, 1e6} {
 		b.Run(fmt.Sprintf("traffic=echo/flows=%.0e", float64(flows)), func(b *testing.B) {
-			s := newSimulation(b, 64, 32)
+			s := busy.start(b)
 			c := &callers{}
 			s.open(b, flows, echoPort, c)
 			if len(c.conns) != flows || c.ended > 0 {
@@ -199,7 +221,7 @@ func BenchmarkSimulate(b *testing.B) {
 	}
 	for _, flows := range []int{1, 100, 1e4} {
 		b.Run(fmt.Sprintf("traffic=bulk/flows=%.0e", float64(flows)), func(b *testing.B) {
-			s := newSimulation(b, 64, 32)
+			s := busy.start(b)
 			c := &senders{}
 			s.open(b, flows, sinkPort, c)
 			s.measure(b, time.Duration(max(1e7/flows, 1e5)))
@@ -210,7 +232,7 @@ func BenchmarkSimulate(b *testing.B) {
 	}
 	for _, flows := range []int{1, atOnce} {
 		b.Run(fmt.Sprintf("traffic=connections/flows=%.0e", float64(flows)), func(b *testing.B) {
-			s := newSimulation(b, 64, 32)
+			s := busy.start(b)
 			c := &visitors{s: s}
 			for range flows {
 				c.visit()
