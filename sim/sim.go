@@ -1,123 +1,169 @@
-// Package sim plays a scenario: it starts the lab, takes the story's steps one
-// after the other, and says of each whether what was expected is what was seen.
+// Package sim plays scenarios in Go programs and tests: simulated, on virtual time,
+// without privilege, and the same to the byte for the same seed.
 //
-// The package knows no namespace and no socket. A lab that runs is a [World];
-// package emulate makes one of Linux network namespaces.
+//	lab, err := sim.Load("testdata/shop.yaml")
+//	…
+//	result, err := sim.Run(t.Context(), lab, sim.Options{Seed: 1})
+//	…
+//	if err := result.Err(); err != nil {
+//		t.Error(err) // which steps failed, and the way of their packets
+//	}
+//
+// What a scenario needs of real hosts, the command plsim run plays in namespaces.
 package sim
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"os"
 	"slices"
-	"time"
+	"strings"
 
+	"github.com/plsim/plsim/dataplane/flowlog"
+	"github.com/plsim/plsim/sim/capture"
+	"github.com/plsim/plsim/sim/live"
 	"github.com/plsim/plsim/sim/scenario"
+	"github.com/plsim/plsim/sim/simulate"
+	"github.com/plsim/plsim/sim/story"
 	"github.com/plsim/plsim/topology"
+	"github.com/plsim/plsim/topology/cloudwatch"
 )
 
-// Verdict is what became of a step or of a whole scenario.
-type Verdict string
+// Scenario is a scenario that can be played, any number of times, and by several
+// goroutines at once.
+type Scenario struct {
+	file string
+	data []byte
+}
 
-// The verdicts.
-const (
-	Pass    Verdict = "pass"
-	Fail    Verdict = "fail"    // an expectation did not hold
-	Skipped Verdict = "skipped" // left out, or a step before it failed to run, or the run was interrupted
+// Load reads a scenario from a file. Where it is wrong the error is of type
+// [scenario.Mistakes] and holds every mistake with its place.
+func Load(file string) (*Scenario, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read the scenario: %w", err)
+	}
+	return Parse(file, data)
+}
+
+// Parse is Load for a scenario in memory; name is the file's in messages.
+func Parse(name string, data []byte) (*Scenario, error) {
+	if _, err := scenario.LoadBytes(name, data); err != nil {
+		return nil, err
+	}
+	return &Scenario{name, slices.Clone(data)}, nil
+}
+
+// Options are what a run can choose. The zero value is good.
+type Options struct {
+	// Seed makes every random choice.
+	Seed uint64
+	// SkipReal leaves out the steps that need a real program or TLS. Without it a
+	// scenario that has any is refused with a [*NeedsRealHosts].
+	SkipReal bool
+	// CompleteLog also makes flow log records of the hops of which AWS has none.
+	CompleteLog bool
+	// Step, which may be nil, is called after each step.
+	Step func(Step)
+}
+
+// NeedsRealHosts says what of a scenario cannot be simulated.
+type NeedsRealHosts struct{ Needs []scenario.Need }
+
+func (e *NeedsRealHosts) Error() string {
+	var b strings.Builder
+	for _, n := range e.Needs {
+		fmt.Fprintln(&b, n.Error())
+	}
+	return b.String() + story.Count(len(e.Needs), "thing") + " of the scenario cannot be simulated"
+}
+
+type (
+	// Step is what became of one step.
+	Step = story.StepResult
+	// Record is a flow log record; Record.Field reads a field by AWS's name.
+	Record = flowlog.Record
+	// Packet is a captured packet.
+	Packet = capture.Packet
+	// Metric is a metric of CloudWatch with its points.
+	Metric = cloudwatch.Series
 )
 
-// Result is what became of a scenario. Its JSON form is part of plsim's contract
-// with users.
+// Result is what became of a scenario: the verdict of each step, and what the lab had
+// seen in the end.
 type Result struct {
-	SchemaVersion int           `json:"schema_version"`
-	Scenario      string        `json:"scenario"`
-	File          string        `json:"file"`
-	Mode          string        `json:"mode"`
-	Seed          uint64        `json:"seed"`
-	TimeScale     int           `json:"time_scale"` // seconds of the lab in one of the wall
-	Verdict       Verdict       `json:"verdict"`
-	Duration      time.Duration `json:"duration_ns"`
-	// Error says what ended the run before the end of its story, or kept it
-	// from beginning.
-	Error string       `json:"error,omitempty"`
-	Steps []StepResult `json:"steps"`
-	// Events are what endpoint services and their consumers were notified of (F1.13).
-	Events []topology.Event `json:"events,omitempty"`
+	*story.Result
+	// Records are those of every interface, summed as the flow logs that the scenario has do,
+	// by flow log; "" stands for one that logs everything in windows of a minute.
+	Records map[string][]Record
+	// Captures are the packets of the story's captures, by name.
+	Captures map[string][]Packet
+	// Metrics are what CloudWatch would have.
+	Metrics []Metric
 }
 
-// ResultSchemaVersion is raised when the JSON form of a Result or a Summary changes
-// its meaning.
-const ResultSchemaVersion = 1
-
-// Summary is what became of several scenarios. Its JSON form is part of plsim's
-// contract with users.
-type Summary struct {
-	SchemaVersion int           `json:"schema_version"`
-	Verdict       Verdict       `json:"verdict"` // Pass if all passed
-	Duration      time.Duration `json:"duration_ns"`
-	Scenarios     []*Result     `json:"scenarios"`
-}
-
-// Add adds what became of a scenario.
-func (s *Summary) Add(r *Result) {
-	if len(s.Scenarios) == 0 {
-		s.SchemaVersion, s.Verdict = ResultSchemaVersion, Pass
-	}
-	if r.Verdict != Pass {
-		s.Verdict = Fail
-	}
-	s.Duration += r.Duration
-	s.Scenarios = append(s.Scenarios, r)
-}
-
-// StepResult is what became of one step.
-type StepResult struct {
-	Number   int           `json:"number"` // from 1
-	Name     string        `json:"name"`
-	Action   string        `json:"action"`
-	Verdict  Verdict       `json:"verdict"`
-	Duration time.Duration `json:"duration_ns"`
-	Attempts int           `json:"attempts,omitempty"`
-	// Seen says in a few words what was seen.
-	Seen string `json:"seen,omitempty"`
-	// Traffic is what became of the traffic that the step is about.
-	Traffic *TrafficResult `json:"traffic,omitempty"`
-	// Differences are the expectations that did not hold.
-	Differences []string `json:"differences,omitempty"`
-	// Explanation is the way that a packet of the step takes, hop by hop; of
-	// failed steps only.
-	Explanation []string `json:"explanation,omitempty"`
-}
-
-// Play takes the steps of a story in a world, and calls done after each. A step
-// that fails does not end the story: what follows may still tell what is wrong.
-// A fault of the world does end it, and so does ctx: both are returned with the
-// result so far.
-// skip, which may be nil, says why some steps, by their numbers from 1, are left out.
-func Play(ctx context.Context, sc *scenario.Scenario, lab *topology.Lab, w World, skip map[int]string, done func(StepResult)) (*Result, error) {
-	began := w.Elapsed()
-	p := &player{lab: lab, world: w, generators: map[string]*scenario.Traffic{}}
-	res := &Result{SchemaVersion: ResultSchemaVersion, Scenario: sc.Name, Verdict: Pass}
-	var fault error
-	for i, step := range sc.Steps {
-		sr := StepResult{Number: i + 1, Name: step.Title(), Action: step.Action(), Verdict: Skipped}
-		why, skipped := skip[sr.Number]
-		switch {
-		case skipped:
-			sr.Seen = why
-		case fault == nil:
-			fault = p.step(ctx, step, &sr)
-		}
-		if sr.Verdict != Pass && !skipped {
-			res.Verdict = Fail
-		}
-		res.Steps = append(res.Steps, sr)
-		if done != nil {
-			done(sr)
-		}
-	}
-	res.Duration = w.Elapsed() - began
-	_ = w.Look(func(lab *topology.Lab) error { // it fails only if the function does
-		res.Events = slices.Clone(lab.Events)
+// Err returns what failed, step by step and with the way of each step's packet, or nil.
+func (r *Result) Err() error {
+	if r.Verdict == story.Pass {
 		return nil
+	}
+	var errs []error
+	for _, s := range r.Steps {
+		if s.Verdict != story.Fail {
+			continue
+		}
+		lines := append([]string{fmt.Sprintf("step %d (%s): %s", s.Number, s.Name, s.Seen)}, s.Differences...)
+		errs = append(errs, errors.New(strings.Join(append(lines, s.Explanation...), "\n\t")))
+	}
+	return errors.Join(errs...)
+}
+
+// Run plays a scenario. An error says that it could not be played to its end: the
+// scenario needs real hosts, ctx has ended, or plsim is at fault. That a step failed is
+// no error, but in the result.
+func Run(ctx context.Context, s *Scenario, opts Options) (*Result, error) {
+	l, err := scenario.LoadBytes(s.file, s.data) // a run changes its lab
+	if err != nil {
+		return nil, err
+	}
+	needs := l.Real()
+	if len(needs) > 0 && !opts.SkipReal {
+		return nil, &NeedsRealHosts{needs}
+	}
+	res := &Result{Records: map[string][]Record{}, Captures: map[string][]Packet{}}
+	w, err := simulate.Start(ctx, l.Lab, simulate.Options{
+		Seed: opts.Seed, TimeScale: l.Scenario.TimeScale, CompleteLog: opts.CompleteLog,
+		Captures: func(r live.Recording) error {
+			res.Captures[r.Name] = r.Packets
+			return nil
+		},
 	})
-	return res, fault
+	if err == nil {
+		res.Result, err = story.Play(ctx, l.Scenario, l.Lab, w, scenario.LeftOut(needs), opts.Step)
+	}
+	if err == nil {
+		err = res.collect(w, l.Lab)
+	}
+	if err = errors.Join(err, w.Close()); err != nil {
+		return nil, err
+	}
+	res.File, res.Mode, res.Seed, res.TimeScale = s.file, "simulate", opts.Seed, max(l.Scenario.TimeScale, 1)
+	return res, nil
+}
+
+// collect reads what the lab has seen.
+func (r *Result) collect(w *simulate.World, lab *topology.Lab) (err error) {
+	if r.Records[""], err = w.Records(nil); err != nil {
+		return err
+	}
+	for _, log := range lab.FlowLogs {
+		all, err := w.Records(log)
+		if err != nil {
+			return err
+		}
+		r.Records[log.Name] = slices.DeleteFunc(all, func(rec Record) bool { return !log.Logs(&rec) })
+	}
+	r.Metrics, err = w.Metrics()
+	return err
 }

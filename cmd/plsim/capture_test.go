@@ -125,10 +125,10 @@ func readCapture(t *testing.T, file string) (all []segment) {
 
 // playStory runs a story whose programs leave their files in dir, which must go as it
 // expects.
-func playStory(t *testing.T, dir, story string, flags ...string) {
+func playStory(t *testing.T, dir, text string, flags ...string) {
 	t.Helper()
 	file := filepath.Join(dir, "story.yaml")
-	if err := os.WriteFile(file, []byte(story), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command("/proc/self/exe", append([]string{"run", file}, flags...)...)

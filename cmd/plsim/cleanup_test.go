@@ -20,9 +20,9 @@ import (
 // takes milliseconds; a slow machine is no failure.
 const patience = 10 * time.Second
 
-// story is the quickstart with shorter silences, and with programs on an
+// programStory is the quickstart with shorter silences, and with programs on an
 // instance: two generations, the younger in a session of its own.
-func story(t *testing.T) string {
+func programStory(t *testing.T) string {
 	t.Helper()
 	b, err := os.ReadFile("../../scenarios/quickstart.yaml")
 	if err != nil {
@@ -256,7 +256,7 @@ func TestKilled(t *testing.T) {
 	if !inBox(t) {
 		return
 	}
-	scenario := story(t)
+	scenario := programStory(t)
 	whole := start(t, scenario)
 	if code := whole.exitCode(t); code != exitOK {
 		t.Fatalf("exit code %d of a run that nobody kills:\n%s", code, whole.printed())
@@ -300,7 +300,7 @@ func TestInterrupted(t *testing.T) {
 	if !inBox(t) {
 		return
 	}
-	before, _, _ := strings.Cut(story(t), "  - name: Before acceptance")
+	before, _, _ := strings.Cut(programStory(t), "  - name: Before acceptance")
 	for _, tt := range []struct {
 		name  string
 		sig   unix.Signal

@@ -11,8 +11,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/txtar"
 
-	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/scenario"
+	"github.com/plsim/plsim/sim/story"
 	"github.com/plsim/plsim/topology"
 )
 
@@ -88,7 +88,7 @@ func TestGuideIsComplete(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	full := sim.Result{Events: []topology.Event{{}}, Steps: []sim.StepResult{{Attempts: 1, Seen: "x", Traffic: new(sim.TrafficResult), Differences: []string{"x"}, Explanation: []string{"x"}}}}
+	full := story.Result{Events: []topology.Event{{}}, Steps: []story.StepResult{{Attempts: 1, Seen: "x", Traffic: new(story.TrafficResult), Differences: []string{"x"}, Explanation: []string{"x"}}}}
 	b, err := json.Marshal(full)
 	if err != nil {
 		t.Fatal(err)

@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/scenario"
+	"github.com/plsim/plsim/sim/story"
 )
 
 // The exit codes, part of the contract with users.
@@ -89,7 +89,7 @@ func complain(stderr io.Writer, err error) {
 	}
 	var mistakes scenario.Mistakes
 	if errors.As(err, &mistakes) {
-		fmt.Fprintf(stderr, "%splsim: %s in the scenario\n", mistakes.Excerpt(), sim.Count(len(mistakes), "mistake"))
+		fmt.Fprintf(stderr, "%splsim: %s in the scenario\n", mistakes.Excerpt(), story.Count(len(mistakes), "mistake"))
 		return
 	}
 	var needs realError

@@ -18,7 +18,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
 
-	"github.com/plsim/plsim/sim"
+	"github.com/plsim/plsim/sim/story"
 	"github.com/plsim/plsim/topology/netns"
 )
 
@@ -133,34 +133,34 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // result checks that the last command's standard output is the JSON form of a
-// sim.Result and nothing else, with a verdict: result pass
+// story.Result and nothing else, with a verdict: result pass
 func result(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: result VERDICT")
 	}
 	dec := json.NewDecoder(strings.NewReader(ts.ReadFile("stdout")))
 	dec.DisallowUnknownFields()
-	var r sim.Result
+	var r story.Result
 	ts.Check(dec.Decode(&r))
 	if dec.More() {
 		ts.Fatalf("there is more than one document on standard output")
 	}
-	if r.SchemaVersion != sim.ResultSchemaVersion || r.Scenario == "" || r.File == "" || r.Mode != "emulate" || r.Duration <= 0 {
+	if r.SchemaVersion != story.ResultSchemaVersion || r.Scenario == "" || r.File == "" || r.Mode != "emulate" || r.Duration <= 0 {
 		ts.Fatalf("the head of the result is incomplete: %+v", r)
 	}
 	if string(r.Verdict) != args[0] {
 		ts.Fatalf("verdict %s, want %s", r.Verdict, args[0])
 	}
-	verdict := sim.Pass
+	verdict := story.Pass
 	for i, s := range r.Steps {
 		if s.Number != i+1 || s.Name == "" || s.Action == "" || s.Duration <= 0 || s.Attempts < 1 || s.Seen == "" {
 			ts.Fatalf("step %d is incomplete: %+v", i+1, s)
 		}
-		if (s.Verdict == sim.Fail) != (len(s.Differences) > 0) {
+		if (s.Verdict == story.Fail) != (len(s.Differences) > 0) {
 			ts.Fatalf("step %d: verdict %s with differences %q", i+1, s.Verdict, s.Differences)
 		}
-		if s.Verdict != sim.Pass {
-			verdict = sim.Fail
+		if s.Verdict != story.Pass {
+			verdict = story.Fail
 		}
 	}
 	if r.Verdict != verdict {

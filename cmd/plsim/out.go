@@ -2,18 +2,20 @@ package main
 
 import (
 	"bufio"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 
-	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/capture"
 	"github.com/plsim/plsim/sim/flowlogs"
 	"github.com/plsim/plsim/sim/live"
 	"github.com/plsim/plsim/sim/report"
+	"github.com/plsim/plsim/sim/story"
 )
 
 // outFlags say what a run keeps.
@@ -114,7 +116,15 @@ func sudoID(variable string) (id int, ok bool) {
 type archive struct {
 	dir  string
 	logs *flowlogs.Writer
+
+	mu     sync.Mutex // guards what follows
+	events *os.File
+	buffer *bufio.Writer
+	fault  error // of the events
 }
+
+// eventsName is the file of all that has happened, a JSON document a line.
+const eventsName = "events.jsonl"
 
 // keep opens the files of a scenario, in a directory of its own where it is one of
 // several. It returns nil where nothing is to be kept.
@@ -134,8 +144,25 @@ func (r *runner) keep(s source) (*archive, error) {
 		}
 	}
 	var err error
-	k.logs, err = flowlogs.NewWriter(k.dir, s.Lab.Region, s.Lab.EveryLog(), o.log == fullLog)
+	if k.logs, err = flowlogs.NewWriter(k.dir, s.Lab.Region, s.Lab.EveryLog(), o.log == fullLog); err != nil {
+		return k, err
+	}
+	k.events, err = os.Create(filepath.Join(k.dir, eventsName))
+	k.buffer = bufio.NewWriter(k.events)
 	return k, err
+}
+
+// event keeps what has happened. It may be called from any goroutine, and for a k that
+// is nil.
+func (k *archive) event(e live.Event) {
+	if k == nil {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.fault == nil {
+		k.fault = json.NewEncoder(k.buffer).Encode(e)
+	}
 }
 
 func exists(name string) bool {
@@ -169,15 +196,19 @@ func (k *archive) capture(r live.Recording) error {
 }
 
 // close completes the files; the result is among them.
-func (k *archive) close(res *sim.Result) error {
+func (k *archive) close(res *story.Result) error {
 	if k == nil {
 		return nil
 	}
-	return errors.Join(k.logs.Close(), keepResult(k.dir, res))
+	errs := []error{k.logs.Close(), keepResult(k.dir, res)}
+	if k.events != nil {
+		errs = append(errs, k.fault, k.buffer.Flush(), k.events.Close())
+	}
+	return errors.Join(errs...)
 }
 
-// keepResult writes a *sim.Result or a *sim.Summary.
-func keepResult[R *sim.Result | *sim.Summary](dir string, res R) error {
+// keepResult writes a *story.Result or a *story.Summary.
+func keepResult[R *story.Result | *story.Summary](dir string, res R) error {
 	f, err := os.Create(filepath.Join(dir, "result.json"))
 	if err != nil {
 		return err

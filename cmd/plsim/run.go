@@ -53,7 +53,7 @@ everyone. Nothing is left on the host, however the run ends.`,
 		},
 	}
 	f.register(cmd, "how to print the result on standard output")
-	cmd.Flags().StringVar(&f.out.dir, "out", "", "keep the result, the flow logs and the captures in this directory, which must be new or empty")
+	cmd.Flags().StringVar(&f.out.dir, "out", "", "keep the result, the events, the flow logs and the captures in this directory, which must be new or empty")
 	cmd.Flags().Var(&f.out.log, "flow-log", "flow logs to keep: what AWS records, or every hop as well")
 	return cmd
 }

@@ -11,11 +11,12 @@ import (
 	"slices"
 	"time"
 
-	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/emulate"
 	"github.com/plsim/plsim/sim/live"
 	"github.com/plsim/plsim/sim/report"
+	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/sim/simulate"
+	"github.com/plsim/plsim/sim/story"
 )
 
 // runner plays scenarios, one after the other, as the flags say.
@@ -48,12 +49,12 @@ func (r *runner) showProgress(to io.Writer) {
 
 // run builds a scenario's lab and plays its story. The result is there also
 // beside an error, which has its exit code.
-func (r *runner) run(ctx context.Context, s source) (*sim.Result, error) {
+func (r *runner) run(ctx context.Context, s source) (*story.Result, error) {
 	scale := cmp.Or(int(r.flags.scale), s.Scenario.TimeScale, 1)
 	k, err := r.keep(s)
 	if err != nil {
 		err = &live.DeliveryError{Err: err}
-		return &sim.Result{SchemaVersion: sim.ResultSchemaVersion, Scenario: s.Scenario.Name, Verdict: sim.Fail, Error: err.Error(), Steps: []sim.StepResult{}}, &codeError{exitHost, err}
+		return &story.Result{SchemaVersion: story.ResultSchemaVersion, Scenario: s.Scenario.Name, Verdict: story.Fail, Error: err.Error(), Steps: []story.StepResult{}}, &codeError{exitHost, err}
 	}
 	res, err := r.judge(ctx, s, scale, k)
 	if kerr := k.close(res); kerr != nil {
@@ -64,24 +65,24 @@ func (r *runner) run(ctx context.Context, s source) (*sim.Result, error) {
 }
 
 // judge plays a scenario's story, and says what came of it.
-func (r *runner) judge(ctx context.Context, s source, scale int, k *archive) (*sim.Result, error) {
+func (r *runner) judge(ctx context.Context, s source, scale int, k *archive) (*story.Result, error) {
 	res, err := r.play(ctx, s, scale, k)
 	res.File, res.Mode, res.Seed, res.TimeScale = s.file, string(r.flags.mode), uint64(r.flags.seed), scale
 	if ctx.Err() != nil {
 		err = &codeError{exitInterrupted, errInterrupted}
 	}
 	if err != nil {
-		res.Verdict, res.Error = sim.Fail, err.Error()
+		res.Verdict, res.Error = story.Fail, err.Error()
 		return res, &codeError{codeOf(err), err}
 	}
-	if res.Verdict != sim.Pass {
+	if res.Verdict != story.Pass {
 		return res, silent(exitFailed)
 	}
 	return res, nil
 }
 
-func (r *runner) play(ctx context.Context, s source, scale int, k *archive) (*sim.Result, error) {
-	unplayed := &sim.Result{SchemaVersion: sim.ResultSchemaVersion, Scenario: s.Scenario.Name, Steps: []sim.StepResult{}}
+func (r *runner) play(ctx context.Context, s source, scale int, k *archive) (*story.Result, error) {
+	unplayed := &story.Result{SchemaVersion: story.ResultSchemaVersion, Scenario: s.Scenario.Name, Steps: []story.StepResult{}}
 	w, err := r.start(ctx, s, scale, k)
 	if err != nil {
 		if w != nil {
@@ -91,7 +92,10 @@ func (r *runner) play(ctx context.Context, s source, scale int, k *archive) (*si
 	}
 	r.exporter.lab.Store(measured{w})
 	defer r.exporter.lab.Store(measured{})
-	res, err := sim.Play(ctx, s.Scenario, s.Lab, w, r.leftOut(s), r.text.Step)
+	res, err := story.Play(ctx, s.Scenario, s.Lab, w, r.leftOut(s), func(sr story.StepResult) {
+		k.event(w.Event(live.StepEvent, fmt.Sprintf("%d %s", sr.Number, sr.Name), string(sr.Verdict)))
+		r.text.Step(sr)
+	})
 	if err == nil && r.atEnd != nil {
 		err = r.atEnd(s, w)
 	}
@@ -103,9 +107,11 @@ func (r *runner) play(ctx context.Context, s source, scale int, k *archive) (*si
 
 // world is a lab that runs, in either mode.
 type world interface {
-	sim.World
+	story.World
 	// Began returns what moment 0 of the lab is called.
 	Began() time.Time
+	// Event returns an event of the present moment.
+	Event(kind, of, is string) live.Event
 	Close() error
 }
 
@@ -114,13 +120,7 @@ func (r *runner) leftOut(s source) map[int]string {
 	if r.flags.mode != simulated {
 		return nil
 	}
-	skip := map[int]string{}
-	for _, n := range s.Real() {
-		if n.Step > 0 {
-			skip[n.Step] = n.Msg
-		}
-	}
-	return skip
+	return scenario.LeftOut(s.Real())
 }
 
 // start builds a scenario's lab. The world is there also beside an error, if there is
@@ -131,7 +131,7 @@ func (r *runner) start(ctx context.Context, s source, scale int, k *archive) (wo
 		r.text.Begin(s.Scenario.Name, s.file, len(s.Scenario.Steps), seed, scale)
 		opts := simulate.Options{Seed: seed, TimeScale: scale, Progress: func(p simulate.Progress) { r.text.Progress(time.Duration(p.Now), time.Duration(p.Until)) }}
 		if k != nil {
-			opts.Logs, opts.CompleteLog, opts.Captures = k.logs, r.flags.out.log == fullLog, k.capture
+			opts.Logs, opts.CompleteLog, opts.Captures, opts.Events = k.logs, r.flags.out.log == fullLog, k.capture, k.event
 		}
 		return simulate.Start(ctx, s.Lab, opts)
 	}
@@ -141,7 +141,7 @@ func (r *runner) start(ctx context.Context, s source, scale int, k *archive) (wo
 	r.text.Begin(s.Scenario.Name, s.file, len(s.Scenario.Steps), seed, scale)
 	opts := emulate.Options{Seed: seed, TimeScale: scale}
 	if k != nil {
-		opts.Logs, opts.CompleteLog, opts.Captures = k.logs, r.flags.out.log == fullLog, k.capture
+		opts.Logs, opts.CompleteLog, opts.Captures, opts.Events = k.logs, r.flags.out.log == fullLog, k.capture, k.event
 	}
 	if dir, err := filepath.Abs(filepath.Dir(s.file)); err == nil && s.file != "-" {
 		opts.ScenarioDir = dir
@@ -152,7 +152,7 @@ func (r *runner) start(ctx context.Context, s source, scale int, k *archive) (wo
 // runAll plays several scenarios and sums up. One that cannot be played does not
 // keep the others from it.
 func (r *runner) runAll(ctx context.Context, all []source) error {
-	var summary sim.Summary
+	var summary story.Summary
 	var codes []int
 	for i, s := range all {
 		if i > 0 {

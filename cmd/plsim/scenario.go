@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/scenario"
+	"github.com/plsim/plsim/sim/story"
 	"github.com/plsim/plsim/topology/netns"
 )
 
@@ -53,7 +53,7 @@ FILE is what it is for plsim run. It needs no privilege.`,
 					continue
 				}
 				fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: %s, %s, %s\n", l.file,
-					sim.Count(len(l.Scenario.VPCs), "VPC"), sim.Count(len(l.Lab.Hosts), "instance"), sim.Count(len(l.Scenario.Steps), "step"))
+					story.Count(len(l.Scenario.VPCs), "VPC"), story.Count(len(l.Lab.Hosts), "instance"), story.Count(len(l.Scenario.Steps), "step"))
 			}
 			return nil
 		},

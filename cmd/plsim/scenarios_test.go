@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/plsim/plsim/scenarios"
-	"github.com/plsim/plsim/sim"
+	"github.com/plsim/plsim/sim/story"
 )
 
 // TestScenarios plays every scenario of the repository, as a user would.
@@ -57,11 +57,11 @@ func playScenario(t *testing.T, file, name string) {
 	case err != nil:
 		t.Fatalf("%v\n%s", err, stderr.String())
 	}
-	var res sim.Result
+	var res story.Result
 	if err := json.Unmarshal([]byte(stdout.String()), &res); err != nil {
 		t.Fatal(err)
 	}
-	if res.Verdict != sim.Pass || len(res.Steps) == 0 {
+	if res.Verdict != story.Pass || len(res.Steps) == 0 {
 		t.Errorf("verdict %s of %d steps\n%s", res.Verdict, len(res.Steps), stderr.String())
 	}
 }

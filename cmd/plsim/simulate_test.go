@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,11 +15,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/plsim/plsim/dataplane"
 	"github.com/plsim/plsim/dataplane/snat"
 	"github.com/plsim/plsim/scenarios"
-	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/flowlogs"
 	"github.com/plsim/plsim/sim/scenario"
+	"github.com/plsim/plsim/sim/story"
+	"github.com/plsim/plsim/topology"
 )
 
 // simulable returns the names of the scenarios that need no real hosts.
@@ -140,7 +143,7 @@ func TestBothModes(t *testing.T) {
 				t.Fatalf("%v\n%s", err, out)
 			}
 			compareResults(t, real, virtual)
-			compareFlows(t, real, virtual)
+			compareFlows(t, name, real, virtual)
 		})
 	}
 }
@@ -148,7 +151,7 @@ func TestBothModes(t *testing.T) {
 // compareResults compares the verdicts of the steps.
 func compareResults(t *testing.T, real, virtual string) {
 	t.Helper()
-	read := func(dir string) (res sim.Result) {
+	read := func(dir string) (res story.Result) {
 		b, err := os.ReadFile(filepath.Join(dir, "result.json"))
 		if err == nil {
 			err = json.Unmarshal(b, &res)
@@ -167,9 +170,13 @@ func compareResults(t *testing.T, real, virtual string) {
 }
 
 // compareFlows compares which flows the logs have.
-func compareFlows(t *testing.T, real, virtual string) {
+func compareFlows(t *testing.T, name, real, virtual string) {
 	t.Helper()
-	a, b := flowsIn(t, real), flowsIn(t, virtual)
+	l, err := scenario.Load(filepath.Join("../../scenarios", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := flowsIn(t, l, real), flowsIn(t, l, virtual)
 	for flow := range a {
 		if !b[flow] {
 			t.Errorf("only in namespaces: %s", flow)
@@ -182,14 +189,17 @@ func compareFlows(t *testing.T, real, virtual string) {
 	}
 }
 
-// flowsIn returns what is the same of flows however often they happen.
-func flowsIn(t *testing.T, dir string) map[string]bool {
+// flowsIn returns what is the same of flows however often they happen, and whichever
+// zone and target chance has chosen for them.
+func flowsIn(t *testing.T, l *scenario.Loaded, dir string) map[string]bool {
 	t.Helper()
+	roles := rolesIn(l)
 	flows := map[string]bool{}
 	err := flowlogs.Read(dir, func(r flowlogs.Row) error {
 		if ownPort(r.Get("srcport")) || ownPort(r.Get("dstport")) {
 			return nil
 		}
+		at := r.Get("interface-id")
 		var parts []string
 		for _, field := range []string{
 			"interface-id", "srcaddr", "srcport", "dstaddr", "dstport", "protocol", "action", "log-status",
@@ -198,6 +208,9 @@ func flowsIn(t *testing.T, dir string) map[string]bool {
 			value := r.Get(field)
 			if n, err := strconv.Atoi(value); strings.HasSuffix(field, "port") && err == nil && n >= 1024 {
 				value = "drawn"
+			}
+			if role, ok := roles[[2]string{at, value}]; ok {
+				value = role
 			}
 			parts = append(parts, field+" "+value)
 		}
@@ -208,6 +221,45 @@ func flowsIn(t *testing.T, dir string) map[string]bool {
 		t.Fatal(err)
 	}
 	return flows
+}
+
+// rolesIn says what an interface's ID and the addresses of its network stand for at that
+// interface, where chance chooses between several: an endpoint or a load balancer in any
+// zone, or one of a group's targets.
+func rolesIn(l *scenario.Loaded) map[[2]string]string {
+	member := map[string]string{}
+	for _, group := range slices.Sorted(maps.Keys(l.Scenario.TargetGroups)) {
+		for _, target := range l.Scenario.TargetGroups[group].Targets {
+			if h, err := l.Lab.Instance(target.TargetID); err == nil {
+				member[h.Name] += " " + group
+			}
+		}
+	}
+	role := func(n *topology.NIC) string {
+		switch n.Kind {
+		case dataplane.Endpoint, dataplane.Node:
+			return n.Label[:strings.LastIndexByte(n.Label, '.')]
+		case dataplane.Instance:
+			if groups := member[n.Host.Name]; groups != "" {
+				return "a target of" + groups
+			}
+		}
+		return ""
+	}
+	roles := map[[2]string]string{}
+	for _, n := range l.Lab.NICs {
+		if r := role(n); r != "" {
+			roles[[2]string{n.ID, n.ID}] = r
+		}
+		for _, other := range l.Lab.NICs {
+			if r := role(other); r != "" && other.Network == n.Network {
+				for _, a := range other.Addrs {
+					roles[[2]string{n.ID, a.Addr().String()}] = r
+				}
+			}
+		}
+	}
+	return roles
 }
 
 // ownPort reports whether a port is one from which nodes speak for themselves.

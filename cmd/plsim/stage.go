@@ -12,8 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/scenario"
+	"github.com/plsim/plsim/sim/story"
 	"github.com/plsim/plsim/topology/netns"
 )
 
@@ -70,7 +70,7 @@ func (f *runFlags) simulate(cmd *cobra.Command, load func() ([]source, error), p
 type realError []scenario.Need
 
 func (e realError) Error() string {
-	return sim.Count(len(e), "thing") + " of the scenario cannot be simulated: play it with --mode emulate, or with --skip-real to leave out the steps that need it"
+	return story.Count(len(e), "thing") + " of the scenario cannot be simulated: play it with --mode emulate, or with --skip-real to leave out the steps that need it"
 }
 
 // places returns the places of the scenario, a line each.

@@ -15,24 +15,24 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/scenario"
+	"github.com/plsim/plsim/sim/story"
 )
 
 // maxBody is how much of an answer is kept.
 const maxBody = 1 << 20
 
-// Request implements [sim.World].
-func (w *World) Request(ctx context.Context, r *scenario.Request) (sim.Response, error) {
+// Request implements [story.World].
+func (w *World) Request(ctx context.Context, r *scenario.Request) (story.Response, error) {
 	h, err := w.host(r.From)
 	if err != nil {
-		return sim.Response{}, err
+		return story.Response{}, err
 	}
 	limit, cancel := context.WithTimeout(ctx, r.Timeout.Duration())
 	defer cancel()
 	req, err := http.NewRequestWithContext(limit, r.Method, r.URL, strings.NewReader(r.Body))
 	if err != nil {
-		return sim.Response{}, err
+		return story.Response{}, err
 	}
 	for name, value := range r.Headers {
 		req.Header.Set(name, value)
@@ -45,7 +45,7 @@ func (w *World) Request(ctx context.Context, r *scenario.Request) (sim.Response,
 }
 
 // exchange sends a request on a connection of its own and reads the answer.
-func (w *World) exchange(h *host, req *http.Request, limit time.Duration) sim.Response {
+func (w *World) exchange(h *host, req *http.Request, limit time.Duration) story.Response {
 	d := &dialer{world: w, host: h}
 	transport := &http.Transport{DialContext: d.dial, DisableKeepAlives: true, TLSClientConfig: w.ca.clientConfig()}
 	defer transport.CloseIdleConnections()
@@ -56,24 +56,24 @@ func (w *World) exchange(h *host, req *http.Request, limit time.Duration) sim.Re
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return sim.Response{Failure: classify(err, d.peer(req.URL.Host), limit)}
+		return story.Response{Failure: classify(err, d.peer(req.URL.Host), limit)}
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
 	if err != nil {
-		return sim.Response{Failure: classify(err, d.peer(req.URL.Host), limit)}
+		return story.Response{Failure: classify(err, d.peer(req.URL.Host), limit)}
 	}
-	return sim.Response{Status: resp.StatusCode, Headers: resp.Header, Body: string(body)}
+	return story.Response{Status: resp.StatusCode, Headers: resp.Header, Body: string(body)}
 }
 
-// Connect implements [sim.World].
-func (w *World) Connect(ctx context.Context, c *scenario.Connections) (*sim.Tally, error) {
+// Connect implements [story.World].
+func (w *World) Connect(ctx context.Context, c *scenario.Connections) (*story.Tally, error) {
 	h, err := w.host(c.From)
 	if err != nil {
 		return nil, err
 	}
 	var (
-		tally sim.Tally
+		tally story.Tally
 		mu    sync.Mutex // guards tally
 		wg    sync.WaitGroup
 		next  = make(chan struct{})
@@ -111,12 +111,12 @@ func (w *World) Connect(ctx context.Context, c *scenario.Connections) (*sim.Tall
 // rest are given up.
 const hopelessAfter = 16
 
-func (w *World) connectOnce(ctx context.Context, h *host, c *scenario.Connections) sim.Response {
+func (w *World) connectOnce(ctx context.Context, h *host, c *scenario.Connections) story.Response {
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout.Duration())
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+c.To+"/", nil)
 	if err != nil {
-		return sim.Response{Failure: sim.Failure{Kind: sim.HTTP, Detail: err.Error()}}
+		return story.Response{Failure: story.Failure{Kind: story.HTTP, Detail: err.Error()}}
 	}
 	return w.exchange(h, req, c.Timeout.Duration())
 }
@@ -165,10 +165,10 @@ func (d *dialer) peer(address string) string {
 }
 
 // classify says how an exchange failed.
-func classify(err error, peer string, limit time.Duration) sim.Failure {
+func classify(err error, peer string, limit time.Duration) story.Failure {
 	var (
 		errno    syscall.Errno
-		name     *sim.NameError
+		name     *story.NameError
 		record   tls.RecordHeaderError
 		alert    tls.AlertError
 		unknown  x509.UnknownAuthorityError
@@ -180,23 +180,23 @@ func classify(err error, peer string, limit time.Duration) sim.Failure {
 	case errors.As(err, &name):
 		return name.Failure()
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, syscall.ETIMEDOUT):
-		return sim.TimedOut(peer, limit)
+		return story.TimedOut(peer, limit)
 	case errors.As(err, &errno):
 		switch errno {
 		case syscall.ECONNREFUSED:
-			return sim.ConnectionRefused(peer)
+			return story.ConnectionRefused(peer)
 		case syscall.ECONNRESET, syscall.EPIPE:
-			return sim.ConnectionReset(peer)
+			return story.ConnectionReset(peer)
 		case syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EACCES:
-			return sim.NotReachable(peer, errno.Error())
+			return story.NotReachable(peer, errno.Error())
 		}
 	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, &record), errors.As(err, &alert), errors.As(err, &unknown), errors.As(err, &hostname), errors.As(err, &invalid),
 		errors.As(err, &op) && op.Op == "remote error": // an alert of TLS
-		return sim.Failure{Kind: sim.TLS, Detail: fmt.Sprintf("TLS handshake with %s: %s", peer, innermost(err))}
+		return story.Failure{Kind: story.TLS, Detail: fmt.Sprintf("TLS handshake with %s: %s", peer, innermost(err))}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return sim.HalfAnswer(peer)
+		return story.HalfAnswer(peer)
 	}
-	return sim.Failure{Kind: sim.HTTP, Detail: fmt.Sprintf("%s: %s", peer, innermost(err))}
+	return story.Failure{Kind: story.HTTP, Detail: fmt.Sprintf("%s: %s", peer, innermost(err))}
 }
 
 // innermost is the message of the error that began it.

@@ -11,10 +11,10 @@ import (
 
 	"github.com/miekg/dns"
 
-	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/live"
 	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/sim/service"
+	"github.com/plsim/plsim/sim/story"
 	"github.com/plsim/plsim/topology/netns"
 )
 
@@ -69,7 +69,7 @@ func (h *host) resolve(ctx context.Context, name string) ([]netip.Addr, error) {
 		all = append(all, addrs...)
 	}
 	if len(all) == 0 {
-		return nil, sim.NoAddress(name)
+		return nil, story.NoAddress(name)
 	}
 	return all, nil
 }
@@ -91,18 +91,18 @@ func (h *host) query(ctx context.Context, q question) ([]netip.Addr, error) {
 		resp, err := h.ask(ctx, q.network, q.server, m)
 		switch {
 		case ctx.Err() != nil:
-			return nil, sim.ResolverSilent(q.name, q.server)
+			return nil, story.ResolverSilent(q.name, q.server)
 		case err != nil && errors.Is(err, context.DeadlineExceeded), isTimeout(err):
 			continue
 		case err != nil:
-			return nil, sim.ResolverError(q.name, q.server, innermost(err))
+			return nil, story.ResolverError(q.name, q.server, innermost(err))
 		case resp.Truncated && q.network == "udp":
 			q.network = "tcp"
 			continue
 		case resp.Rcode == dns.RcodeNameError:
-			return nil, sim.NoSuchName(q.name, q.server)
+			return nil, story.NoSuchName(q.name, q.server)
 		case resp.Rcode != dns.RcodeSuccess:
-			return nil, sim.ResolverFailed(q.name, dns.RcodeToString[resp.Rcode], q.server)
+			return nil, story.ResolverFailed(q.name, dns.RcodeToString[resp.Rcode], q.server)
 		}
 		return live.Addresses(resp), nil
 	}
@@ -129,26 +129,26 @@ func isTimeout(err error) bool {
 	return errors.As(err, &ne) && ne.Timeout()
 }
 
-// Resolve implements [sim.World].
-func (w *World) Resolve(ctx context.Context, r *scenario.Resolve) (sim.Answer, error) {
+// Resolve implements [story.World].
+func (w *World) Resolve(ctx context.Context, r *scenario.Resolve) (story.Answer, error) {
 	h, err := w.host(r.From)
 	if err != nil {
-		return sim.Answer{}, err
+		return story.Answer{}, err
 	}
 	limit, cancel := context.WithTimeout(ctx, r.Timeout.Duration())
 	defer cancel()
 	addrs, err := h.consult(limit, r)
 	if err := ctx.Err(); err != nil {
-		return sim.Answer{}, err
+		return story.Answer{}, err
 	}
 	if err == nil && len(addrs) == 0 {
-		err = sim.NoRecord(r.Host, r.Type)
+		err = story.NoRecord(r.Host, r.Type)
 	}
 	if err != nil {
-		return sim.Answer{Failure: sim.Failure{Kind: sim.DNS, Detail: err.Error()}}, nil
+		return story.Answer{Failure: story.Failure{Kind: story.DNS, Detail: err.Error()}}, nil
 	}
 	slices.SortFunc(addrs, netip.Addr.Compare)
-	return sim.Answer{Addresses: addrs}, nil
+	return story.Answer{Addresses: addrs}, nil
 }
 
 // consult asks the VPC's resolver, or the server that the step names.

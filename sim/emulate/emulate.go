@@ -66,6 +66,8 @@ type Options struct {
 	Logs live.Delivery
 	// Captures takes away what was captured, when the lab has come to its end; may be nil.
 	Captures func(live.Recording) error
+	// Events is told of every state that changes, one at a time; may be nil.
+	Events func(live.Event)
 	// CompleteLog also makes records of what AWS has none of.
 	CompleteLog bool
 	// Patience is how long an instance's program may take until it answers on
@@ -88,7 +90,7 @@ func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 		patience: cmp.Or(opts.Patience, defaultPatience), life: ctx,
 	}
 	w.Lab = live.New(lab, live.Options{
-		Seed: opts.Seed, Now: w.now, Began: w.began, Logs: opts.Logs, Captures: opts.Captures, CompleteLog: opts.CompleteLog,
+		Seed: opts.Seed, Now: w.now, Began: w.began, Logs: opts.Logs, Captures: opts.Captures, CompleteLog: opts.CompleteLog, Events: opts.Events,
 	})
 
 	poller, err := netns.NewPoller()
@@ -316,13 +318,13 @@ func (w *World) keepLogs(ctx context.Context) {
 	}
 }
 
-// Elapsed implements [sim.World]: on the wall.
+// Elapsed implements [story.World]: on the wall.
 func (w *World) Elapsed() time.Duration { return time.Since(w.began) }
 
-// Wait implements [sim.World].
+// Wait implements [story.World].
 func (w *World) Wait(ctx context.Context, d time.Duration) error { return w.Pause(ctx, w.wall(d)) }
 
-// Pause implements [sim.World].
+// Pause implements [story.World].
 func (w *World) Pause(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -9,12 +9,12 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/scenario"
+	"github.com/plsim/plsim/sim/story"
 )
 
-// Exchange implements [sim.World].
-func (w *World) Exchange(ctx context.Context, x *scenario.Exchange) (sim.Reply, error) {
+// Exchange implements [story.World].
+func (w *World) Exchange(ctx context.Context, x *scenario.Exchange) (story.Reply, error) {
 	limit := x.Timeout.Duration()
 	c := w.kept[x.Connection]
 	if x.From != "" {
@@ -33,10 +33,10 @@ func (w *World) Exchange(ctx context.Context, x *scenario.Exchange) (sim.Reply, 
 		}
 	}
 	if c == nil {
-		return sim.Reply{Failure: sim.NeverOpened(x.Connection)}, nil
+		return story.Reply{Failure: story.NeverOpened(x.Connection)}, nil
 	}
 	if err := c.SetDeadline(time.Now().Add(limit)); err != nil {
-		return sim.Reply{}, err
+		return story.Reply{}, err
 	}
 	// The end of ctx ends the wait.
 	defer context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Now()) })()
@@ -50,7 +50,7 @@ func (w *World) Exchange(ctx context.Context, x *scenario.Exchange) (sim.Reply, 
 	if err != nil {
 		return w.unanswered(ctx, x, err, c.RemoteAddr().String())
 	}
-	return sim.Reply{Body: string(buf[:n])}, ctx.Err()
+	return story.Reply{Body: string(buf[:n])}, ctx.Err()
 }
 
 // open connects.
@@ -99,13 +99,13 @@ func (w *World) secure(ctx context.Context, c net.Conn, to string) (net.Conn, er
 }
 
 // unanswered says how an exchange failed.
-func (w *World) unanswered(ctx context.Context, x *scenario.Exchange, err error, peer string) (sim.Reply, error) {
+func (w *World) unanswered(ctx context.Context, x *scenario.Exchange, err error, peer string) (story.Reply, error) {
 	f := classify(err, peer, x.Timeout.Duration())
 	switch {
 	case errors.Is(err, io.EOF):
-		f = sim.ConnectionClosed(peer)
+		f = story.ConnectionClosed(peer)
 	case errors.Is(err, syscall.ECONNREFUSED) && x.Protocol == "udp":
-		f = sim.DatagramRefused(peer)
+		f = story.DatagramRefused(peer)
 	}
-	return sim.Reply{Failure: f}, ctx.Err()
+	return story.Reply{Failure: f}, ctx.Err()
 }

@@ -1,13 +1,13 @@
 package emulate
 
 import (
-	"github.com/plsim/plsim/sim"
+	"github.com/plsim/plsim/sim/story"
 	"github.com/plsim/plsim/topology"
 )
 
-// Explain implements [sim.World]. Programs that are no more are named, since they
+// Explain implements [story.World]. Programs that are no more are named, since they
 // answer no packet.
-func (w *World) Explain(from *topology.Host, to sim.Destination) ([]string, error) {
+func (w *World) Explain(from *topology.Host, to story.Destination) ([]string, error) {
 	lines, err := w.Way(from, to)
 	for _, h := range w.lab.Hosts {
 		if s := w.hosts[h.Name].obituary(); s != "" {

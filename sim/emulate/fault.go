@@ -56,7 +56,7 @@ func (h *host) of(port int) (all []part) {
 	return all
 }
 
-// Fail implements [sim.World].
+// Fail implements [story.World].
 func (w *World) Fail(_ context.Context, f *scenario.Fault) error {
 	parts := w.hosts[f.Instance].of(f.Port)
 	if f.How != scenario.Flaps {
@@ -85,7 +85,7 @@ func (w *World) flap(ctx context.Context, every time.Duration, die, heal func() 
 	return nil
 }
 
-// Heal implements [sim.World]. An instance whose command comes back is awaited as at the start.
+// Heal implements [story.World]. An instance whose command comes back is awaited as at the start.
 func (w *World) Heal(ctx context.Context, r *scenario.Heal) error {
 	var errs []error
 	var last []flap

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/scenario"
+	"github.com/plsim/plsim/sim/story"
 )
 
 // faultyLab has services of both kinds, and a program that writes how often it has
@@ -81,9 +81,9 @@ func TestServiceHangs(t *testing.T) {
 	s := stageOf{t, w}
 	s.expect("before", s.say("tcp", "old", "one", true), "one")
 	s.fail(7, scenario.Hangs, 0)
-	s.expect("a connection that stood", s.say("tcp", "old", "two", false), sim.Timeout)
-	s.expect("a new one", s.say("tcp", "new", "one", true), sim.Timeout)
-	s.expect("a datagram", s.say("udp", "u", "one", true), sim.Timeout)
+	s.expect("a connection that stood", s.say("tcp", "old", "two", false), story.Timeout)
+	s.expect("a new one", s.say("tcp", "new", "one", true), story.Timeout)
+	s.expect("a datagram", s.say("udp", "u", "one", true), story.Timeout)
 	s.heal(7)
 	for name, want := range map[string]string{"old": "two", "new": "one", "u": "one"} {
 		s.expect("afterwards "+name, s.say("tcp", name, "", false), want)
@@ -99,8 +99,8 @@ func TestServiceRefuses(t *testing.T) {
 	s := stageOf{t, w}
 	s.expect("before", s.say("tcp", "old", "one", true), "one")
 	s.fail(7, scenario.Refuses, 0)
-	s.expect("a new connection", s.say("tcp", "", "one", true), sim.Refused)
-	s.expect("a datagram", s.say("udp", "", "one", true), sim.Refused)
+	s.expect("a new connection", s.say("tcp", "", "one", true), story.Refused)
+	s.expect("a datagram", s.say("udp", "", "one", true), story.Refused)
 	s.expect("one that stood", s.say("tcp", "old", "two", false), "two")
 	s.heal(7)
 	s.expect("afterwards", s.say("tcp", "", "one", true), "one")
@@ -115,11 +115,11 @@ func TestServiceDies(t *testing.T) {
 	s := stageOf{t, w}
 	s.expect("before", s.say("tcp", "old", "one", true), "one")
 	s.fail(7, scenario.Dies, 0)
-	s.expect("a connection that stood", s.say("tcp", "old", "", false), sim.Closed)
-	s.expect("a new one", s.say("tcp", "", "one", true), sim.Refused)
+	s.expect("a connection that stood", s.say("tcp", "old", "", false), story.Closed)
+	s.expect("a new one", s.say("tcp", "", "one", true), story.Refused)
 	s.heal(7)
 	s.expect("afterwards", s.say("tcp", "", "one", true), "one")
-	s.expect("the old connection", s.say("tcp", "old", "two", false), sim.Closed)
+	s.expect("the old connection", s.say("tcp", "old", "two", false), story.Closed)
 }
 
 // TestServiceDiesHanging: who hangs may die.
@@ -128,9 +128,9 @@ func TestServiceDiesHanging(t *testing.T) {
 	s := stageOf{t, w}
 	s.expect("before", s.say("tcp", "old", "one", true), "one")
 	s.fail(7, scenario.Hangs, 0)
-	s.expect("it hangs", s.say("tcp", "old", "two", false), sim.Timeout)
+	s.expect("it hangs", s.say("tcp", "old", "two", false), story.Timeout)
 	s.fail(7, scenario.Dies, 0)
-	s.expect("it is dead", s.say("tcp", "", "one", true), sim.Refused)
+	s.expect("it is dead", s.say("tcp", "", "one", true), story.Refused)
 	s.heal(7)
 	s.expect("afterwards", s.say("tcp", "", "one", true), "one")
 }
@@ -172,9 +172,9 @@ func TestAllFails(t *testing.T) {
 	for i, how := range []string{scenario.Hangs, scenario.Dies} {
 		s.fail(0, how, 0)
 		silent()
-		want := sim.Timeout
+		want := story.Timeout
 		if how == scenario.Dies {
-			want = sim.Refused
+			want = story.Refused
 		}
 		s.expect("the echo", s.say("tcp", "", "one", true), want)
 		s.heal(0)
@@ -192,7 +192,7 @@ func TestFlaps(t *testing.T) {
 	s := stageOf{t, w}
 	s.fail(7, scenario.Flaps, 50*time.Millisecond)
 	for range 2 {
-		await(t, "death", func() bool { return s.say("tcp", "", "one", true) == sim.Refused })
+		await(t, "death", func() bool { return s.say("tcp", "", "one", true) == story.Refused })
 		await(t, "life", func() bool { return s.say("tcp", "", "one", true) == "one" })
 	}
 	s.heal(7)

@@ -14,8 +14,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/scenario"
+	"github.com/plsim/plsim/sim/story"
 	"github.com/plsim/plsim/topology"
 	"github.com/plsim/plsim/topology/netns"
 )
@@ -211,11 +211,11 @@ func (h *host) startError(format string, args ...any) error {
 // exitNotFound is the exit code of a program that could not be started.
 const exitNotFound = 127
 
-// Exec implements [sim.World].
-func (w *World) Exec(ctx context.Context, x *scenario.Exec) (sim.Exit, error) {
+// Exec implements [story.World].
+func (w *World) Exec(ctx context.Context, x *scenario.Exec) (story.Exit, error) {
 	h, err := w.host(x.In)
 	if err != nil {
-		return sim.Exit{}, err
+		return story.Exit{}, err
 	}
 	limit, cancel := context.WithTimeout(ctx, x.Timeout.Duration())
 	defer cancel()
@@ -226,19 +226,19 @@ func (w *World) Exec(ctx context.Context, x *scenario.Exec) (sim.Exit, error) {
 	var program *netns.ProgramError
 	switch {
 	case errors.As(err, &program): // what a shell would say of it
-		return sim.Exit{Code: exitNotFound, Stderr: program.Error() + "\n"}, nil
+		return story.Exit{Code: exitNotFound, Stderr: program.Error() + "\n"}, nil
 	case err != nil:
-		return sim.Exit{}, err
+		return story.Exit{}, err
 	}
 	code, err := p.Wait()
 	if err := ctx.Err(); err != nil {
-		return sim.Exit{}, err
+		return story.Exit{}, err
 	}
 	timedOut := limit.Err() != nil
 	if err != nil && !timedOut {
-		return sim.Exit{}, err
+		return story.Exit{}, err
 	}
-	return sim.Exit{Code: code, Stdout: stdout.String(), Stderr: stderr.String(), TimedOut: timedOut}, nil
+	return story.Exit{Code: code, Stdout: stdout.String(), Stderr: stderr.String(), TimedOut: timedOut}, nil
 }
 
 // tail keeps the end of what a program printed. It may be written and read at

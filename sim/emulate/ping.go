@@ -11,8 +11,8 @@ import (
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
 
-	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/scenario"
+	"github.com/plsim/plsim/sim/story"
 )
 
 // echo is what differs between the families in an ICMP echo.
@@ -28,34 +28,34 @@ var (
 	echo6 = echo{"ip6:ipv6-icmp", 58, ipv6.ICMPTypeEchoRequest, ipv6.ICMPTypeEchoReply, ipv6.ICMPTypeDestinationUnreachable}
 )
 
-// Ping implements [sim.World].
-func (w *World) Ping(ctx context.Context, p *scenario.Ping) (sim.Failure, error) {
+// Ping implements [story.World].
+func (w *World) Ping(ctx context.Context, p *scenario.Ping) (story.Failure, error) {
 	h, err := w.host(p.From)
 	if err != nil {
-		return sim.Failure{}, err
+		return story.Failure{}, err
 	}
 	limit, cancel := context.WithTimeout(ctx, p.Timeout.Duration())
 	defer cancel()
 	addrs, err := h.resolve(limit, p.To)
 	if err != nil {
-		return sim.Failure{Kind: sim.DNS, Detail: err.Error()}, ctx.Err()
+		return story.Failure{Kind: story.DNS, Detail: err.Error()}, ctx.Err()
 	}
 	f, err := h.ping(limit, addrs[0], p.Timeout.Duration())
 	if cerr := ctx.Err(); cerr != nil {
-		return sim.Failure{}, cerr
+		return story.Failure{}, cerr
 	}
 	return f, err
 }
 
 // ping sends an echo request and waits for its reply.
-func (h *host) ping(ctx context.Context, to netip.Addr, limit time.Duration) (sim.Failure, error) {
+func (h *host) ping(ctx context.Context, to netip.Addr, limit time.Duration) (story.Failure, error) {
 	kind := echo4
 	if to.Is6() {
 		kind = echo6
 	}
 	own := slices.IndexFunc(h.NIC.Addrs, func(p netip.Prefix) bool { return p.Addr().Is4() == to.Is4() })
 	if own < 0 {
-		return sim.NotReachable(to.String(), sim.NoAddressOfFamily(h.Name)), nil
+		return story.NotReachable(to.String(), story.NoAddressOfFamily(h.Name)), nil
 	}
 	var c net.PacketConn
 	err := h.ns.Do(func() (err error) {
@@ -63,7 +63,7 @@ func (h *host) ping(ctx context.Context, to netip.Addr, limit time.Duration) (si
 		return err
 	})
 	if err != nil {
-		return sim.Failure{}, err
+		return story.Failure{}, err
 	}
 	defer c.Close()
 	// The end of ctx, whether by its deadline or not, ends the wait.
@@ -72,15 +72,15 @@ func (h *host) ping(ctx context.Context, to netip.Addr, limit time.Duration) (si
 	msg := icmp.Message{Type: kind.request, Body: &icmp.Echo{ID: id, Seq: 1, Data: []byte("plsim")}}
 	b, err := msg.Marshal(nil)
 	if err != nil {
-		return sim.Failure{}, err
+		return story.Failure{}, err
 	}
 	if kind.proto == echo6.proto {
 		// The kernel fills in the checksum of ICMPv6.
 		b[2], b[3] = 0, 0
 	}
-	silence := sim.NoEcho(to.String(), limit)
+	silence := story.NoEcho(to.String(), limit)
 	if _, err := c.WriteTo(b, &net.IPAddr{IP: to.AsSlice()}); err != nil {
-		return sim.NotReachable(to.String(), innermost(err)), nil
+		return story.NotReachable(to.String(), innermost(err)), nil
 	}
 	buf := make([]byte, 1500)
 	for {
@@ -95,10 +95,10 @@ func (h *host) ping(ctx context.Context, to netip.Addr, limit time.Duration) (si
 		switch body := m.Body.(type) {
 		case *icmp.Echo:
 			if m.Type == kind.reply && body.ID == id && peer.String() == to.String() {
-				return sim.Failure{}, nil
+				return story.Failure{}, nil
 			}
 		case *icmp.DstUnreach:
-			return sim.EchoUnreachable(peer.String(), to.String()), nil
+			return story.EchoUnreachable(peer.String(), to.String()), nil
 		}
 	}
 }

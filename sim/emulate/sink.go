@@ -6,8 +6,8 @@ import (
 	"net"
 	"sync/atomic"
 
-	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/scenario"
+	"github.com/plsim/plsim/sim/story"
 	"github.com/plsim/plsim/topology"
 )
 
@@ -59,16 +59,16 @@ func (k *sink) swallowPackets(pc net.PacketConn) {
 	}
 }
 
-// Received implements [sim.World].
-func (w *World) Received(_ context.Context, r *scenario.Received) (sim.Receipt, error) {
+// Received implements [story.World].
+func (w *World) Received(_ context.Context, r *scenario.Received) (story.Receipt, error) {
 	h, err := w.host(r.By)
 	if err != nil {
-		return sim.Receipt{}, err
+		return story.Receipt{}, err
 	}
 	s, err := r.Sink(h.Host)
 	if err != nil {
-		return sim.Receipt{}, err
+		return story.Receipt{}, err
 	}
 	k := h.sinks[place{s.Type, s.Port}]
-	return sim.Receipt{Connections: k.connections.Load(), Datagrams: k.datagrams.Load(), Bytes: k.bytes.Load()}, nil
+	return story.Receipt{Connections: k.connections.Load(), Datagrams: k.datagrams.Load(), Bytes: k.bytes.Load()}, nil
 }

@@ -18,8 +18,8 @@ import (
 	"github.com/plsim/plsim/dataplane"
 	"github.com/plsim/plsim/dataplane/clock"
 	"github.com/plsim/plsim/dataplane/metrics"
-	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/scenario"
+	"github.com/plsim/plsim/sim/story"
 )
 
 const tlsLab = `
@@ -167,7 +167,7 @@ func TestOwnCertificate(t *testing.T) {
 		From: "provider/app", To: l.Lab.TLSListeners()[0].Node.Addr().String() + ":7", Protocol: "tls",
 		Send: "x", Timeout: scenario.Duration(5 * time.Second),
 	})
-	if err != nil || r.Kind != sim.TLS {
+	if err != nil || r.Kind != story.TLS {
 		t.Errorf("to an address that it is not for: %+v, %v", r, err)
 	}
 }

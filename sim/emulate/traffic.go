@@ -9,8 +9,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/scenario"
+	"github.com/plsim/plsim/sim/story"
 	"github.com/plsim/plsim/sim/traffic"
 )
 
@@ -28,11 +28,11 @@ type generator struct {
 
 	mu    sync.Mutex    // guards what follows, until done
 	over  time.Duration // until when something began or was answered
-	tally sim.Tally
+	tally story.Tally
 	fault error
 }
 
-// StartTraffic implements [sim.World].
+// StartTraffic implements [story.World].
 func (w *World) StartTraffic(ctx context.Context, t *scenario.Traffic) error {
 	g := &generator{Traffic: t, world: w, seed: w.seed + uint64(w.generated), began: time.Now(), done: make(chan struct{})}
 	for _, name := range t.From {
@@ -56,8 +56,8 @@ func (w *World) StartTraffic(ctx context.Context, t *scenario.Traffic) error {
 	return nil
 }
 
-// Traffic implements [sim.World].
-func (w *World) Traffic(ctx context.Context, name string, stop bool) (*sim.Tally, error) {
+// Traffic implements [story.World].
+func (w *World) Traffic(ctx context.Context, name string, stop bool) (*story.Tally, error) {
 	g := w.generators[name]
 	if g == nil {
 		return nil, fmt.Errorf("traffic %q was never begun", name)
@@ -109,7 +109,7 @@ func (g *generator) arrive(open context.Context, begin func(n int)) {
 		ahead := time.Until(g.began.Add(g.world.wall(at)))
 		switch {
 		case ahead > 0 && g.world.Pause(open, ahead) != nil, open.Err() != nil, !ok:
-			g.count(func(*sim.Tally) { g.over = max(g.over, g.since()) })
+			g.count(func(*story.Tally) { g.over = max(g.over, g.since()) })
 			return
 		case ahead < -tooLate:
 			g.miss()
@@ -179,7 +179,7 @@ func (g *generator) converse(ctx, open context.Context) {
 					_ = g.world.Wait(open, traffic.Backoff)
 				}
 			}
-			g.count(func(*sim.Tally) { g.over = g.since() })
+			g.count(func(*story.Tally) { g.over = g.since() })
 		})
 	}
 	wg.Wait()
@@ -190,7 +190,7 @@ func (g *generator) since() time.Duration { return time.Since(g.began) }
 
 // succeed counts an answer: by whom, after how long on the wall, with how many bytes.
 func (g *generator) succeed(instance string, after time.Duration, received int64) {
-	g.count(func(t *sim.Tally) {
+	g.count(func(t *story.Tally) {
 		t.Succeed(instance, after)
 		t.BytesReceived += received
 		g.over = g.since()
@@ -198,15 +198,15 @@ func (g *generator) succeed(instance string, after time.Duration, received int64
 }
 
 // count changes the tally.
-func (g *generator) count(f func(*sim.Tally)) {
+func (g *generator) count(f func(*story.Tally)) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	f(&g.tally)
 }
 
-func (g *generator) miss() { g.count(func(t *sim.Tally) { t.Missed++ }) }
+func (g *generator) miss() { g.count(func(t *story.Tally) { t.Missed++ }) }
 
-func (g *generator) fail(f sim.Failure) { g.count(func(t *sim.Tally) { t.Fail(f) }) }
+func (g *generator) fail(f story.Failure) { g.count(func(t *story.Tally) { t.Fail(f) }) }
 
 // failed counts how something failed.
 func (g *generator) failed(err error, peer string) {

@@ -11,9 +11,9 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/sim/service"
+	"github.com/plsim/plsim/sim/story"
 	"github.com/plsim/plsim/sim/traffic"
 )
 
@@ -24,7 +24,7 @@ func (g *generator) streams(ctx, open context.Context) {
 		wg.Go(func() { g.client(i).flood(ctx, open) })
 	}
 	wg.Wait()
-	g.count(func(*sim.Tally) { g.over = g.since() })
+	g.count(func(*story.Tally) { g.over = g.since() })
 }
 
 // chunk is how much a stream writes or reads at once.
@@ -81,7 +81,7 @@ func (c *client) pour(open context.Context, conn net.Conn) error {
 	drained := make(chan error, 1)
 	go func() {
 		n, err := io.Copy(io.Discard, struct{ io.Reader }{conn}) // what an echo says is no matter
-		c.count(func(t *sim.Tally) { t.BytesReceived += n })
+		c.count(func(t *story.Tally) { t.BytesReceived += n })
 		drained <- err
 	}()
 	buf := make([]byte, chunk)
@@ -93,7 +93,7 @@ func (c *client) pour(open context.Context, conn net.Conn) error {
 		}
 		n, err := c.conn.Write(b)
 		sent += n
-		c.count(func(t *sim.Tally) { t.BytesSent += int64(n) })
+		c.count(func(t *story.Tally) { t.BytesSent += int64(n) })
 		if err != nil {
 			return err
 		}
@@ -139,7 +139,7 @@ func (c *client) drain(open context.Context, r io.Reader) (sum int, err error) {
 	for open.Err() == nil {
 		n, err := r.Read(buf)
 		sum += n
-		c.count(func(t *sim.Tally) { t.BytesReceived += int64(n) })
+		c.count(func(t *story.Tally) { t.BytesReceived += int64(n) })
 		if errors.Is(err, io.EOF) {
 			return sum, nil
 		} else if err != nil {

@@ -9,8 +9,8 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/service"
+	"github.com/plsim/plsim/sim/story"
 	"github.com/plsim/plsim/sim/traffic"
 )
 
@@ -57,7 +57,7 @@ func (c *client) ask(ctx context.Context, last bool) bool {
 	}
 	switch {
 	case errors.Is(err, errClosed):
-		c.fail(sim.ConnectionClosed(peer))
+		c.fail(story.ConnectionClosed(peer))
 	case err != nil:
 		c.failed(err, peer)
 	default:

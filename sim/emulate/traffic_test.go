@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/scenario"
+	"github.com/plsim/plsim/sim/story"
 )
 
 const trafficLab = `
@@ -37,7 +37,7 @@ vpcs:
 const second = scenario.Duration(time.Second)
 
 // run sends traffic and returns what became of it.
-func run(t *testing.T, w *World, traffic *scenario.Traffic) *sim.Tally {
+func run(t *testing.T, w *World, traffic *scenario.Traffic) *story.Tally {
 	t.Helper()
 	traffic.From = scenario.Senders{"app"}
 	if err := w.StartTraffic(t.Context(), traffic); err != nil {
@@ -141,7 +141,7 @@ func TestRefusedDatagrams(t *testing.T) {
 			tally := run(t, w, &scenario.Traffic{
 				Kind: "udp", To: "10.0.0.9:99", Rate: 100, Count: 10, Size: 8, Concurrency: 1, OneWay: oneWay, Timeout: second / 5,
 			})
-			if tally.Errors[sim.Refused] == 0 || tally.Succeeded+tally.Failed != 10 || tally.Errors[sim.Refused]+tally.Errors[sim.Timeout] != tally.Failed {
+			if tally.Errors[story.Refused] == 0 || tally.Succeeded+tally.Failed != 10 || tally.Errors[story.Refused]+tally.Errors[story.Timeout] != tally.Failed {
 				t.Errorf("%d succeeded, %v failed", tally.Succeeded, tally.Errors)
 			}
 		})

@@ -8,15 +8,15 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/plsim/plsim/sim"
+	"github.com/plsim/plsim/sim/story"
 	"github.com/plsim/plsim/sim/traffic"
 )
 
 // sender is a socket from which datagrams leave, and to which their echoes come.
 type sender struct {
 	*generator
-	conn    net.Conn    // nil where the name did not resolve, or no route was found
-	failure sim.Failure // why not
+	conn    net.Conn      // nil where the name did not resolve, or no route was found
+	failure story.Failure // why not
 
 	mu      sync.Mutex
 	awaited *traffic.Awaited
@@ -86,7 +86,7 @@ func (s *sender) send(number uint64, b []byte) {
 	}
 	switch {
 	case err == nil:
-		s.count(func(t *sim.Tally) {
+		s.count(func(t *story.Tally) {
 			t.BytesSent += int64(len(b))
 			if s.OneWay {
 				t.Succeeded++
@@ -132,7 +132,7 @@ func (s *sender) echo(b []byte) {
 	case traffic.First:
 		s.succeed("", took, int64(len(b)))
 	case traffic.Again:
-		s.count(func(t *sim.Tally) { t.Duplicates++ })
+		s.count(func(t *story.Tally) { t.Duplicates++ })
 	}
 }
 
@@ -142,13 +142,13 @@ func (s *sender) refused() {
 	s.mu.Lock()
 	waited := s.awaited.Refused()
 	s.mu.Unlock()
-	s.count(func(t *sim.Tally) {
+	s.count(func(t *story.Tally) {
 		if s.OneWay && t.Succeeded > 0 {
 			t.Succeeded--
 			waited = true
 		}
 		if waited {
-			t.Fail(sim.DatagramRefused(s.conn.RemoteAddr().String()))
+			t.Fail(story.DatagramRefused(s.conn.RemoteAddr().String()))
 		}
 	})
 }
@@ -159,7 +159,7 @@ func (s *sender) giveUp(now time.Duration) {
 	lost := s.awaited.Lost(now)
 	s.mu.Unlock()
 	for range lost {
-		s.fail(sim.TimedOut(s.conn.RemoteAddr().String(), s.Timeout.Duration()))
+		s.fail(story.TimedOut(s.conn.RemoteAddr().String(), s.Timeout.Duration()))
 	}
 }
 

@@ -35,7 +35,7 @@ type watching struct {
 	*dataplane.Capture
 }
 
-// Capture implements part of sim.World.
+// Capture implements part of story.World.
 func (l *Lab) Capture(name string, nics []*topology.NIC, f *capture.Filter) error {
 	c := &watching{name, nics, &dataplane.Capture{Keep: f.Match, Room: captureRoom, Shared: &l.room}}
 	l.captures = append(l.captures, c)
@@ -46,7 +46,7 @@ func (l *Lab) Capture(name string, nics []*topology.NIC, f *capture.Filter) erro
 	})
 }
 
-// StopCapture implements part of sim.World.
+// StopCapture implements part of story.World.
 func (l *Lab) StopCapture(name string) error {
 	for _, c := range l.captures {
 		if c.name == name {
@@ -56,7 +56,7 @@ func (l *Lab) StopCapture(name string) error {
 	return fmt.Errorf("there is no capture %q", name)
 }
 
-// Captured implements part of sim.World.
+// Captured implements part of story.World.
 func (l *Lab) Captured(name string) (packets []capture.Packet, missed uint64, err error) {
 	for _, c := range l.captures {
 		if c.name != name {

@@ -9,8 +9,8 @@ import (
 	"github.com/plsim/plsim/dataplane/clock"
 	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/packet"
-	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/explain"
+	"github.com/plsim/plsim/sim/story"
 	"github.com/plsim/plsim/topology"
 )
 
@@ -20,7 +20,7 @@ const probePort = 40000
 
 // Way says in lines for people which way a first packet would take now from an
 // instance to a destination: it takes a packet that is never sent along the walk.
-func (l *Lab) Way(from *topology.Host, to sim.Destination) ([]string, error) {
+func (l *Lab) Way(from *topology.Host, to story.Destination) ([]string, error) {
 	addr, ok := Literal(to.Host)
 	if !ok {
 		found := l.Names().Lookup(from.Network.Name, to.Host)

@@ -54,6 +54,8 @@ type Lab struct {
 	mu       sync.Mutex // guards what edits, time and health checks change in lab
 	lab      *topology.Lab
 	settling bool // the first health checks show all at once
+	events   func(Event)
+	told     []topology.Condition // what events have said
 
 	logs     *logs
 	captures []*watching           // of the story's goroutine
@@ -71,6 +73,8 @@ type Options struct {
 	Logs Delivery
 	// Captures takes away what was captured, when the lab has come to its end; may be nil.
 	Captures func(Recording) error
+	// Events is told of every state that changes, one at a time; may be nil.
+	Events func(Event)
 	// CompleteLog also makes records of what AWS has none of.
 	CompleteLog bool
 }
@@ -78,7 +82,7 @@ type Options struct {
 // New returns a lab that is ready to run. Start must follow, once fabric and devices
 // stand.
 func New(lab *topology.Lab, opts Options) *Lab {
-	l := &Lab{now: opts.Now, began: opts.Began, lab: lab, settling: true, record: opts.Captures, room: capturesRoom}
+	l := &Lab{now: opts.Now, began: opts.Began, lab: lab, settling: true, record: opts.Captures, room: capturesRoom, events: opts.Events}
 	l.publish()
 	l.logs = newLogs(lab, opts.Began, opts.Logs)
 	settings := dataplane.DefaultSettings()
@@ -106,7 +110,7 @@ func (l *Lab) Settle() error {
 	return l.load()
 }
 
-// Edit implements part of sim.World.
+// Edit implements part of story.World.
 func (l *Lab) Edit(f func(*topology.Lab) error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -118,7 +122,7 @@ func (l *Lab) Edit(f func(*topology.Lab) error) error {
 	return errors.Join(err, l.load())
 }
 
-// Look implements part of sim.World.
+// Look implements part of story.World.
 func (l *Lab) Look(f func(*topology.Lab) error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -179,6 +183,7 @@ func (l *Lab) load() error {
 		return err
 	}
 	l.lab.Observe(l.now())
+	l.tell()
 	l.publish()
 	prog := l.lab.Compile()
 	var failed error
@@ -209,15 +214,15 @@ func (l *Lab) Backends() *topology.Backends { return l.backends.Load() }
 // Do runs f between two packets.
 func (l *Lab) Do(f func(walk *dataplane.Walk, now clock.Time)) error { return l.fabric.Do(f) }
 
-// Now implements part of sim.World.
+// Now implements part of story.World.
 func (l *Lab) Now() time.Duration { return time.Duration(l.now()) }
 
-// Restart implements part of sim.World.
+// Restart implements part of story.World.
 func (l *Lab) Restart(keepState bool) error {
 	return l.Do(func(walk *dataplane.Walk, _ clock.Time) { walk.Restart(keepState) })
 }
 
-// Drops implements part of sim.World.
+// Drops implements part of story.World.
 func (l *Lab) Drops(nics []*topology.NIC) (sum [drop.NumReasons]uint64, err error) {
 	err = l.Do(func(walk *dataplane.Walk, _ clock.Time) {
 		for _, nic := range nics {
@@ -229,7 +234,7 @@ func (l *Lab) Drops(nics []*topology.NIC) (sum [drop.NumReasons]uint64, err erro
 	return sum, err
 }
 
-// Metrics implements part of sim.World.
+// Metrics implements part of story.World.
 func (l *Lab) Metrics() (all []cloudwatch.Series, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

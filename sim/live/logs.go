@@ -147,7 +147,7 @@ func describe(about map[flow.Scope]flowlog.Interface) flowlog.Describe {
 // errForgot is what a step hears that asks for more than is kept.
 var errForgot = errors.New("the flow logs have become so long that their beginning is in files only: look there, with plsim flowlogs")
 
-// Records implements part of sim.World.
+// Records implements part of story.World.
 func (l *Lab) Records(log *topology.FlowLog) ([]flowlog.Record, error) {
 	if err := l.collect((*dataplane.Walk).LogSoFar); err != nil {
 		return nil, err

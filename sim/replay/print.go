@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/plsim/plsim/dataplane/packet"
-	"github.com/plsim/plsim/sim"
+	"github.com/plsim/plsim/sim/story"
 )
 
 // JSON prints a result as one JSON document.
@@ -48,18 +48,18 @@ func (p printer) line(format string, args ...any) {
 
 // file says what a capture held.
 func (p printer) file(f *File) {
-	p.line("%s at %s: %s, %d fed, %d received", f.Capture, strings.Join(f.Interfaces, ", "), sim.Count(f.Packets, "packet"), f.Fed, f.Received)
+	p.line("%s at %s: %s, %d fed, %d received", f.Capture, strings.Join(f.Interfaces, ", "), story.Count(f.Packets, "packet"), f.Fed, f.Received)
 	for _, what := range slices.Sorted(maps.Keys(f.Skipped)) {
-		p.line("  skipped: %s %s", sim.Count(f.Skipped[what], "packet"), skippedWords(what))
+		p.line("  skipped: %s %s", story.Count(f.Skipped[what], "packet"), skippedWords(what))
 	}
 	if f.Offloaded > 0 {
-		p.line("  completed: %s that the sender left to its network card, to fill in the checksum or to cut it into segments", sim.Count(f.Offloaded, "packet"))
+		p.line("  completed: %s that the sender left to its network card, to fill in the checksum or to cut it into segments", story.Count(f.Offloaded, "packet"))
 	}
 	if f.Backwards > 0 {
-		p.line("  times run backwards at %s, which count as of the latest time before them", sim.Count(f.Backwards, "packet"))
+		p.line("  times run backwards at %s, which count as of the latest time before them", story.Count(f.Backwards, "packet"))
 	}
 	if f.Translated > 0 {
-		p.line("  translated: %s with another far end than in the capture, as the load balancer chose it here", sim.Count(f.Translated, "flow"))
+		p.line("  translated: %s with another far end than in the capture, as the load balancer chose it here", story.Count(f.Translated, "flow"))
 	}
 }
 
@@ -91,7 +91,7 @@ func (p printer) answers(r *Result) {
 			p.line("one direction only: what %s received was sent by others, of whom there is no capture. Give theirs, too: --at INTERFACE=CAPTURE", strings.Join(f.Interfaces, ", "))
 		default:
 			p.line("%s: of %s that were received %d came out as captured, %d did not, and %d came that the capture does not have",
-				f.Capture, sim.Count(f.Received, "packet"), f.AsCaptured, f.Missing, f.Unexpected)
+				f.Capture, story.Count(f.Received, "packet"), f.AsCaptured, f.Missing, f.Unexpected)
 		}
 	}
 }
@@ -105,9 +105,9 @@ func (p printer) arrivals(r *Result) {
 	for _, a := range r.CameOut {
 		resets := ""
 		if a.Resets > 0 {
-			resets = fmt.Sprintf(", of them %s by the load balancer", sim.Count(a.Resets, "reset"))
+			resets = fmt.Sprintf(", of them %s by the load balancer", story.Count(a.Resets, "reset"))
 		}
-		p.line("  %-40s %s%s", a.Interface, sim.Count(a.Packets, "packet"), resets)
+		p.line("  %-40s %s%s", a.Interface, story.Count(a.Packets, "packet"), resets)
 	}
 }
 
@@ -118,7 +118,7 @@ func (p printer) drops(r *Result) {
 	}
 	p.line("dropped:")
 	for _, d := range r.Dropped {
-		p.line("  %-40s %s as %s: %s", d.Interface, sim.Count(d.Packets, "packet"), d.Reason, d.Explanation)
+		p.line("  %-40s %s as %s: %s", d.Interface, story.Count(d.Packets, "packet"), d.Reason, d.Explanation)
 	}
 	for _, name := range r.Pending {
 		p.line("  nobody has accepted the endpoint %s, since the story is not played: --accept %s does", name, name)
@@ -128,7 +128,7 @@ func (p printer) drops(r *Result) {
 			p.line("%d more flows are in -o json", len(r.DroppedFlows)-printed)
 			break
 		}
-		p.line("%s of %s, %s > %s, first packet %d of %s:", sim.Count(f.Packets, "packet"), protocol(f.Protocol), ends(f.Source), ends(f.Target), f.First, f.Capture)
+		p.line("%s of %s, %s > %s, first packet %d of %s:", story.Count(f.Packets, "packet"), protocol(f.Protocol), ends(f.Source), ends(f.Target), f.First, f.Capture)
 		for _, l := range f.Way {
 			p.line("  · %s", l)
 		}
@@ -179,7 +179,7 @@ func (p printer) foreign(r *Result) {
 		case f.Nearest != "":
 			where = fmt.Sprintf("is in no subnet of the lab; nearest is %s", f.Nearest)
 		}
-		p.line("  %-40s %s; it %s", f.Address, sim.Count(f.Packets, "packet"), where)
+		p.line("  %-40s %s; it %s", f.Address, story.Count(f.Packets, "packet"), where)
 	}
 	p.line("Give instances and endpoints of the scenario the addresses of the capture (private_ip, ipv6_addresses, private_ips), or leave packets out with --filter.")
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
-	"github.com/plsim/plsim/sim"
+	"github.com/plsim/plsim/sim/story"
 	"github.com/plsim/plsim/topology/cloudwatch"
 )
 
@@ -41,7 +41,7 @@ func MetricsTable(w io.Writer, all []cloudwatch.Series) {
 			for _, c := range columns {
 				value := ""
 				if slices.Contains(s.Statistics, c) {
-					value = sim.FormatMetric(points[0].Statistic(c))
+					value = story.FormatMetric(points[0].Statistic(c))
 				}
 				row = append(row, value)
 			}

@@ -6,8 +6,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/report"
+	"github.com/plsim/plsim/sim/story"
 )
 
 // Progress shows on a terminal only, not too often, and is gone when the step's own
@@ -19,10 +19,10 @@ func TestProgress(t *testing.T) {
 		synctest.Test(t, func(*testing.T) {
 			for range 10 {
 				// In each tenth of a second passes a minute of the lab, of twenty.
-				text.Progress(time.Minute*time.Duration(time.Since(start()).Round(time.Second/10)/(time.Second/10)), 20*time.Minute)
+				text.Progress(time.Minute*(time.Since(start()).Round(time.Second/10)/(time.Second/10)), 20*time.Minute)
 				time.Sleep(time.Second / 10)
 			}
-			text.Step(sim.StepResult{Number: 1, Name: "wait", Verdict: sim.Pass})
+			text.Step(story.StepResult{Number: 1, Name: "wait", Verdict: story.Pass})
 		})
 		return b.String()
 	}

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/plsim/plsim/sim"
+	"github.com/plsim/plsim/sim/story"
 )
 
 // Text prints a line a step while a scenario is played, and what differed where a
@@ -32,7 +32,7 @@ func NewText(w io.Writer, terminal, colour bool) *Text {
 
 // Begin prints what is about to be played.
 func (t *Text) Begin(name, file string, steps int, seed uint64, scale int) {
-	line := fmt.Sprintf("%s (%s): %s, seed %d", name, file, sim.Count(steps, "step"), seed)
+	line := fmt.Sprintf("%s (%s): %s, seed %d", name, file, story.Count(steps, "step"), seed)
 	if scale > 1 {
 		line += fmt.Sprintf(", time times %d", scale)
 	}
@@ -40,17 +40,17 @@ func (t *Text) Begin(name, file string, steps int, seed uint64, scale int) {
 }
 
 // Step prints what became of a step.
-func (t *Text) Step(s sim.StepResult) {
+func (t *Text) Step(s story.StepResult) {
 	t.endProgress()
 	mark, code := "✓", "32"
 	switch s.Verdict {
-	case sim.Fail:
+	case story.Fail:
 		mark, code = "✗", "31"
-	case sim.Skipped:
+	case story.Skipped:
 		mark, code = "-", "33"
 	}
 	line := fmt.Sprintf("%s %2d %s", t.paint(code, mark), s.Number, s.Name)
-	if s.Verdict == sim.Skipped {
+	if s.Verdict == story.Skipped {
 		fmt.Fprintf(t.w, "%s: not played%s\n", line, prefixed(": ", s.Seen))
 		return
 	}
@@ -62,7 +62,7 @@ func (t *Text) Step(s sim.StepResult) {
 }
 
 // explain prints the way of a failed step's packet, unless it was just printed.
-func (t *Text) explain(s sim.StepResult) {
+func (t *Text) explain(s story.StepResult) {
 	switch {
 	case len(s.Explanation) == 0:
 		return
@@ -78,7 +78,7 @@ func (t *Text) explain(s sim.StepResult) {
 }
 
 // End prints the verdict.
-func (t *Text) End(r *sim.Result) {
+func (t *Text) End(r *story.Result) {
 	t.endProgress()
 	if len(r.Steps) == 0 {
 		fmt.Fprintf(t.w, "%s %s: the lab was built, but there is no step to play and nothing was checked\n", t.paint("32", "PASS"), r.Scenario)
@@ -87,9 +87,9 @@ func (t *Text) End(r *sim.Result) {
 	passed, skipped := 0, 0
 	for _, s := range r.Steps {
 		switch {
-		case s.Verdict == sim.Pass:
+		case s.Verdict == story.Pass:
 			passed++
-		case s.Verdict == sim.Skipped && s.Seen != "": // and not for a fault
+		case s.Verdict == story.Skipped && s.Seen != "": // and not for a fault
 			skipped++
 		}
 	}
@@ -98,27 +98,27 @@ func (t *Text) End(r *sim.Result) {
 		leftOut = fmt.Sprintf(", %d left out", skipped)
 	}
 	word, code := "PASS", "32"
-	if r.Verdict != sim.Pass {
+	if r.Verdict != story.Pass {
 		word, code = "FAIL", "31"
 	}
 	fmt.Fprintf(t.w, "%s %s: %d of %s as expected%s, %s\n",
-		t.paint(code, word), r.Scenario, passed, sim.Count(len(r.Steps), "step"), leftOut, rounded(r.Duration))
+		t.paint(code, word), r.Scenario, passed, story.Count(len(r.Steps), "step"), leftOut, rounded(r.Duration))
 }
 
 // Summary prints the verdict on several scenarios, and which of them failed.
-func (t *Text) Summary(s *sim.Summary) {
+func (t *Text) Summary(s *story.Summary) {
 	word, code, passed := "PASS", "32", 0
 	for _, r := range s.Scenarios {
-		if r.Verdict == sim.Pass {
+		if r.Verdict == story.Pass {
 			passed++
 		}
 	}
-	if s.Verdict != sim.Pass {
+	if s.Verdict != story.Pass {
 		word, code = "FAIL", "31"
 	}
-	fmt.Fprintf(t.w, "\n%s %d of %s, %s\n", t.paint(code, word), passed, sim.Count(len(s.Scenarios), "scenario"), rounded(s.Duration))
+	fmt.Fprintf(t.w, "\n%s %d of %s, %s\n", t.paint(code, word), passed, story.Count(len(s.Scenarios), "scenario"), rounded(s.Duration))
 	for _, r := range s.Scenarios {
-		if r.Verdict != sim.Pass {
+		if r.Verdict != story.Pass {
 			fmt.Fprintf(t.w, "%s %s (%s)%s\n", t.paint("31", "✗"), r.Scenario, r.File, prefixed(": ", r.Error))
 		}
 	}
@@ -131,8 +131,8 @@ func (t *Text) paint(code, s string) string {
 	return "\x1b[" + code + "m" + s + "\x1b[0m"
 }
 
-// JSON prints a *sim.Result or a *sim.Summary as one JSON document.
-func JSON[R *sim.Result | *sim.Summary](w io.Writer, r R) error {
+// JSON prints a *story.Result or a *story.Summary as one JSON document.
+func JSON[R *story.Result | *story.Summary](w io.Writer, r R) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	return enc.Encode(r)

@@ -7,21 +7,21 @@ import (
 	"testing"
 	"time"
 
-	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/report"
+	"github.com/plsim/plsim/sim/story"
 )
 
-func result() *sim.Result {
+func result() *story.Result {
 	way := []string{"consumer/app: egress allowed", "dropped as no_listener: silence"}
-	return &sim.Result{
-		SchemaVersion: sim.ResultSchemaVersion, Scenario: "demo", File: "demo.yaml", Mode: "emulate", Seed: 7,
-		Verdict: sim.Fail, Duration: 1234 * time.Millisecond,
-		Steps: []sim.StepResult{
-			{Number: 1, Name: "It works", Action: "request", Verdict: sim.Pass, Duration: 300 * time.Microsecond, Seen: "200"},
-			{Number: 2, Name: "It fails", Action: "request", Verdict: sim.Fail, Duration: 501 * time.Millisecond, Seen: "timeout",
+	return &story.Result{
+		SchemaVersion: story.ResultSchemaVersion, Scenario: "demo", File: "demo.yaml", Mode: "emulate", Seed: 7,
+		Verdict: story.Fail, Duration: 1234 * time.Millisecond,
+		Steps: []story.StepResult{
+			{Number: 1, Name: "It works", Action: "request", Verdict: story.Pass, Duration: 300 * time.Microsecond, Seen: "200"},
+			{Number: 2, Name: "It fails", Action: "request", Verdict: story.Fail, Duration: 501 * time.Millisecond, Seen: "timeout",
 				Differences: []string{"expected an answer, saw timeout", "it printed on stdout:\na\nb"}, Explanation: way},
-			{Number: 3, Name: "It fails again", Action: "request", Verdict: sim.Fail, Duration: time.Second, Explanation: way},
-			{Number: 4, Name: "It never ran", Action: "ping", Verdict: sim.Skipped},
+			{Number: 3, Name: "It fails again", Action: "request", Verdict: story.Fail, Duration: time.Second, Explanation: way},
+			{Number: 4, Name: "It never ran", Action: "ping", Verdict: story.Skipped},
 		},
 	}
 }
@@ -75,7 +75,7 @@ func TestJSON(t *testing.T) {
 			t.Errorf("no %s in\n%s", key, b.String())
 		}
 	}
-	var back sim.Result
+	var back story.Result
 	if err := json.Unmarshal(b.Bytes(), &back); err != nil || len(back.Steps) != 4 {
 		t.Errorf("%v: %+v", err, back)
 	}

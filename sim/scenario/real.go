@@ -57,6 +57,18 @@ func (l *Loaded) Real() []Need {
 	return r.all
 }
 
+// LeftOut returns the steps that need real hosts, by their numbers from 1, and why: what
+// a simulation leaves out.
+func LeftOut(needs []Need) map[int]string {
+	skip := map[int]string{}
+	for _, n := range needs {
+		if n.Step > 0 {
+			skip[n.Step] = n.Msg
+		}
+	}
+	return skip
+}
+
 // needs collects what needs real hosts.
 type needs struct {
 	source *Source

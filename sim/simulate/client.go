@@ -6,8 +6,8 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/simulate/host"
+	"github.com/plsim/plsim/sim/story"
 )
 
 // client is the client's side of a connection to a name or an address. What happens
@@ -92,25 +92,25 @@ func (c *client) Closed(_ host.Conn, err error) {
 }
 
 // failure says how an exchange failed.
-func failure(err error, peer string, limit time.Duration) sim.Failure {
-	var name *sim.NameError
+func failure(err error, peer string, limit time.Duration) story.Failure {
+	var name *story.NameError
 	var unreachable *host.Unreachable
 	switch {
 	case errors.As(err, &name):
 		return name.Failure()
 	case errors.Is(err, host.ErrTimeout):
-		return sim.TimedOut(peer, limit)
+		return story.TimedOut(peer, limit)
 	case errors.Is(err, host.ErrRefused):
-		return sim.ConnectionRefused(peer)
+		return story.ConnectionRefused(peer)
 	case errors.Is(err, host.ErrReset):
-		return sim.ConnectionReset(peer)
+		return story.ConnectionReset(peer)
 	case errors.Is(err, host.ErrNoAddress): // of its family
-		return sim.NotReachable(peer, "network is unreachable")
+		return story.NotReachable(peer, "network is unreachable")
 	case errors.As(err, &unreachable):
-		return sim.NotReachable(peer, "no route to host")
+		return story.NotReachable(peer, "no route to host")
 	case errors.Is(err, io.EOF):
-		return sim.HalfAnswer(peer)
+		return story.HalfAnswer(peer)
 	default:
-		return sim.NotReachable(peer, err.Error())
+		return story.NotReachable(peer, err.Error())
 	}
 }

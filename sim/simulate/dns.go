@@ -12,12 +12,12 @@ import (
 
 	"github.com/miekg/dns"
 
-	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/live"
 	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/sim/service"
 	"github.com/plsim/plsim/sim/simulate/event"
 	"github.com/plsim/plsim/sim/simulate/host"
+	"github.com/plsim/plsim/sim/story"
 	"github.com/plsim/plsim/topology"
 )
 
@@ -133,7 +133,7 @@ func (w *World) resolve(i *instance, name string, limit time.Duration, done func
 	var all []netip.Addr
 	finish := func() {
 		if len(all) == 0 {
-			done(nil, sim.NoAddress(name))
+			done(nil, story.NoAddress(name))
 			return
 		}
 		done(all, nil)
@@ -178,7 +178,7 @@ func (w *World) query(i *instance, ask question, limit time.Duration, done func(
 	m.Id = uint16(w.queue.Rand().Uint32())
 	m.SetEdns0(1232, false)
 	q := &query{world: w, from: i, name: ask.name, message: m, done: done, at: ask.server}
-	q.limit = w.queue.CallAt(w.queue.Now().Add(limit), func() { q.finish(nil, sim.ResolverSilent(q.name, q.at.String())) })
+	q.limit = w.queue.CallAt(w.queue.Now().Add(limit), func() { q.finish(nil, story.ResolverSilent(q.name, q.at.String())) })
 	if ask.tcp {
 		q.askAgain()
 		return
@@ -265,16 +265,16 @@ func (q *query) take(b []byte, udp bool) {
 	case m.Truncated && udp:
 		q.askAgain()
 	case m.Rcode == dns.RcodeNameError:
-		q.finish(nil, sim.NoSuchName(q.name, q.at.String()))
+		q.finish(nil, story.NoSuchName(q.name, q.at.String()))
 	case m.Rcode != dns.RcodeSuccess:
-		q.finish(nil, sim.ResolverFailed(q.name, dns.RcodeToString[m.Rcode], q.at.String()))
+		q.finish(nil, story.ResolverFailed(q.name, dns.RcodeToString[m.Rcode], q.at.String()))
 	default:
 		q.finish(live.Addresses(m), nil)
 	}
 }
 
 func (q *query) fail(err error) {
-	q.finish(nil, sim.ResolverError(q.name, q.at.String(), err.Error()))
+	q.finish(nil, story.ResolverError(q.name, q.at.String(), err.Error()))
 }
 
 func (q *query) finish(addrs []netip.Addr, err error) {
@@ -293,26 +293,26 @@ func (q *query) finish(addrs []netip.Addr, err error) {
 	q.done(addrs, err)
 }
 
-// Resolve implements [sim.World].
-func (w *World) Resolve(ctx context.Context, r *scenario.Resolve) (sim.Answer, error) {
+// Resolve implements [story.World].
+func (w *World) Resolve(ctx context.Context, r *scenario.Resolve) (story.Answer, error) {
 	from, err := w.instance(r.From)
 	if err != nil {
-		return sim.Answer{}, err
+		return story.Answer{}, err
 	}
 	over := false
-	var answer sim.Answer
+	var answer story.Answer
 	limit := w.lasts(r.Timeout.Duration())
 	w.consult(from, r, limit, func(addrs []netip.Addr, err error) {
 		over = true
 		if err == nil && len(addrs) == 0 {
-			err = sim.NoRecord(r.Host, r.Type)
+			err = story.NoRecord(r.Host, r.Type)
 		}
 		if err != nil {
-			answer = sim.Answer{Failure: failure(err, r.Host, r.Timeout.Duration())}
+			answer = story.Answer{Failure: failure(err, r.Host, r.Timeout.Duration())}
 			return
 		}
 		slices.SortFunc(addrs, netip.Addr.Compare)
-		answer = sim.Answer{Addresses: addrs}
+		answer = story.Answer{Addresses: addrs}
 	})
 	err = w.run(ctx, endOfTime, func() bool { return over })
 	return answer, err

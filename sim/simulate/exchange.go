@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"github.com/plsim/plsim/dataplane/clock"
-	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/sim/simulate/host"
+	"github.com/plsim/plsim/sim/story"
 )
 
 // endOfTime is a moment that no simulation reaches.
@@ -31,8 +31,8 @@ type channel interface {
 	close()
 }
 
-// Exchange implements [sim.World].
-func (w *World) Exchange(ctx context.Context, x *scenario.Exchange) (sim.Reply, error) {
+// Exchange implements [story.World].
+func (w *World) Exchange(ctx context.Context, x *scenario.Exchange) (story.Reply, error) {
 	limit := w.lasts(x.Timeout.Duration())
 	deadline := w.queue.Now().Add(limit)
 	c := w.kept[x.Connection]
@@ -41,10 +41,10 @@ func (w *World) Exchange(ctx context.Context, x *scenario.Exchange) (sim.Reply, 
 			c.close()
 			delete(w.kept, x.Connection)
 		}
-		var f sim.Failure
+		var f story.Failure
 		var err error
 		if c, f, err = w.open(ctx, x, deadline); err != nil || f.Kind != "" {
-			return sim.Reply{Failure: f}, err
+			return story.Reply{Failure: f}, err
 		}
 		if x.Connection != "" {
 			w.kept[x.Connection] = c
@@ -53,7 +53,7 @@ func (w *World) Exchange(ctx context.Context, x *scenario.Exchange) (sim.Reply, 
 		}
 	}
 	if c == nil {
-		return sim.Reply{Failure: sim.NeverOpened(x.Connection)}, nil
+		return story.Reply{Failure: story.NeverOpened(x.Connection)}, nil
 	}
 	deadline = w.queue.Now().Add(limit)
 	if x.Send != "" {
@@ -67,49 +67,52 @@ func (w *World) Exchange(ctx context.Context, x *scenario.Exchange) (sim.Reply, 
 	})
 	switch {
 	case err != nil || body != nil:
-		return sim.Reply{Body: string(body)}, err
+		return story.Reply{Body: string(body)}, err
 	case ended != nil:
-		return sim.Reply{Failure: unanswered(ended, c.peer(), x)}, nil
+		return story.Reply{Failure: unanswered(ended, c.peer(), x)}, nil
 	}
-	return sim.Reply{Failure: sim.TimedOut(c.peer(), x.Timeout.Duration())}, nil
+	return story.Reply{Failure: story.TimedOut(c.peer(), x.Timeout.Duration())}, nil
 }
 
 // unanswered says how an exchange failed.
-func unanswered(err error, peer string, x *scenario.Exchange) sim.Failure {
+func unanswered(err error, peer string, x *scenario.Exchange) story.Failure {
 	switch {
 	case errors.Is(err, io.EOF):
-		return sim.ConnectionClosed(peer)
+		return story.ConnectionClosed(peer)
 	case errors.Is(err, host.ErrRefused) && x.Protocol == "udp":
-		return sim.DatagramRefused(peer)
+		return story.DatagramRefused(peer)
 	}
 	return failure(err, peer, x.Timeout.Duration())
 }
 
 // open connects.
-func (w *World) open(ctx context.Context, x *scenario.Exchange, deadline clock.Time) (channel, sim.Failure, error) {
+func (w *World) open(ctx context.Context, x *scenario.Exchange, deadline clock.Time) (channel, story.Failure, error) {
 	from, err := w.instance(x.From)
 	if err != nil {
-		return nil, sim.Failure{}, err
+		return nil, story.Failure{}, err
 	}
 	name, service, err := net.SplitHostPort(x.To)
 	if err != nil {
-		return nil, sim.Failure{}, err
+		return nil, story.Failure{}, err
 	}
 	port, err := strconv.ParseUint(service, 10, 16)
 	if err != nil {
-		return nil, sim.Failure{}, err
+		return nil, story.Failure{}, err
 	}
 	var c channel
-	var failed error
+	var failed story.Failure
 	over := false
 	peer := x.To
+	fail := func(err error) { failed, over = unanswered(err, peer, x), true }
 	w.resolve(from, name, w.lasts(x.Timeout.Duration()), func(addrs []netip.Addr, err error) {
 		switch {
 		case err != nil:
-			failed, over = err, true
+			fail(err)
 		case x.Protocol == "udp":
-			c, failed = openDatagrams(from.host, netip.AddrPortFrom(addrs[0], uint16(port)))
 			over = true
+			if c, err = openDatagrams(from.host, netip.AddrPortFrom(addrs[0], uint16(port))); err != nil {
+				fail(err)
+			}
 		default:
 			s := &stream{}
 			s.client = client{
@@ -121,9 +124,9 @@ func (w *World) open(ctx context.Context, x *scenario.Exchange, deadline clock.T
 					over = true
 				},
 				ended: func(err error) {
-					s.err, over = err, true
-					if !s.client.open {
-						failed = err
+					if s.err = err; !s.client.open {
+						peer = s.peer()
+						fail(err)
 					}
 				},
 			}
@@ -131,22 +134,17 @@ func (w *World) open(ctx context.Context, x *scenario.Exchange, deadline clock.T
 			s.client.dial()
 		}
 	})
-	err = w.run(ctx, deadline, func() bool { return over })
-	if s, ok := c.(*stream); ok {
-		peer = s.client.peer.String()
+	if err := w.run(ctx, deadline, func() bool { return over }); err != nil {
+		return nil, story.Failure{}, err
 	}
-	switch {
-	case err != nil:
-		return nil, sim.Failure{}, err
-	case failed != nil:
-		return nil, unanswered(failed, peer, x), nil
-	case !over:
+	if !over {
 		if c != nil {
+			peer = c.peer()
 			c.close()
 		}
-		return nil, sim.TimedOut(peer, x.Timeout.Duration()), nil
+		failed = story.TimedOut(peer, x.Timeout.Duration())
 	}
-	return c, sim.Failure{}, nil
+	return c, failed, nil
 }
 
 // keepaliveCount is how many keepalives stay unanswered before a connection is given
@@ -223,15 +221,15 @@ func (d *datagrams) close() { d.socket.Close() }
 // echoed is what a ping carries.
 var echoed = []byte("plsim")
 
-// Ping implements [sim.World].
-func (w *World) Ping(ctx context.Context, p *scenario.Ping) (sim.Failure, error) {
+// Ping implements [story.World].
+func (w *World) Ping(ctx context.Context, p *scenario.Ping) (story.Failure, error) {
 	from, err := w.instance(p.From)
 	if err != nil {
-		return sim.Failure{}, err
+		return story.Failure{}, err
 	}
 	limit := p.Timeout.Duration()
 	over := false
-	var f sim.Failure
+	var f story.Failure
 	w.resolve(from, p.To, w.lasts(limit), func(addrs []netip.Addr, err error) {
 		if err != nil {
 			f, over = failure(err, p.To, limit), true
@@ -247,15 +245,15 @@ func (w *World) Ping(ctx context.Context, p *scenario.Ping) (sim.Failure, error)
 }
 
 // pingFailure says how a ping failed, if it did.
-func pingFailure(err error, to netip.Addr, from string, limit time.Duration) sim.Failure {
+func pingFailure(err error, to netip.Addr, from string, limit time.Duration) story.Failure {
 	var unreachable *host.Unreachable
 	switch {
 	case err == nil:
-		return sim.Failure{}
+		return story.Failure{}
 	case errors.Is(err, host.ErrNoAddress):
-		return sim.NotReachable(to.String(), sim.NoAddressOfFamily(from))
+		return story.NotReachable(to.String(), story.NoAddressOfFamily(from))
 	case errors.As(err, &unreachable):
-		return sim.EchoUnreachable(unreachable.By.String(), to.String())
+		return story.EchoUnreachable(unreachable.By.String(), to.String())
 	}
-	return sim.NoEcho(to.String(), limit)
+	return story.NoEcho(to.String(), limit)
 }

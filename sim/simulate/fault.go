@@ -148,7 +148,7 @@ type flap struct {
 	next event.Timer
 }
 
-// Fail implements [sim.World].
+// Fail implements [story.World].
 func (w *World) Fail(_ context.Context, f *scenario.Fault) error {
 	parts := w.instances[f.Instance].of(f.Port)
 	how := f.How
@@ -178,7 +178,7 @@ func (w *World) turn(f *flap, parts []part, dies bool) {
 	})
 }
 
-// Heal implements [sim.World].
+// Heal implements [story.World].
 func (w *World) Heal(_ context.Context, h *scenario.Heal) error {
 	var last []*flap
 	for _, f := range w.flaps {

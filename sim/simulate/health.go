@@ -18,8 +18,7 @@ import (
 type checks struct {
 	begun   bool
 	running map[topology.Check]*watching
-	all     []*watching // in the order in which they began
-	first   int         // of the first checks, how many are still to end
+	first   int // of the first checks, how many are still to end
 }
 
 // watching is one health check that is made again and again.

@@ -12,22 +12,22 @@ import (
 	"strings"
 	"time"
 
-	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/scenario"
+	"github.com/plsim/plsim/sim/story"
 )
 
 // maxBody is how much of an answer is kept.
 const maxBody = 1 << 20
 
-// Request implements [sim.World].
-func (w *World) Request(ctx context.Context, r *scenario.Request) (sim.Response, error) {
+// Request implements [story.World].
+func (w *World) Request(ctx context.Context, r *scenario.Request) (story.Response, error) {
 	from, err := w.instance(r.From)
 	if err != nil {
-		return sim.Response{}, err
+		return story.Response{}, err
 	}
 	req, err := http.NewRequest(r.Method, r.URL, strings.NewReader(r.Body))
 	if err != nil {
-		return sim.Response{}, err
+		return story.Response{}, err
 	}
 	for name, value := range r.Headers {
 		req.Header.Set(name, value)
@@ -51,7 +51,7 @@ func (w *World) ask(from *instance, req *http.Request, limit time.Duration, done
 	}
 	number, err := strconv.ParseUint(port, 10, 16)
 	if err != nil {
-		x.fail(sim.Failure{Kind: sim.HTTP, Detail: err.Error()})
+		x.fail(story.Failure{Kind: story.HTTP, Detail: err.Error()})
 		return x
 	}
 	x.client = &client{from: from.host, port: uint16(number), connected: x.send, received: x.receive, ended: x.end}
@@ -76,7 +76,7 @@ type exchange struct {
 	limit    time.Duration
 	peer     string
 	body     []byte // what has come
-	response sim.Response
+	response story.Response
 	over     bool
 	done     func()
 }
@@ -114,11 +114,11 @@ func (x *exchange) read(last bool) {
 	}
 	switch {
 	case err == nil:
-		x.finish(sim.Response{Status: resp.StatusCode, Headers: resp.Header, Body: string(body[:min(len(body), maxBody)])})
+		x.finish(story.Response{Status: resp.StatusCode, Headers: resp.Header, Body: string(body[:min(len(body), maxBody)])})
 	case !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF):
-		x.fail(sim.Failure{Kind: sim.HTTP, Detail: x.address() + ": " + err.Error()})
+		x.fail(story.Failure{Kind: story.HTTP, Detail: x.address() + ": " + err.Error()})
 	case last:
-		x.fail(sim.HalfAnswer(x.address()))
+		x.fail(story.HalfAnswer(x.address()))
 	}
 }
 
@@ -138,9 +138,9 @@ func (x *exchange) address() string {
 	return x.peer
 }
 
-func (x *exchange) fail(f sim.Failure) { x.finish(sim.Response{Failure: f}) }
+func (x *exchange) fail(f story.Failure) { x.finish(story.Response{Failure: f}) }
 
-func (x *exchange) finish(r sim.Response) {
+func (x *exchange) finish(r story.Response) {
 	if x.over {
 		return
 	}
@@ -154,19 +154,19 @@ func (x *exchange) finish(r sim.Response) {
 }
 
 // giveUp ends an exchange that has taken too long.
-func (x *exchange) giveUp() { x.fail(sim.TimedOut(x.address(), x.limit)) }
+func (x *exchange) giveUp() { x.fail(story.TimedOut(x.address(), x.limit)) }
 
 // hopelessAfter is how many requests must fail, and none succeed, before the rest are
 // given up.
 const hopelessAfter = 16
 
-// Connect implements [sim.World].
-func (w *World) Connect(ctx context.Context, c *scenario.Connections) (*sim.Tally, error) {
+// Connect implements [story.World].
+func (w *World) Connect(ctx context.Context, c *scenario.Connections) (*story.Tally, error) {
 	from, err := w.instance(c.From)
 	if err != nil {
 		return nil, err
 	}
-	var tally sim.Tally
+	var tally story.Tally
 	running, begun := 0, 0
 	var begin func()
 	begin = func() {

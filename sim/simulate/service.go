@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"net/netip"
 
-	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/sim/service"
 	"github.com/plsim/plsim/sim/simulate/host"
+	"github.com/plsim/plsim/sim/story"
 	"github.com/plsim/plsim/topology"
 )
 
@@ -92,7 +92,7 @@ func (e *echoes) Finished(c host.Conn) {
 func (e *echoes) Closed(c host.Conn, _ error) { delete(e.waiting, c) }
 
 // sink discards what comes, and counts it.
-type sink struct{ got sim.Receipt }
+type sink struct{ got story.Receipt }
 
 // sink returns the counter of a new service.
 func (i *instance) sink(s *topology.Service) *sink {
@@ -124,20 +124,20 @@ func (k *sink) Writable(host.Conn) {}
 // Closed implements [host.Handler].
 func (k *sink) Closed(host.Conn, error) {}
 
-// Received implements [sim.World].
-func (w *World) Received(_ context.Context, r *scenario.Received) (sim.Receipt, error) {
+// Received implements [story.World].
+func (w *World) Received(_ context.Context, r *scenario.Received) (story.Receipt, error) {
 	i, err := w.instance(r.By)
 	if err != nil {
-		return sim.Receipt{}, err
+		return story.Receipt{}, err
 	}
 	s, err := r.Sink(i.Host)
 	if err != nil {
-		return sim.Receipt{}, err
+		return story.Receipt{}, err
 	}
 	for of, k := range i.sinks {
 		if of.Type == s.Type && of.Port == s.Port {
 			return k.got, nil
 		}
 	}
-	return sim.Receipt{}, fmt.Errorf("%s has no %s on port %d", i.Name, s.Type, s.Port)
+	return story.Receipt{}, fmt.Errorf("%s has no %s on port %d", i.Name, s.Type, s.Port)
 }

@@ -15,11 +15,11 @@ import (
 	"github.com/plsim/plsim/dataplane"
 	"github.com/plsim/plsim/dataplane/clock"
 	"github.com/plsim/plsim/dataplane/snat"
-	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/live"
 	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/sim/simulate/event"
 	"github.com/plsim/plsim/sim/simulate/host"
+	"github.com/plsim/plsim/sim/story"
 	"github.com/plsim/plsim/topology"
 )
 
@@ -55,6 +55,8 @@ type Options struct {
 	Logs live.Delivery
 	// Captures takes away what was captured, when the lab has come to its end; may be nil.
 	Captures func(live.Recording) error
+	// Events is told of every state that changes, one at a time; may be nil.
+	Events func(live.Event)
 	// CompleteLog also makes records of what AWS has none of.
 	CompleteLog bool
 	// Progress is called now and then while time passes; may be nil.
@@ -80,7 +82,7 @@ func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 	}
 	w.Lab = live.New(lab, live.Options{
 		Seed: opts.Seed, Now: queue.Now, Began: Epoch,
-		Logs: opts.Logs, Captures: opts.Captures, CompleteLog: opts.CompleteLog,
+		Logs: opts.Logs, Captures: opts.Captures, CompleteLog: opts.CompleteLog, Events: opts.Events,
 	})
 	w.fabric.init(queue, w.Walk())
 	w.stack = host.NewStack(queue, &w.fabric)
@@ -318,34 +320,38 @@ func (w *World) within(ctx context.Context, d time.Duration, done func() bool) e
 // with real hosts it is one of the wall.
 func (w *World) lasts(d time.Duration) time.Duration { return d * w.scale }
 
-// Wait implements [sim.World].
+// Wait implements [story.World].
 func (w *World) Wait(ctx context.Context, d time.Duration) error { return w.within(ctx, d, nil) }
 
-// Pause implements [sim.World].
+// breath is how long the lab goes on at least between two steps, as any tool would let
+// it: connections that are over come to their end meanwhile.
+const breath = time.Millisecond
+
+// Pause implements [story.World].
 func (w *World) Pause(ctx context.Context, d time.Duration) error {
-	return w.within(ctx, w.lasts(d), nil)
+	return w.within(ctx, max(w.lasts(d), breath), nil)
 }
 
-// Elapsed implements [sim.World]: no wall plays a part.
+// Elapsed implements [story.World]: no wall plays a part.
 func (w *World) Elapsed() time.Duration { return time.Duration(w.queue.Now()) / w.scale }
 
-// Explain implements [sim.World].
-func (w *World) Explain(from *topology.Host, to sim.Destination) ([]string, error) {
+// Explain implements [story.World].
+func (w *World) Explain(from *topology.Host, to story.Destination) ([]string, error) {
 	return w.Way(from, to)
 }
 
-// StartTraffic implements [sim.World]: as Exec.
+// StartTraffic implements [story.World]: as Exec.
 func (w *World) StartTraffic(context.Context, *scenario.Traffic) error {
 	return errors.New("a simulated instance has no generators")
 }
 
-// Traffic implements [sim.World]: as Exec.
-func (w *World) Traffic(context.Context, string, bool) (*sim.Tally, error) {
+// Traffic implements [story.World]: as Exec.
+func (w *World) Traffic(context.Context, string, bool) (*story.Tally, error) {
 	return nil, errors.New("a simulated instance has no generators")
 }
 
-// Exec implements [sim.World]. What needs a program is refused before the story
+// Exec implements [story.World]. What needs a program is refused before the story
 // begins.
-func (w *World) Exec(context.Context, *scenario.Exec) (sim.Exit, error) {
-	return sim.Exit{}, errors.New("a simulated instance runs no programs")
+func (w *World) Exec(context.Context, *scenario.Exec) (story.Exit, error) {
+	return story.Exit{}, errors.New("a simulated instance runs no programs")
 }

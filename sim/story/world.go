@@ -1,4 +1,4 @@
-package sim
+package story
 
 import (
 	"context"
@@ -42,7 +42,7 @@ type World interface {
 	// Wait lets the lab's time pass.
 	Wait(ctx context.Context, d time.Duration) error
 	// Pause lets time pass as the user has it, for what goes on in the lab to
-	// come to its end.
+	// come to its end; also after each step, when there is none to pass by itself.
 	Pause(ctx context.Context, d time.Duration) error
 	// Now returns how much of the lab's time has passed since its start.
 	Now() time.Duration

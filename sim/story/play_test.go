@@ -1,4 +1,4 @@
-package sim_test
+package story_test
 
 import (
 	"context"
@@ -18,9 +18,9 @@ import (
 	"github.com/plsim/plsim/dataplane/flowlog"
 	"github.com/plsim/plsim/dataplane/metrics"
 	"github.com/plsim/plsim/dataplane/packet"
-	"github.com/plsim/plsim/sim"
 	"github.com/plsim/plsim/sim/capture"
 	"github.com/plsim/plsim/sim/scenario"
+	"github.com/plsim/plsim/sim/story"
 	"github.com/plsim/plsim/topology"
 	"github.com/plsim/plsim/topology/cloudwatch"
 )
@@ -28,14 +28,14 @@ import (
 // stage is a world whose answers the test writes.
 type stage struct {
 	lab      *topology.Lab
-	response sim.Response
-	answers  []sim.Response // before response, one a request
-	tally    sim.Tally
-	answer   sim.Answer
-	pinged   sim.Failure
-	reply    sim.Reply
-	receipt  sim.Receipt
-	exit     sim.Exit
+	response story.Response
+	answers  []story.Response // before response, one a request
+	tally    story.Tally
+	answer   story.Answer
+	pinged   story.Failure
+	reply    story.Reply
+	receipt  story.Receipt
+	exit     story.Exit
 	records  []flowlog.Record
 	drops    [drop.NumReasons]uint64
 	counted  []metrics.Series
@@ -46,10 +46,10 @@ type stage struct {
 	begun     []string // traffic, and asked about
 	waited    time.Duration
 	faults    []string
-	explained []sim.Destination
+	explained []story.Destination
 }
 
-func (s *stage) Request(context.Context, *scenario.Request) (sim.Response, error) {
+func (s *stage) Request(context.Context, *scenario.Request) (story.Response, error) {
 	if len(s.answers) > 0 {
 		r := s.answers[0]
 		s.answers = s.answers[1:]
@@ -58,19 +58,19 @@ func (s *stage) Request(context.Context, *scenario.Request) (sim.Response, error
 	return s.response, s.fault
 }
 
-func (s *stage) Connect(context.Context, *scenario.Connections) (*sim.Tally, error) {
+func (s *stage) Connect(context.Context, *scenario.Connections) (*story.Tally, error) {
 	return &s.tally, s.fault
 }
 
-func (s *stage) Resolve(context.Context, *scenario.Resolve) (sim.Answer, error) {
+func (s *stage) Resolve(context.Context, *scenario.Resolve) (story.Answer, error) {
 	return s.answer, s.fault
 }
 
-func (s *stage) Ping(context.Context, *scenario.Ping) (sim.Failure, error) {
+func (s *stage) Ping(context.Context, *scenario.Ping) (story.Failure, error) {
 	return s.pinged, s.fault
 }
 
-func (s *stage) Exchange(context.Context, *scenario.Exchange) (sim.Reply, error) {
+func (s *stage) Exchange(context.Context, *scenario.Exchange) (story.Reply, error) {
 	return s.reply, s.fault
 }
 
@@ -79,16 +79,16 @@ func (s *stage) StartTraffic(_ context.Context, t *scenario.Traffic) error {
 	return s.fault
 }
 
-func (s *stage) Traffic(_ context.Context, name string, stop bool) (*sim.Tally, error) {
+func (s *stage) Traffic(_ context.Context, name string, stop bool) (*story.Tally, error) {
 	s.begun = append(s.begun, fmt.Sprintf("%s, stop %v", name, stop))
 	return &s.tally, s.fault
 }
 
-func (s *stage) Received(context.Context, *scenario.Received) (sim.Receipt, error) {
+func (s *stage) Received(context.Context, *scenario.Received) (story.Receipt, error) {
 	return s.receipt, s.fault
 }
 
-func (s *stage) Exec(context.Context, *scenario.Exec) (sim.Exit, error) { return s.exit, s.fault }
+func (s *stage) Exec(context.Context, *scenario.Exec) (story.Exit, error) { return s.exit, s.fault }
 
 func (s *stage) Wait(ctx context.Context, d time.Duration) error {
 	s.waited += d
@@ -146,7 +146,7 @@ func (s *stage) Metrics() ([]cloudwatch.Series, error) {
 	return s.lab.Metrics(0, s.counted), s.fault
 }
 
-func (s *stage) Explain(_ *topology.Host, to sim.Destination) ([]string, error) {
+func (s *stage) Explain(_ *topology.Host, to story.Destination) ([]string, error) {
 	s.explained = append(s.explained, to)
 	return []string{"the way"}, nil
 }
@@ -172,14 +172,14 @@ steps:
 `
 
 // play plays the steps on a stage.
-func play(t *testing.T, s *stage, steps string) (*sim.Result, error) {
+func play(t *testing.T, s *stage, steps string) (*story.Result, error) {
 	t.Helper()
 	l, err := scenario.LoadBytes("stage.yaml", []byte(lab+steps))
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.lab = l.Lab
-	return sim.Play(t.Context(), l.Scenario, l.Lab, s, nil, nil)
+	return story.Play(t.Context(), l.Scenario, l.Lab, s, nil, nil)
 }
 
 // nodeOf returns the interface of the lab's only node.
@@ -200,9 +200,9 @@ func nodeOf(t *testing.T) flow.Scope {
 
 // traffic returns a tally of two seconds: answers that took 1 ms, 2 ms and so on, and
 // failures.
-func traffic(t *testing.T, succeeded, failed int) sim.Tally {
+func traffic(t *testing.T, succeeded, failed int) story.Tally {
 	t.Helper()
-	tally := sim.Tally{Took: 2 * time.Second}
+	tally := story.Tally{Took: 2 * time.Second}
 	for i := range succeeded {
 		tally.Succeed("provider/web", time.Duration(i+1)*time.Millisecond)
 	}
@@ -212,7 +212,9 @@ func traffic(t *testing.T, succeeded, failed int) sim.Tally {
 	return tally
 }
 
-func silence() sim.Failure { return sim.Failure{Kind: sim.Timeout, Detail: "nothing from 10.0.0.9:80"} }
+func silence() story.Failure {
+	return story.Failure{Kind: story.Timeout, Detail: "nothing from 10.0.0.9:80"}
+}
 
 func TestSteps(t *testing.T) {
 	record := flowlog.Record{
@@ -234,64 +236,64 @@ func TestSteps(t *testing.T) {
 	}{
 		{
 			name:  "answered",
-			stage: stage{response: sim.Response{Status: 200, Body: "hello"}},
+			stage: stage{response: story.Response{Status: 200, Body: "hello"}},
 			step:  `{ request: { from: app, url: http://x/ }, expect: { status: 200, body: { contains: ell } } }`,
 			want:  "200",
 		}, {
 			name:  "silence where an answer is wanted",
-			stage: stage{response: sim.Response{Failure: silence()}},
+			stage: stage{response: story.Response{Failure: silence()}},
 			step:  `{ request: { from: app, url: http://x/ }, expect: { status: 200, json: { a: b } } }`,
 			want: "timeout: nothing from 10.0.0.9:80\nexpected an answer, saw timeout: nothing from 10.0.0.9:80\n" +
 				"status: expected 200, saw none\njson a: expected b, saw none",
 		}, {
 			name:  "silence that is wanted",
-			stage: stage{response: sim.Response{Failure: silence()}},
+			stage: stage{response: story.Response{Failure: silence()}},
 			step:  `{ request: { from: app, url: http://x/ }, expect: { error: timeout } }`,
 			want:  "timeout: nothing from 10.0.0.9:80",
 		}, {
 			name:  "an answer where silence is wanted",
-			stage: stage{response: sim.Response{Status: 204}},
+			stage: stage{response: story.Response{Status: 204}},
 			step:  `{ request: { from: app, url: http://x/ }, expect: { error: timeout } }`,
 			want:  "204\nerror: expected timeout, saw none: it was answered",
 		}, {
 			name:  "refusal where silence is wanted",
-			stage: stage{response: sim.Response{Failure: sim.Failure{Kind: sim.Refused, Detail: "RST"}}},
+			stage: stage{response: story.Response{Failure: story.Failure{Kind: story.Refused, Detail: "RST"}}},
 			step:  `{ request: { from: app, url: http://x/ }, expect: { error: timeout } }`,
 			want:  "refused: RST\nerror: expected timeout, saw refused: RST",
 		}, {
 			name:  "json and headers",
-			stage: stage{response: sim.Response{Status: 200, Body: `{"a":{"b":1.50},"c":true}`, Headers: http.Header{"X": {"y"}}}},
+			stage: stage{response: story.Response{Status: 200, Body: `{"a":{"b":1.50},"c":true}`, Headers: http.Header{"X": {"y"}}}},
 			step:  `{ request: { from: app, url: http://x/ }, expect: { json: { a.b: 1.50, c: "true", d: 1 }, headers: { x: z } } }`,
 			want:  "200\njson d: expected 1, saw no such value in {\"a\":{\"b\":1.50},\"c\":true}\nheader x: expected z, saw y",
 		}, {
 			name:  "a body that is no json",
-			stage: stage{response: sim.Response{Status: 200, Body: `<html>`}},
+			stage: stage{response: story.Response{Status: 200, Body: `<html>`}},
 			step:  `{ request: { from: app, url: http://x/ }, expect: { json: { a: 1 } } }`,
 			want:  "200\njson: the body is no JSON: invalid character '<' looking for beginning of value; it is \"<html>\"",
 		}, {
 			name:  "spread",
-			stage: stage{tally: sim.Tally{Succeeded: 7, Failed: 1, First: silence(), Targets: map[string]int{"provider/web": 7}}},
+			stage: stage{tally: story.Tally{Succeeded: 7, Failed: 1, First: silence(), Targets: map[string]int{"provider/web": 7}}},
 			step:  `{ connections: { from: app, to: "x:80", count: 8 }, expect: { succeeded: 7, targets: { web: { at_least: 8 } } } }`,
 			want: "7 answered, 1 not; provider/web 7; first failure: nothing from 10.0.0.9:80\n" +
 				"answers of web: expected at least 8, saw 7",
 		}, {
 			name:  "addresses",
-			stage: stage{answer: sim.Answer{Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.4"), netip.MustParseAddr("10.0.1.4")}}},
+			stage: stage{answer: story.Answer{Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.4"), netip.MustParseAddr("10.0.1.4")}}},
 			step:  `{ resolve: { from: app, host: x }, expect: { addresses: "10.0.0.4, 10.0.1.4" } }`,
 			want:  "10.0.0.4, 10.0.1.4",
 		}, {
 			name:  "no such name",
-			stage: stage{answer: sim.Answer{Failure: sim.Failure{Kind: sim.DNS, Detail: "NXDOMAIN"}}},
+			stage: stage{answer: story.Answer{Failure: story.Failure{Kind: story.DNS, Detail: "NXDOMAIN"}}},
 			step:  `{ resolve: { from: app, host: x }, expect: { error: dns } }`,
 			want:  "dns: NXDOMAIN",
 		}, {
 			name:  "an exchange",
-			stage: stage{reply: sim.Reply{Body: "hello"}},
+			stage: stage{reply: story.Reply{Body: "hello"}},
 			step:  `{ exchange: { from: app, to: "10.0.0.9:7", send: hello }, expect: { body: hullo } }`,
 			want:  "\"hello\"\nbody: expected hullo, saw hello",
 		}, {
 			name:  "an exchange over a connection that is gone",
-			stage: stage{reply: sim.Reply{Failure: sim.Failure{Kind: sim.Reset, Detail: "gone"}}},
+			stage: stage{reply: story.Reply{Failure: story.Failure{Kind: story.Reset, Detail: "gone"}}},
 			step:  `{ exchange: { from: app, to: "10.0.0.9:7", protocol: udp }, expect: { error: reset } }`,
 			want:  "reset: gone",
 		}, {
@@ -312,17 +314,17 @@ func TestSteps(t *testing.T) {
 				"latency p99: expected at most 1s, saw none: nothing was answered",
 		}, {
 			name:  "traffic that was missed",
-			stage: stage{tally: sim.Tally{Missed: 3, Took: time.Second}},
+			stage: stage{tally: story.Tally{Missed: 3, Took: time.Second}},
 			step:  `{ traffic: { from: app, to: "x:80", kind: connections, rate: 9, count: 3, concurrency: 1 } }`,
 			want:  "0 answered, 0 not; 0.0 a second; 3 missed, since 1 were under way: raise concurrency, or ask for less\nmissed: expected 0, saw 3",
 		}, {
 			name:  "bulk traffic",
-			stage: stage{tally: sim.Tally{Succeeded: 1, BytesSent: 1_500_000, Took: 2 * time.Second}},
+			stage: stage{tally: story.Tally{Succeeded: 1, BytesSent: 1_500_000, Took: 2 * time.Second}},
 			step:  `{ traffic: { from: app, to: "x:80", kind: bulk, size: 1500000 }, expect: { bytes_sent: 1500000, bytes_received: 0, bits_per_second: { at_least: 6000001 } } }`,
 			want:  "1.5 MB in 2s, 6.0 Mbit/s\nbits per second: expected at least 6000001, saw 6000000",
 		}, {
 			name:  "datagrams one way",
-			stage: stage{tally: sim.Tally{Succeeded: 250, Duplicates: 1, Took: time.Second}},
+			stage: stage{tally: story.Tally{Succeeded: 250, Duplicates: 1, Took: time.Second}},
 			step:  `{ traffic: { from: app, to: "x:80", kind: udp, rate: 250, count: 250, one_way: true }, expect: { succeeded: 250, duplicates: 0 } }`,
 			want:  "250 sent, 250 a second; 1 duplicate\nduplicates: expected 0, saw 1",
 		}, {
@@ -331,22 +333,22 @@ func TestSteps(t *testing.T) {
 			want: "begun",
 		}, {
 			name:  "what a sink has received",
-			stage: stage{receipt: sim.Receipt{Connections: 2, Bytes: 1000}},
+			stage: stage{receipt: story.Receipt{Connections: 2, Bytes: 1000}},
 			step:  `{ received: { by: app, port: 9, protocol: tcp }, expect: { connections: 2, bytes: { at_least: 1001 } } }`,
 			want:  "1000 bytes over 2 connections\nbytes: expected at least 1001, saw 1000",
 		}, {
 			name:  "datagrams",
-			stage: stage{receipt: sim.Receipt{Datagrams: 1, Bytes: 100}},
+			stage: stage{receipt: story.Receipt{Datagrams: 1, Bytes: 100}},
 			step:  `{ received: { by: app, port: 9, protocol: udp }, expect: { datagrams: 1 } }`,
 			want:  "100 bytes in 1 datagram",
 		}, {
 			name:  "a program that fails",
-			stage: stage{exit: sim.Exit{Code: 3, Stderr: "no way\n"}},
+			stage: stage{exit: story.Exit{Code: 3, Stderr: "no way\n"}},
 			step:  `{ exec: { in: app, command: x } }`,
 			want:  "exit code 3\nexit code: expected 0, saw 3\nit printed nothing on stdout\nit printed on stderr:\nno way",
 		}, {
 			name:  "a program that prints",
-			stage: stage{exit: sim.Exit{Code: 1, Stdout: "Hello\n"}},
+			stage: stage{exit: story.Exit{Code: 1, Stdout: "Hello\n"}},
 			step:  `{ exec: { in: app, command: x }, expect: { exit_code: 1, stdout: { matches: "^Hel+o" } } }`,
 			want:  "exit code 1",
 		}, {
@@ -405,9 +407,9 @@ func TestSteps(t *testing.T) {
 			if got != tt.want {
 				t.Errorf("got\n%s\nwant\n%s", got, tt.want)
 			}
-			want := sim.Pass
+			want := story.Pass
 			if strings.Contains(tt.want, "\n") {
-				want = sim.Fail
+				want = story.Fail
 			}
 			if sr.Verdict != want || res.Verdict != want {
 				t.Errorf("verdict %s, of all %s, want %s", sr.Verdict, res.Verdict, want)
@@ -438,21 +440,21 @@ func TestNearestRecord(t *testing.T) {
 // within repeats a step until it holds, at the world's own pace.
 func TestWithin(t *testing.T) {
 	s := &stage{
-		answers:  []sim.Response{{Failure: silence()}, {Status: 503}},
-		response: sim.Response{Status: 200},
+		answers:  []story.Response{{Failure: silence()}, {Status: 503}},
+		response: story.Response{Status: 200},
 	}
 	res, err := play(t, s, "  - { within: 1m, request: { from: app, url: http://x/ }, expect: { status: 200 } }\n")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if sr := res.Steps[0]; sr.Verdict != sim.Pass || sr.Attempts != 3 || s.waited == 0 {
+	if sr := res.Steps[0]; sr.Verdict != story.Pass || sr.Attempts != 3 || s.waited == 0 {
 		t.Errorf("%+v after waiting for %s", sr, s.waited)
 	}
 }
 
 // What AWS refuses fails the step at once, with AWS's reason, and the story goes on.
 func TestRefusedEdit(t *testing.T) {
-	s := &stage{response: sim.Response{Status: 200}}
+	s := &stage{response: story.Response{Status: 200}}
 	res, err := play(t, s, `
   - { within: 1m, delete: web }
   - { within: 1m, accept: web }
@@ -461,10 +463,10 @@ func TestRefusedEdit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if sr := res.Steps[1]; sr.Verdict != sim.Fail || sr.Attempts != 1 || len(sr.Differences) != 1 {
+	if sr := res.Steps[1]; sr.Verdict != story.Fail || sr.Attempts != 1 || len(sr.Differences) != 1 {
 		t.Errorf("%+v", sr)
 	}
-	if res.Steps[2].Verdict != sim.Pass || res.Verdict != sim.Fail {
+	if res.Steps[2].Verdict != story.Pass || res.Verdict != story.Fail {
 		t.Errorf("%+v", res)
 	}
 }
@@ -472,7 +474,7 @@ func TestRefusedEdit(t *testing.T) {
 // A failed exchange is explained where its packets went.
 // TestFaults: what fails, and what a step that fails is told of it.
 func TestFaults(t *testing.T) {
-	s := &stage{response: sim.Response{Failure: silence()}}
+	s := &stage{response: story.Response{Failure: silence()}}
 	res, err := play(t, s, `
   - fail: { instance: web, port: 80, how: hangs }
   - fail: { instance: web, port: 7, how: flaps }
@@ -513,7 +515,7 @@ func TestFaults(t *testing.T) {
 
 // TestWaitUntil: a moment that is still to come, and one that is over when its step is reached.
 func TestWaitUntil(t *testing.T) {
-	s := &stage{response: sim.Response{Failure: silence()}}
+	s := &stage{response: story.Response{Failure: silence()}}
 	res, err := play(t, s, `
   - wait: 2m
   - wait_until: 10m
@@ -527,13 +529,13 @@ func TestWaitUntil(t *testing.T) {
 		t.Errorf("waited %s: %+v", s.waited, res.Steps[1])
 	}
 	const want = "10m after the start is over: it is 10m0.95s"
-	if sr := res.Steps[3]; sr.Verdict != sim.Fail || len(sr.Differences) != 1 || sr.Differences[0] != want {
+	if sr := res.Steps[3]; sr.Verdict != story.Fail || len(sr.Differences) != 1 || sr.Differences[0] != want {
 		t.Errorf("%+v, want %s", sr, want)
 	}
 }
 
 func TestExplained(t *testing.T) {
-	s := &stage{response: sim.Response{Failure: silence()}, pinged: silence(), tally: sim.Tally{Failed: 1, First: silence()}}
+	s := &stage{response: story.Response{Failure: silence()}, pinged: silence(), tally: story.Tally{Failed: 1, First: silence()}}
 	res, err := play(t, s, `
   - { request: { from: app, url: "https://a.example/" } }
   - { request: { from: app, url: "http://10.0.0.9:81/" } }
@@ -543,7 +545,7 @@ func TestExplained(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []sim.Destination{{"a.example", 443}, {"10.0.0.9", 81}, {"b.example", 82}, {"10.0.0.8", 0}}
+	want := []story.Destination{{"a.example", 443}, {"10.0.0.9", 81}, {"b.example", 82}, {"10.0.0.8", 0}}
 	if fmt.Sprint(s.explained) != fmt.Sprint(want) {
 		t.Errorf("explained %v, want %v", s.explained, want)
 	}
@@ -566,7 +568,7 @@ func TestFault(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	for _, sr := range res.Steps {
-		if sr.Verdict != sim.Skipped {
+		if sr.Verdict != story.Skipped {
 			t.Errorf("%+v", sr)
 		}
 	}
@@ -580,7 +582,7 @@ func TestInterrupted(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := sim.Play(ctx, l.Scenario, l.Lab, &stage{lab: l.Lab, pinged: silence()}, nil, nil); !errors.Is(err, context.Canceled) {
+	if _, err := story.Play(ctx, l.Scenario, l.Lab, &stage{lab: l.Lab, pinged: silence()}, nil, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -654,7 +656,7 @@ func TestTrafficInTheBackground(t *testing.T) {
 	if err != nil || string(got) != want {
 		t.Errorf("%s, %v; want %s", got, err, want)
 	}
-	if len(s.explained) != 1 || s.explained[0] != (sim.Destination{Host: "x", Port: 80}) {
+	if len(s.explained) != 1 || s.explained[0] != (story.Destination{Host: "x", Port: 80}) {
 		t.Errorf("explained: %v", s.explained)
 	}
 }
