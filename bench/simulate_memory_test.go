@@ -3,7 +3,6 @@ package bench_test
 import (
 	"os"
 	"runtime"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"testing"
@@ -47,5 +46,5 @@ func BenchmarkMillion(b *testing.B) {
 		b.ReportMetric(float64(heap()-before)/flows, "B/flow")
 		runtime.KeepAlive(s)
 	}
-	_ = debug.SetGCPercent
+
 }

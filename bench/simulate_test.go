@@ -219,7 +219,7 @@ func BenchmarkSimulate(b *testing.B) {
 			}
 		})
 	}
-	for _, flows := range []int{1, 100, 1e4} {
+	for _, flows := range []int{1, 100} {
 		b.Run(fmt.Sprintf("traffic=bulk/flows=%.0e", float64(flows)), func(b *testing.B) {
 			s := busy.start(b)
 			c := &senders{}
@@ -245,18 +245,20 @@ func BenchmarkSimulate(b *testing.B) {
 	}
 }
 
-// measure lets time of the lab pass, and reports what a packet costs.
+// measure lets time of the lab pass, and reports what a packet costs: time of the
+// processor, for other work on the machine is none of a packet's.
 func (s *simulation) measure(b *testing.B, d time.Duration) {
 	s.wait(b, d) // until tables and pools have grown
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	n := s.Packets()
+	n, began := s.Packets(), cpu(b)
 	for b.Loop() {
 		s.wait(b, d)
 	}
 	n = s.Packets() - n
+	took := cpu(b) - began
 	runtime.ReadMemStats(&after)
-	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "packets/s")
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n), "ns/packet")
+	b.ReportMetric(float64(n)/took.Seconds(), "packets/s")
+	b.ReportMetric(float64(took.Nanoseconds())/float64(n), "ns/packet")
 	b.ReportMetric(float64(after.Mallocs-before.Mallocs)/float64(n), "allocs/packet")
 }
