@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/vishvananda/netlink"
 	kernelns "github.com/vishvananda/netns"
@@ -82,7 +83,7 @@ func New(cfg Config) (*Namespace, error) {
 	if cfg.MTU == 0 {
 		cfg.MTU = defaultMTU
 	}
-	n := &Namespace{cfg: cfg, net: kernelns.None(), dir: filepath.Join(stateDir, cfg.Name)}
+	n := &Namespace{cfg: cfg, net: kernelns.None(), dir: filepath.Join(stateDir, strconv.FormatUint(made.Add(1), 10), cfg.Name)}
 	if err := n.makeHome(); err != nil {
 		return nil, fmt.Errorf("%s: %w", cfg.Name, err)
 	}
@@ -91,6 +92,10 @@ func New(cfg Config) (*Namespace, error) {
 	}
 	return n, nil
 }
+
+// made counts namespaces. Each has a directory of its own, since two labs of one sandbox
+// may use the same names.
+var made atomic.Uint64
 
 // NewPlain makes a namespace without eth0, for Veth.
 func NewPlain(name string) (*Namespace, error) { return New(Config{Name: name}) }
