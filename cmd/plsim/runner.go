@@ -25,6 +25,7 @@ type runner struct {
 	progress       io.Writer
 	terminal       bool         // is progress
 	text           *report.Text // to progress
+	lab            string       // tells the lab from those that run beside it; "" of the only one
 	exporter       *exporter
 	// atEnd, if not nil, is called in the lab when its story has been played.
 	atEnd func(s source, w world) error
@@ -175,7 +176,7 @@ func (r *runner) start(ctx context.Context, s source, k *archive) (world, error)
 		return nil, &codeError{exitHost, err}
 	}
 	r.text.Begin(s.Scenario.Name, s.file, len(s.Scenario.Steps), seed, scale)
-	opts := emulate.Options{Seed: seed, TimeScale: scale}
+	opts := emulate.Options{Seed: seed, TimeScale: scale, Name: r.lab}
 	if k != nil {
 		opts.Logs, opts.CompleteLog, opts.Captures, opts.Events = k.logs, r.flags.out.log == fullLog, k.capture, k.event
 	}

@@ -111,7 +111,7 @@ func (r *runner) runAll(ctx context.Context, all []source, summary *story.Summar
 				if ctx.Err() != nil || stop.Load() {
 					p.res = r.result(p.source, story.Skipped)
 				} else {
-					r.runPart(ctx, p, dirs[i])
+					r.runPart(ctx, p, strconv.Itoa(i+1), dirs[i])
 				}
 				if r.flags.failFast && p.res.Verdict == story.Fail {
 					stop.Store(true)
@@ -149,7 +149,7 @@ func (r *runner) runAll(ctx context.Context, all []source, summary *story.Summar
 
 // runPart plays one of several scenarios. That plsim itself fails in it does not keep
 // the others from being played.
-func (r *runner) runPart(ctx context.Context, p *part, dir string) {
+func (r *runner) runPart(ctx context.Context, p *part, lab, dir string) {
 	defer func() {
 		if panicked := recover(); panicked != nil {
 			p.err = &codeError{exitFault, fmt.Errorf("internal error: %v", panicked)}
@@ -158,6 +158,7 @@ func (r *runner) runPart(ctx context.Context, p *part, dir string) {
 		}
 	}()
 	own := *r
+	own.lab = lab
 	own.printTo(&p.turn)
 	p.res, p.err = own.run(ctx, p.source, dir)
 }
