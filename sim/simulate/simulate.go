@@ -168,6 +168,19 @@ func (w *World) instance(name string) (*instance, error) {
 	return w.instances[h.Name], nil
 }
 
+// Host returns the host of an instance, by the name that a scenario gives it, for
+// whoever wants to make connections of their own.
+func (w *World) Host(instance string) (*host.Host, error) {
+	i, err := w.instance(instance)
+	if err != nil {
+		return nil, err
+	}
+	return i.host, nil
+}
+
+// Packets returns how many packets hosts have sent so far.
+func (w *World) Packets() uint64 { return w.packets }
+
 // node is a node of a load balancer, as far as it speaks for itself.
 type node struct {
 	host  *host.Host
