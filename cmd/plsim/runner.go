@@ -130,6 +130,7 @@ func (r *runner) start(ctx context.Context, s source, scale int, k *archive) (wo
 	if r.flags.mode == simulated {
 		r.text.Begin(s.Scenario.Name, s.file, len(s.Scenario.Steps), seed, scale)
 		opts := simulate.Options{Seed: seed, TimeScale: scale, Progress: func(p simulate.Progress) { r.text.Progress(time.Duration(p.Now), time.Duration(p.Until)) }}
+		opts.Unlogged = k == nil && !s.Scenario.ReadsFlowLogs()
 		if k != nil {
 			opts.Logs, opts.CompleteLog, opts.Captures, opts.Events = k.logs, r.flags.out.log == fullLog, k.capture, k.event
 		}
