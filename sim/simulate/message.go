@@ -3,6 +3,7 @@ package simulate
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -23,12 +24,18 @@ func readResponse(b []byte, req *http.Request) (*http.Response, error) {
 	return http.ReadResponse(bufio.NewReader(bytes.NewReader(headLines(b))), req)
 }
 
+// errLongHead is the error of a request whose head does not end.
+var errLongHead = errors.New("the head is too long")
+
 // cutRequest takes a whole request from the front of a stream. The error is
 // io.ErrUnexpectedEOF or io.EOF where more has to come.
 func cutRequest(b []byte) (req *http.Request, body string, rest []byte, err error) {
 	in := bytes.NewReader(headLines(b))
 	r := bufio.NewReader(in)
 	if req, err = http.ReadRequest(r); err != nil {
+		if len(b) > http.DefaultMaxHeaderBytes {
+			err = errLongHead
+		}
 		return nil, "", b, err
 	}
 	all, err := readBody(req.Body)

@@ -4,6 +4,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/plsim/plsim/dataplane/clock"
 	"github.com/plsim/plsim/sim/scenario"
@@ -34,6 +35,7 @@ type requests struct {
 	asked   int // how many requests there were, where no schedule counts them
 	held    []holding
 	freeing event.Timer // of the first of held
+	parted  clock.Time  // when the last one closes that is to be closed
 }
 
 // holding is a connection that is held open until a moment.
@@ -217,6 +219,10 @@ func (r *requests) finish(c *call, answered bool) {
 	}
 }
 
+// closing is how long it takes to close a connection, where there are many. A million that
+// close at once would not be what happens.
+const closing = time.Microsecond
+
 // part closes a connection once all is seen that comes at this moment: a server that has
 // answered for the last time closes first.
 func (r *requests) part(conn host.Conn) {
@@ -224,7 +230,8 @@ func (r *requests) part(conn host.Conn) {
 		return
 	}
 	conn.SetUser(0)
-	r.world.queue.After(0, event.Event{Actor: r.self, Kind: parting, Arg: conn.ID()})
+	r.parted = max(r.parted.Add(closing), r.world.queue.Now())
+	r.world.queue.At(r.parted, event.Event{Actor: r.self, Kind: parting, Arg: conn.ID()})
 }
 
 // hold holds a connection open. All are held for the same time, and so the first is always

@@ -81,7 +81,11 @@ func (s *webServer) work(c host.Conn, of *session) {
 			return // more will come
 		case err != nil:
 			of.in = nil
-			of.out.bytes = append(of.out.bytes, "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad Request"...)
+			status := "400 Bad Request"
+			if errors.Is(err, errLongHead) {
+				status = "431 Request Header Fields Too Large"
+			}
+			of.out.bytes = append(of.out.bytes, "HTTP/1.1 "+status+"\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"+status...)
 			of.out.then = host.Conn.Close
 			of.out.flush(c)
 			return
