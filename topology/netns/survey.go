@@ -1,6 +1,7 @@
 package netns
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -98,7 +99,8 @@ func (s surveyor) kernel() Finding {
 }
 
 func (s surveyor) tun() Finding {
-	if why, ok := s.checkTUN().(*Unsupported); ok {
+	var why *Unsupported
+	if errors.As(s.checkTUN(), &why) {
 		return Finding{tunPath, FindingMissing, why.What + " (" + why.Why + ")", why.Help}
 	}
 	return Finding{tunPath, FindingOK, "can be opened", ""}
