@@ -9,9 +9,11 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/sim/story"
+	"github.com/plsim/plsim/topology"
 )
 
 // The exit codes, part of the contract with users.
@@ -114,5 +116,20 @@ line or the scenario is wrong · 3 this host cannot do it · 4 a fault of plsim 
 		SilenceUsage:  true,
 	}
 	root.AddCommand(runCommand(), flowlogsCommand(), metricsCommand(), replayCommand(), graphCommand(), initCommand(), doctorCommand(), validateCommand(), schemaCommand(), versionCommand())
+	root.SetFlagErrorFunc(meantFlag)
 	return root
+}
+
+// meantFlag adds to the error of an unknown flag which one was most likely meant.
+func meantFlag(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return err
+	}
+	var known []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
+	if s := topology.Suggest(unknown.GetSpecifiedName(), known); s != "" {
+		return fmt.Errorf("%w; did you mean --%s?", err, s)
+	}
+	return err
 }
