@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/plsim/plsim/topology"
 )
@@ -63,6 +64,32 @@ func LoadBytes(file string, data []byte) (*Loaded, error) {
 	mistakes = append(mistakes, c.mistakes...)
 	if err := mistakes.err(); err != nil {
 		return nil, err
+	}
+	for _, step := range s.Steps {
+		step.fill()
+	}
+	lab.Locate(src.Place)
+	return &Loaded{Scenario: s, Lab: lab, Source: src}, nil
+}
+
+// Again returns another copy of the scenario, in which nothing has been played, with
+// a change of what its author wrote, which may be nil. The change must leave its steps
+// alone. The error is of type [Mistakes] where the change does not fit.
+func (l *Loaded) Again(change func(*topology.Spec) error) (*Loaded, error) {
+	s, src, _, _ := parse(l.Source.File, []byte(strings.Join(l.Source.lines, "\n")))
+	onOff(s)
+	if change != nil {
+		if err := change(&s.Spec); err != nil {
+			return nil, err
+		}
+	}
+	lab, problems := newLab(s)
+	if len(problems) > 0 {
+		var mistakes Mistakes
+		for _, p := range problems {
+			mistakes = append(mistakes, src.Mistake(p.Path, label(p.Path)+p.Msg))
+		}
+		return nil, mistakes.err()
 	}
 	for _, step := range s.Steps {
 		step.fill()
