@@ -53,7 +53,7 @@ func Explain(ctx context.Context, l *scenario.Loaded, ask Question, opts Options
 	}
 	e := d.describe(lab, seen)
 	if !seen.good() {
-		changes, err := d.mend(ctx, lab, seen)
+		changes, last, err := d.mend(ctx, lab, seen)
 		if err != nil {
 			return nil, err
 		}
@@ -61,7 +61,7 @@ func Explain(ctx context.Context, l *scenario.Loaded, ask Question, opts Options
 			e.Changes = append(e.Changes, c.text)
 		}
 		if len(changes) == 0 {
-			e.Advice = advice(d.q, seen)
+			e.Advice = advice(d.q, last)
 		}
 	}
 	if opts.Prove {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/plsim/plsim/dataplane"
 	"github.com/plsim/plsim/dataplane/drop"
@@ -28,13 +29,14 @@ const maxChanges = 8
 
 // mend looks for changes after which the packet arrives and is answered, one after the
 // other: each is tried in a copy of the lab of its own, and kept if the packet comes
-// further with it. It returns none where that does not succeed.
-func (d *diagnosis) mend(ctx context.Context, c *copied, s *sighting) ([]change, error) {
+// further with it. Where that does not succeed it returns none, and what stops the packet
+// where it came furthest.
+func (d *diagnosis) mend(ctx context.Context, c *copied, s *sighting) ([]change, *sighting, error) {
 	var kept []change
 	for len(kept) < maxChanges && !s.good() {
 		next, seen, err := d.step(ctx, c, s, kept)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if len(kept) > 0 {
 			c.Close()
@@ -49,9 +51,10 @@ func (d *diagnosis) mend(ctx context.Context, c *copied, s *sighting) ([]change,
 		defer c.Close()
 	}
 	if !s.good() {
-		return nil, nil
+		return nil, s, nil
 	}
-	return d.needed(ctx, kept)
+	kept, err := d.needed(ctx, kept)
+	return kept, s, err
 }
 
 // tried is a copy of the lab with changes, and what is seen there.
@@ -190,6 +193,8 @@ func advice(q *question, s *sighting) string {
 	switch s.fate.why {
 	case drop.EndpointPing, drop.LoadBalancerICMP:
 		return "No change lets it answer ping: ask for one of its ports, as in HOST:443."
+	case drop.NoRoute:
+		return fmt.Sprintf("No way out of VPC %s leads to %s: what joins it to that network is missing, such as a vpc_peering_connection, or a VPC endpoint for a service there.", strings.SplitN(q.from, "/", 2)[0], s.addrs[0])
 	case drop.NoSuchAddress, drop.Internet:
 		return fmt.Sprintf("Nobody has the address %s: ask for one that an interface has, or for a name.", s.addrs[0])
 	}

@@ -198,7 +198,7 @@ func heals(t *testing.T, d *diagnosis) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	changes, err := d.mend(ctx, lab, s)
+	changes, _, err := d.mend(ctx, lab, s)
 	if err != nil {
 		t.Fatal(err)
 	}

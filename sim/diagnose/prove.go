@@ -85,7 +85,9 @@ func compare(s *sighting, seen map[explain.Outcome]bool, counted map[drop.Reason
 			return fmt.Sprintf("foretold was %s, and seen was %s", words(foretold), o)
 		}
 	}
-	if why := s.fate.why; len(s.others) == 1 && why != drop.None && !counted[why] {
+	// Where nobody in the subnet has the address, the sender's question for its MAC address
+	// stays unanswered, and the packet itself is never sent.
+	if why := s.fate.why; len(s.others) == 1 && why != drop.None && !counted[why] && !counted[drop.Unanswered] {
 		return fmt.Sprintf("no packet was dropped as %s", why)
 	}
 	return ""

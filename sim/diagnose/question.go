@@ -8,6 +8,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -55,6 +56,9 @@ func parse(lab *topology.Lab, q Question) (*question, error) {
 	}
 	if out.host, err = meant(lab, host); err != nil {
 		return nil, fmt.Errorf("TO: %w", err)
+	}
+	if a, err := netip.ParseAddr(out.host); err == nil && slices.ContainsFunc(nic.Addrs, func(p netip.Prefix) bool { return p.Addr() == a }) {
+		return nil, &UsageError{fmt.Errorf("TO: %s is an address of %s itself: what it sends there never leaves it", a, nic.Label)}
 	}
 	return out, nil
 }
@@ -169,7 +173,11 @@ func standIns(spec *topology.Spec, q Question) (assumed []string) {
 		}
 	}
 	for _, g := range spec.TargetGroups {
-		if c := g.HealthCheck; c != nil && c.Protocol == "HTTPS" {
+		switch c := g.HealthCheck; {
+		case c == nil || c.Protocol != "HTTPS":
+		case g.TargetType == "alb" || g.Protocol == "HTTP":
+			c.Protocol = "HTTP"
+		default:
 			c.Protocol, c.Path, c.Matcher = "TCP", "", ""
 		}
 	}
