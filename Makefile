@@ -9,7 +9,7 @@ FUZZTIME ?= 10s
 SUDO := $(if $(filter 0,$(shell id -u)),,$(shell command -v sudo))
 
 # The packages whose tests need no privilege, for the race detector.
-UNPRIVILEGED := ./dataplane/... ./topology ./sim/scenario/...
+UNPRIVILEGED := ./dataplane/... ./topology ./sim ./sim/scenario/... ./sim/story ./sim/live ./sim/simulate/... ./sim/replay ./sim/traffic ./sim/service
 
 # The linter stands outside go.mod: its dependencies are not ours.
 LINT_VERSION := v2.15.0
@@ -35,6 +35,7 @@ priv: ## every test as root; one that lacks a privilege fails instead of skippin
 
 race: ## the race detector over what needs no privilege
 	$(GO) test -race $(UNPRIVILEGED)
+	$(GO) test -race -run 'TestSimulated' ./cmd/plsim
 
 fuzz: ## each fuzz test for FUZZTIME
 	@for package in $$($(GO) list ./...); do \

@@ -40,7 +40,7 @@ var edges = map[string]string{
 	"sim/report":          "sim/story topology/cloudwatch",
 	"sim/scenario":        "dataplane/clock dataplane/drop dataplane/flowlog sim/capture topology",
 	"sim/service":         "dataplane/ppv2 topology",
-	"sim/simulate":        "dataplane dataplane/clock dataplane/drop dataplane/packet dataplane/ppv2 dataplane/snat sim/live sim/scenario sim/service sim/simulate/event sim/simulate/host sim/story topology",
+	"sim/simulate":        "dataplane dataplane/clock dataplane/drop dataplane/packet dataplane/ppv2 dataplane/snat sim/live sim/scenario sim/service sim/simulate/event sim/simulate/host sim/story sim/traffic topology",
 	"sim/simulate/event":  "dataplane/clock",
 	"sim/simulate/host":   "dataplane/clock dataplane/drop dataplane/packet sim/simulate/event",
 	"sim/story":           "dataplane/drop dataplane/flowlog sim/capture sim/scenario sim/service sim/traffic topology topology/cloudwatch",

@@ -79,8 +79,9 @@ func (l *Lab) Names() *Names {
 	for _, n := range l.Networks {
 		names.own[n.Name], names.askers[n.Name] = map[string]Answer{}, map[netip.Addr]dataplane.ZoneID{}
 	}
+	health := zoneHealth{}
 	for _, lb := range l.balancers {
-		regional := answer("", lb.healthyNodes()...)
+		regional := answer("", health.nodes(lb)...)
 		regional.affinity = routingPolicies[lb.RoutingPolicy]
 		names.public[lb.dnsName] = regional
 		for _, n := range lb.nodes {
@@ -91,7 +92,7 @@ func (l *Lab) Names() *Names {
 		if e.State == Deleted {
 			continue
 		}
-		nics := e.healthyNICs()
+		nics := health.nics(e)
 		names.public[e.DNSName()] = answerIn(e.records(false), "", nics...)
 		for _, n := range e.NICs {
 			names.public[e.ZonalDNSName(n.Zone.Name)] = answerIn(e.records(false), "", n)

@@ -4,6 +4,8 @@ import (
 	"iter"
 	"slices"
 	"strconv"
+
+	"github.com/plsim/plsim/dataplane"
 )
 
 // place returns a target's zone.
@@ -94,17 +96,37 @@ func (lb *balancer) pools() iter.Seq2[*pool, string] {
 	}
 }
 
-// healthyNodes returns the nodes whose zones are healthy; if none is, all (F2.58).
-func (lb *balancer) healthyNodes() []*NIC {
-	return orAll(lb.nodes, func(n *NIC) bool { return lb.healthyIn(n.Zone) })
+// zoneHealth remembers which zones of load balancers are healthy, while nothing changes:
+// ten thousand endpoints ask about the same few.
+type zoneHealth map[zoneOf]bool
+
+type zoneOf struct {
+	lb   *balancer
+	zone dataplane.ZoneID
 }
 
-// healthyNICs returns the endpoint's interfaces that lead to a healthy zone of a
-// load balancer (F1.25); if none does, all.
-func (e *Endpoint) healthyNICs() []*NIC {
+func (h zoneHealth) healthy(lb *balancer, zone Zone) bool {
+	of := zoneOf{lb, zone.Num}
+	good, known := h[of]
+	if !known {
+		good = lb.healthyIn(zone)
+		h[of] = good
+	}
+	return good
+}
+
+// nodes returns the nodes of a load balancer whose zones are healthy; if none is, all
+// (F2.58).
+func (h zoneHealth) nodes(lb *balancer) []*NIC {
+	return orAll(lb.nodes, func(n *NIC) bool { return h.healthy(lb, n.Zone) })
+}
+
+// nics returns the endpoint's interfaces that lead to a healthy zone of a load balancer
+// (F1.25); if none does, all.
+func (h zoneHealth) nics(e *Endpoint) []*NIC {
 	return orAll(e.NICs, func(n *NIC) bool {
 		return slices.ContainsFunc(e.offer.balancers, func(lb *balancer) bool {
-			return lb.serves(n.Zone) && lb.enabled(n.Zone) && lb.healthyIn(n.Zone)
+			return lb.serves(n.Zone) && lb.enabled(n.Zone) && h.healthy(lb, n.Zone)
 		})
 	})
 }

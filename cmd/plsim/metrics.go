@@ -44,14 +44,15 @@ or with -o json minute by minute. FILE and exit codes are those of plsim run.`,
 				return nil
 			}
 			return f.stage(cmd, args, check, func(ctx context.Context, r *runner, all []source) error {
-				r.showProgress(cmd.ErrOrStderr())
+				r.showProgress(r.stderr)
 				r.atEnd = func(s source, w world) error { return r.printMetrics(s, w, &filter) }
-				_, err := r.run(ctx, all[0])
+				_, err := r.run(ctx, all[0], "")
 				return err
 			})
 		},
 	}
-	f.register(cmd, "how to print the metrics on standard output")
+	f.register(cmd)
+	cmd.Flags().VarP(&f.output, "output", "o", "how to print the metrics on standard output")
 	cmd.Flags().StringVar(&filter.Namespace, "namespace", "", "only metrics of this namespace, such as AWS/NetworkELB")
 	cmd.Flags().StringVar(&filter.MetricName, "metric", "", "only this metric, such as NewFlowCount")
 	cmd.Flags().StringVar(&balancer, "load-balancer", "", "only metrics of this load balancer: short for --dimension LoadBalancer=NAME")

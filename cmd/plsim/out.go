@@ -126,25 +126,18 @@ type archive struct {
 // eventsName is the file of all that has happened, a JSON document a line.
 const eventsName = "events.jsonl"
 
-// keep opens the files of a scenario, in a directory of its own where it is one of
-// several. It returns nil where nothing is to be kept.
-func (r *runner) keep(s source) (*archive, error) {
-	o := r.flags.out
-	if o.dir == "" {
+// keep opens the files of a scenario in a directory, which it makes where it is not
+// there. It returns nil where nothing is to be kept.
+func (r *runner) keep(s source, dir string) (*archive, error) {
+	if dir == "" {
 		return nil, nil
 	}
-	k := &archive{dir: o.dir}
-	if r.several {
-		k.dir = filepath.Join(o.dir, s.Scenario.Name)
-		for n := 2; exists(k.dir); n++ {
-			k.dir = filepath.Join(o.dir, fmt.Sprintf("%s-%d", s.Scenario.Name, n))
-		}
-		if err := os.Mkdir(k.dir, 0o755); err != nil {
-			return nil, err
-		}
+	k := &archive{dir: dir}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
 	}
 	var err error
-	if k.logs, err = flowlogs.NewWriter(k.dir, s.Lab.Region, s.Lab.EveryLog(), o.log == fullLog); err != nil {
+	if k.logs, err = flowlogs.NewWriter(k.dir, s.Lab.Region, s.Lab.EveryLog(), r.flags.out.log == fullLog); err != nil {
 		return k, err
 	}
 	k.events, err = os.Create(filepath.Join(k.dir, eventsName))
@@ -163,11 +156,6 @@ func (k *archive) event(e live.Event) {
 	if k.fault == nil {
 		k.fault = json.NewEncoder(k.buffer).Encode(e)
 	}
-}
-
-func exists(name string) bool {
-	_, err := os.Lstat(name)
-	return err == nil
 }
 
 // capture keeps what a capture has come to, in a file for Wireshark.

@@ -8,14 +8,15 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 
 	"github.com/spf13/cobra"
 
 	"github.com/plsim/plsim/sim/emulate"
 	"github.com/plsim/plsim/sim/live"
-	"github.com/plsim/plsim/sim/report"
 	"github.com/plsim/plsim/sim/scenario"
+	"github.com/plsim/plsim/sim/story"
 	"github.com/plsim/plsim/topology/netns"
 )
 
@@ -28,21 +29,25 @@ type runFlags struct {
 	scale    scale
 	listen   address
 	out      outFlags
+	severalFlags
 }
 
 func runCommand() *cobra.Command {
-	f := runFlags{mode: emulated, output: "text", out: outFlags{log: awsLog}}
+	f := runFlags{mode: emulated, output: "text", out: outFlags{log: awsLog}, severalFlags: severalFlags{parallel: 1}}
 	cmd := &cobra.Command{
 		Use:   "run FILE...",
 		Short: "Build a scenario's lab, play its story and check every line of it",
 		Long: `Run builds the lab of a scenario, plays its steps and compares what is seen with
 what is expected. FILE is a path, - for standard input, or the name of a scenario
 that comes with plsim, such as quickstart; a directory stands for every scenario
-below it. Several are played one after the other, and summed up.
+below it. Several are played one after the other, or --parallel, and summed up.
+
+With -o json, junit or tap the result is a document on standard output, and the
+progress goes to standard error. plsim schema result describes the JSON.
 
 It needs root, or a host that allows user namespaces and has /dev/net/tun open to
 everyone. Nothing is left on the host, however the run ends.`,
-		Example:           "  sudo plsim run scenarios/quickstart.yaml\n  sudo plsim run quickstart -o json\n  sudo plsim run conformance",
+		Example:           "  sudo plsim run scenarios/quickstart.yaml\n  sudo plsim run quickstart -o json\n  sudo plsim run conformance\n  plsim run --mode simulate conformance --filter zones -o junit > report.xml",
 		Args:              someScenarios,
 		ValidArgsFunction: completeScenario,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -52,15 +57,16 @@ everyone. Nothing is left on the host, however the run ends.`,
 			return runScenarios(cmd, args, f)
 		},
 	}
-	f.register(cmd, "how to print the result on standard output")
+	f.register(cmd)
+	f.severalFlags.register(cmd)
+	cmd.Flags().VarP((*reportFormat)(&f.output), "output", "o", "how to print the result on standard output")
 	cmd.Flags().StringVar(&f.out.dir, "out", "", "keep the result, the events, the flow logs and the captures in this directory, which must be new or empty")
 	cmd.Flags().Var(&f.out.log, "flow-log", "flow logs to keep: what AWS records, or every hop as well")
 	return cmd
 }
 
 // register makes flags of f known to a command that plays scenarios.
-func (f *runFlags) register(cmd *cobra.Command, output string) {
-	cmd.Flags().VarP(&f.output, "output", "o", output)
+func (f *runFlags) register(cmd *cobra.Command) {
 	cmd.Flags().Var(&f.mode, "mode", "play it in namespaces with real programs, or simulated on virtual time, without privilege")
 	cmd.Flags().BoolVar(&f.skipReal, "skip-real", false, "with --mode simulate, leave out the steps that need a real program or TLS")
 	cmd.Flags().Var(&f.scale, "time-scale", "how many seconds pass in the lab while one passes on the wall (default: the scenario's, or 1)")
@@ -102,6 +108,20 @@ func (f *format) Set(s string) error {
 	return nil
 }
 
+// reportFormat is the value of --output where a result can be read by CI systems, too.
+type reportFormat format
+
+func (f *reportFormat) String() string { return string(*f) }
+func (f *reportFormat) Type() string   { return "text|json|junit|tap" }
+
+func (f *reportFormat) Set(s string) error {
+	if !slices.Contains([]string{"text", "json", "junit", "tap"}, s) {
+		return errors.New("want text, json, junit (XML) or tap (version 14)")
+	}
+	*f = reportFormat(s)
+	return nil
+}
+
 // seed is the value of --seed. Help shows no default, for there is none.
 type seed uint64
 
@@ -133,16 +153,17 @@ func (s *scale) Set(text string) error {
 }
 
 func runScenarios(cmd *cobra.Command, args []string, f runFlags) error {
+	if f.listen != "" && f.parallel > 1 {
+		return &codeError{exitUsage, errors.New("--metrics-listen serves the metrics of one lab: it cannot go with --parallel")}
+	}
 	return f.stage(cmd, args, nil, func(ctx context.Context, r *runner, all []source) error {
+		var summary story.Summary
 		if len(all) > 1 {
-			r.several = true
-			return r.runAll(ctx, all)
+			return errors.Join(r.runAll(ctx, all, &summary), r.report(&summary, true))
 		}
-		res, err := r.run(ctx, all[0])
-		if f.output == "json" {
-			return errors.Join(err, report.JSON(r.stdout, res))
-		}
-		return err
+		res, err := r.run(ctx, all[0], f.out.dir)
+		summary.Add(res)
+		return errors.Join(err, r.report(&summary, false))
 	})
 }
 

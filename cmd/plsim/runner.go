@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/plsim/plsim/sim/emulate"
@@ -19,44 +18,68 @@ import (
 	"github.com/plsim/plsim/sim/story"
 )
 
-// runner plays scenarios, one after the other, as the flags say.
+// runner plays scenarios as the flags say.
 type runner struct {
 	flags          runFlags
 	stdout, stderr io.Writer
 	progress       io.Writer
+	terminal       bool         // is progress
 	text           *report.Text // to progress
-	exporter       exporter
-	several        bool // scenarios are played
+	lab            string       // tells the lab from those that run beside it; "" of the only one
+	exporter       *exporter
 	// atEnd, if not nil, is called in the lab when its story has been played.
 	atEnd func(s source, w world) error
 }
 
 func newRunner(f runFlags, stdout, stderr io.Writer) *runner {
-	progress := stdout
-	if f.output == "json" {
-		progress = stderr // the result alone goes to standard output
+	r := &runner{flags: f, stdout: stdout, stderr: stderr, exporter: new(exporter)}
+	if f.output == "text" {
+		r.showProgress(stdout)
+	} else {
+		r.showProgress(stderr) // the result alone goes to standard output
 	}
-	r := &runner{flags: f, stdout: stdout, stderr: stderr}
-	r.showProgress(progress)
 	return r
 }
 
 // showProgress says where to print what is played.
 func (r *runner) showProgress(to io.Writer) {
-	terminal := isTerminal(to)
-	r.progress, r.text = to, report.NewText(to, terminal, terminal && os.Getenv("NO_COLOR") == "")
+	r.terminal = isTerminal(to)
+	r.printTo(to)
 }
 
-// run builds a scenario's lab and plays its story. The result is there also
-// beside an error, which has its exit code.
-func (r *runner) run(ctx context.Context, s source) (*story.Result, error) {
-	scale := cmp.Or(int(r.flags.scale), s.Scenario.TimeScale, 1)
-	k, err := r.keep(s)
+// printTo prints to w what is meant for where the progress goes.
+func (r *runner) printTo(w io.Writer) {
+	r.progress, r.text = w, report.NewText(w, r.terminal, r.terminal && os.Getenv("NO_COLOR") == "")
+}
+
+// report prints the result on standard output, where the flags want a document.
+func (r *runner) report(s *story.Summary, several bool) error {
+	switch r.flags.output {
+	case "json":
+		if several {
+			return report.JSON(r.stdout, s)
+		}
+		return report.JSON(r.stdout, s.Scenarios[0])
+	case "junit":
+		return report.JUnit(r.stdout, s)
+	case "tap":
+		return report.TAP(r.stdout, s)
+	}
+	return nil
+}
+
+// run builds a scenario's lab and plays its story; what it keeps goes to the directory
+// dir, unless that is "". The result is there also beside an error, which has its exit
+// code.
+func (r *runner) run(ctx context.Context, s source, dir string) (*story.Result, error) {
+	k, err := r.keep(s, dir)
 	if err != nil {
 		err = &live.DeliveryError{Err: err}
-		return &story.Result{SchemaVersion: story.ResultSchemaVersion, Scenario: s.Scenario.Name, Verdict: story.Fail, Error: err.Error(), Steps: []story.StepResult{}}, &codeError{exitHost, err}
+		res := r.result(s, story.Fail)
+		res.Error = err.Error()
+		return res, &codeError{exitHost, err}
 	}
-	res, err := r.judge(ctx, s, scale, k)
+	res, err := r.judge(ctx, s, k)
 	if kerr := k.close(res); kerr != nil {
 		kerr = &live.DeliveryError{Err: kerr}
 		err = errors.Join(err, &codeError{exitHost, kerr})
@@ -64,10 +87,25 @@ func (r *runner) run(ctx context.Context, s source) (*story.Result, error) {
 	return res, err
 }
 
+// result returns the result of a scenario of which nothing was played.
+func (r *runner) result(s source, v story.Verdict) *story.Result {
+	res := &story.Result{SchemaVersion: story.ResultSchemaVersion, Scenario: s.Scenario.Name, Verdict: v, Steps: []story.StepResult{}}
+	r.head(s, res)
+	return res
+}
+
+// head fills in how a scenario is played.
+func (r *runner) head(s source, res *story.Result) {
+	res.File, res.Mode, res.Seed, res.TimeScale = s.file, string(r.flags.mode), uint64(r.flags.seed), r.scale(s)
+}
+
+// scale is how many seconds of the lab pass in one of the wall.
+func (r *runner) scale(s source) int { return cmp.Or(int(r.flags.scale), s.Scenario.TimeScale, 1) }
+
 // judge plays a scenario's story, and says what came of it.
-func (r *runner) judge(ctx context.Context, s source, scale int, k *archive) (*story.Result, error) {
-	res, err := r.play(ctx, s, scale, k)
-	res.File, res.Mode, res.Seed, res.TimeScale = s.file, string(r.flags.mode), uint64(r.flags.seed), scale
+func (r *runner) judge(ctx context.Context, s source, k *archive) (*story.Result, error) {
+	res, err := r.play(ctx, s, k)
+	r.head(s, res)
 	if ctx.Err() != nil {
 		err = &codeError{exitInterrupted, errInterrupted}
 	}
@@ -81,14 +119,13 @@ func (r *runner) judge(ctx context.Context, s source, scale int, k *archive) (*s
 	return res, nil
 }
 
-func (r *runner) play(ctx context.Context, s source, scale int, k *archive) (*story.Result, error) {
-	unplayed := &story.Result{SchemaVersion: story.ResultSchemaVersion, Scenario: s.Scenario.Name, Steps: []story.StepResult{}}
-	w, err := r.start(ctx, s, scale, k)
+func (r *runner) play(ctx context.Context, s source, k *archive) (*story.Result, error) {
+	w, err := r.start(ctx, s, k)
 	if err != nil {
 		if w != nil {
 			err = errors.Join(err, w.Close())
 		}
-		return unplayed, err
+		return r.result(s, story.Fail), err
 	}
 	r.exporter.lab.Store(measured{w})
 	defer r.exporter.lab.Store(measured{})
@@ -125,8 +162,8 @@ func (r *runner) leftOut(s source) map[int]string {
 
 // start builds a scenario's lab. The world is there also beside an error, if there is
 // something to close.
-func (r *runner) start(ctx context.Context, s source, scale int, k *archive) (world, error) {
-	seed := uint64(r.flags.seed)
+func (r *runner) start(ctx context.Context, s source, k *archive) (world, error) {
+	seed, scale := uint64(r.flags.seed), r.scale(s)
 	if r.flags.mode == simulated {
 		r.text.Begin(s.Scenario.Name, s.file, len(s.Scenario.Steps), seed, scale)
 		opts := simulate.Options{Seed: seed, TimeScale: scale, Progress: func(p simulate.Progress) { r.text.Progress(time.Duration(p.Now), time.Duration(p.Until)) }}
@@ -139,7 +176,7 @@ func (r *runner) start(ctx context.Context, s source, scale int, k *archive) (wo
 		return nil, &codeError{exitHost, err}
 	}
 	r.text.Begin(s.Scenario.Name, s.file, len(s.Scenario.Steps), seed, scale)
-	opts := emulate.Options{Seed: seed, TimeScale: scale}
+	opts := emulate.Options{Seed: seed, TimeScale: scale, Name: r.lab}
 	if k != nil {
 		opts.Logs, opts.CompleteLog, opts.Captures, opts.Events = k.logs, r.flags.out.log == fullLog, k.capture, k.event
 	}
@@ -147,42 +184,4 @@ func (r *runner) start(ctx context.Context, s source, scale int, k *archive) (wo
 		opts.ScenarioDir = dir
 	}
 	return emulate.Start(ctx, s.Lab, opts)
-}
-
-// runAll plays several scenarios and sums up. One that cannot be played does not
-// keep the others from it.
-func (r *runner) runAll(ctx context.Context, all []source) error {
-	var summary story.Summary
-	var codes []int
-	for i, s := range all {
-		if i > 0 {
-			fmt.Fprintln(r.progress)
-		}
-		res, err := r.run(ctx, s)
-		summary.Add(res)
-		codes = append(codes, codeOf(err))
-		if res.Error != "" {
-			complain(r.stderr, fmt.Errorf("%s: %w", s.file, err))
-		}
-		if ctx.Err() != nil {
-			break
-		}
-	}
-	r.text.Summary(&summary)
-	if dir := r.flags.out.dir; dir != "" {
-		if err := keepResult(dir, &summary); err != nil {
-			return &codeError{exitHost, err}
-		}
-	}
-	if r.flags.output == "json" {
-		if err := report.JSON(r.stdout, &summary); err != nil {
-			return err
-		}
-	}
-	for _, code := range []int{exitInterrupted, exitFault, exitFailed, exitHost} { // what matters most
-		if slices.Contains(codes, code) {
-			return silent(code)
-		}
-	}
-	return nil
 }

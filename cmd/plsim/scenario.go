@@ -3,10 +3,12 @@ package main
 import (
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/plsim/plsim/sim/report"
 	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/sim/story"
 	"github.com/plsim/plsim/topology/netns"
@@ -64,19 +66,37 @@ FILE is what it is for plsim run. It needs no privilege.`,
 
 func schemaCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "schema",
-		Short: "Print the JSON Schema of scenario files, for editors",
+		Use:   "schema [scenario|result]",
+		Short: "Print the JSON Schema of scenario files, for editors, or of results",
 		Long: `Schema prints the JSON Schema of scenario files. Editors with a YAML language
 server check and complete a file that names it in its first line:
 
-  # yaml-language-server: $schema=scenario.schema.json`,
-		Example: "  plsim schema > scenario.schema.json",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := cmd.OutOrStdout().Write(scenario.Schema())
+  # yaml-language-server: $schema=scenario.schema.json
+
+With the argument result it prints the one of what plsim run -o json prints, of one
+scenario and of several.`,
+		Example:   "  plsim schema > scenario.schema.json\n  plsim schema result > result.schema.json",
+		Args:      cobra.MatchAll(cobra.MaximumNArgs(1), onlyValid),
+		ValidArgs: []string{"scenario", "result"},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			schema := scenario.Schema()
+			if slices.Contains(args, "result") {
+				schema = report.ResultSchema()
+			}
+			_, err := cmd.OutOrStdout().Write(schema)
 			return err
 		},
 	}
+}
+
+// onlyValid wants arguments to be among those that the command knows.
+func onlyValid(cmd *cobra.Command, args []string) error {
+	for _, arg := range args {
+		if !slices.Contains(cmd.ValidArgs, arg) {
+			return fmt.Errorf("plsim %s knows no %q: want %s", cmd.Name(), arg, strings.Join(cmd.ValidArgs, " or "))
+		}
+	}
+	return nil
 }
 
 func versionCommand() *cobra.Command {

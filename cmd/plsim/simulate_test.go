@@ -24,7 +24,8 @@ import (
 	"github.com/plsim/plsim/topology"
 )
 
-// simulable returns the names of the scenarios that need no real hosts.
+// simulable returns the names of the scenarios that need no real hosts, those of
+// testdata/modes among them, which are here to compare the modes.
 func simulable(t *testing.T) (names []string) {
 	t.Helper()
 	err := fs.WalkDir(scenarios.FS, ".", func(name string, d fs.DirEntry, err error) error {
@@ -42,6 +43,13 @@ func simulable(t *testing.T) (names []string) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	others, err := filepath.Glob("testdata/modes/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range others {
+		names = append(names, filepath.Join("../cmd/plsim", name))
 	}
 	if len(names) < 30 {
 		t.Fatalf("only %d scenarios can be simulated", len(names))
@@ -237,7 +245,7 @@ func rolesIn(l *scenario.Loaded) map[[2]string]string {
 	}
 	role := func(n *topology.NIC) string {
 		switch n.Kind {
-		case dataplane.Endpoint, dataplane.Node:
+		case dataplane.Endpoint, dataplane.Node, dataplane.Proxy:
 			return n.Label[:strings.LastIndexByte(n.Label, '.')]
 		case dataplane.Instance:
 			if groups := member[n.Host.Name]; groups != "" {

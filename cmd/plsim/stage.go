@@ -25,6 +25,9 @@ type playing func(context.Context, *runner, []source) error
 func (f *runFlags) stage(cmd *cobra.Command, args []string, check func([]source) error, play playing) error {
 	load := func() ([]source, error) {
 		all, err := loadAll(args)
+		if err == nil {
+			all, err = f.filter.choose(all)
+		}
 		if err == nil && check != nil {
 			err = check(all)
 		}

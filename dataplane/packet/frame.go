@@ -18,8 +18,12 @@ type Frame struct {
 }
 
 // NewFrame returns an empty frame with room for a 64 KiB superframe.
-func NewFrame() *Frame {
-	f := &Frame{store: make([]byte, headroom+VnetLen+maxFrame)}
+func NewFrame() *Frame { return NewFrameOf(maxFrame) }
+
+// NewFrameOf returns an empty frame with room for so many bytes of Ethernet frame. It
+// is for carrying packets: what builds or lengthens them wants [NewFrame].
+func NewFrameOf(size int) *Frame {
+	f := &Frame{store: make([]byte, headroom+VnetLen+size)}
 	f.Reset()
 	return f
 }
@@ -52,6 +56,15 @@ func (f *Frame) SetLen(n int) {
 func (f *Frame) SetEthernet(b []byte) {
 	f.Reset()
 	f.end += copy(f.store[f.end:], b)
+}
+
+// Vouch says that the frame's checksums are known to be right, so that nobody needs to
+// verify those of the transport layer, as a device says that has verified them. A frame
+// whose checksum is left to a device stays as it is.
+func (f *Frame) Vouch() {
+	if vnet := f.Vnet(); vnet[0]&vnetNeedsCsum == 0 {
+		vnet[0] |= vnetDataValid
+	}
 }
 
 // Ethernet returns the Ethernet frame.

@@ -189,7 +189,11 @@ func classify(err error, peer string, limit time.Duration) story.Failure {
 			return story.ConnectionReset(peer)
 		case syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EACCES:
 			return story.NotReachable(peer, errno.Error())
+		case syscall.EADDRNOTAVAIL:
+			return story.OutOfPorts(peer)
 		}
+	case errors.Is(err, errClosed):
+		return story.ConnectionClosed(peer)
 	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, &record), errors.As(err, &alert), errors.As(err, &unknown), errors.As(err, &hostname), errors.As(err, &invalid),
 		errors.As(err, &op) && op.Op == "remote error": // an alert of TLS
 		return story.Failure{Kind: story.TLS, Detail: fmt.Sprintf("TLS handshake with %s: %s", peer, innermost(err))}

@@ -29,6 +29,7 @@ type World struct {
 	edited chan struct{} // tells the keeper of the lab's time that there may be new moments
 	lab    *topology.Lab // what does not change
 	engine *engine.Engine
+	name   string // among the labs of the sandbox
 	began  time.Time
 	scale  time.Duration // how many seconds of the lab pass in one of the wall
 	ca     *authority    // nil where nobody speaks TLS
@@ -62,6 +63,9 @@ type Options struct {
 	// ScenarioDir is where the scenario file stands; programs get it as
 	// SCENARIO_DIR. "" where there is none.
 	ScenarioDir string
+	// Name tells the lab from others that run at the same time in this sandbox; ""
+	// where it is the only one.
+	Name string
 	// Logs takes the records of flow logs away; nil keeps them for the steps only.
 	Logs live.Delivery
 	// Captures takes away what was captured, when the lab has come to its end; may be nil.
@@ -82,7 +86,7 @@ type Options struct {
 func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	w := &World{
-		lab: lab, began: time.Now(), scale: time.Duration(max(opts.TimeScale, 1)), cancel: cancel, halt: func() {},
+		lab: lab, name: opts.Name, began: time.Now(), scale: time.Duration(max(opts.TimeScale, 1)), cancel: cancel, halt: func() {},
 		hosts: make(map[string]*host), resolvers: make(map[string]*netns.Namespace),
 		nodes: make(map[*topology.NIC]*node),
 		kept:  make(map[string]net.Conn), edited: make(chan struct{}, 1),
@@ -197,7 +201,7 @@ func (w *World) build() error {
 // configOf describes the namespace behind an interface.
 func (w *World) configOf(nic *topology.NIC) netns.Config {
 	cfg := netns.Config{
-		Name: nic.Label, MAC: nic.MAC, Addrs: nic.Addrs, Gateways: nic.Routers, MTU: nic.MTU,
+		Name: nic.Label, Lab: w.name, MAC: nic.MAC, Addrs: nic.Addrs, Gateways: nic.Routers, MTU: nic.MTU,
 		Single: w.lab.HasLinks(), // what links do, they do to packets
 	}
 	if nic.Kind == dataplane.Node {

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/plsim/plsim/sim/service"
-	"github.com/plsim/plsim/sim/story"
 	"github.com/plsim/plsim/sim/traffic"
 )
 
@@ -55,15 +54,12 @@ func (c *client) ask(ctx context.Context, last bool) bool {
 	if !release() || err != nil || resp.Close {
 		c.close()
 	}
-	switch {
-	case errors.Is(err, errClosed):
-		c.fail(story.ConnectionClosed(peer))
-	case err != nil:
+	if err != nil {
 		c.failed(err, peer)
-	default:
-		c.succeed(resp.Header.Get(service.InstanceHeader), time.Since(began), n)
+		return false
 	}
-	return err == nil
+	c.succeed(resp.Header.Get(service.InstanceHeader), time.Since(began), n)
+	return true
 }
 
 // errClosed is the end of a connection on which an answer was to come.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,85 +52,21 @@ func run(t *testing.T, w *World, traffic *scenario.Traffic) *story.Tally {
 	return tally
 }
 
-// Each kind of traffic tells apart how it fails, and counts all of it.
+// Each kind of traffic tells apart how it fails, and counts all of it, as with simulated
+// hosts, where the same story is played.
 func TestTrafficOutcomes(t *testing.T) {
-	w, _ := newWorld(t, trafficLab)
-	for _, tt := range []struct {
-		name    string
-		traffic scenario.Traffic
-		want    string // succeeded, failed by kind, missed
-		bytes   string // sent, received; "" where it depends
-	}{
-		{
-			name:    "more connections than there may be",
-			traffic: scenario.Traffic{Kind: "connections", To: "10.0.0.9:80", Rate: 100, Count: 10, Concurrency: 1, Path: "/?delay=1s"},
-			want:    "1 map[] 9",
-		}, {
-			name:    "more requests than there may be",
-			traffic: scenario.Traffic{Kind: "requests", To: "10.0.0.9:80", Rate: 100, Count: 10, Concurrency: 2, Path: "/?delay=1s", Size: 100},
-			want:    "2 map[] 8", bytes: "0 200",
-		}, {
-			name:    "nobody listens",
-			traffic: scenario.Traffic{Kind: "requests", To: "10.0.0.9:82", Count: 3, Concurrency: 1, Path: "/"},
-			want:    "0 map[refused:3] 0", bytes: "0 0",
-		}, {
-			name:    "no such name",
-			traffic: scenario.Traffic{Kind: "connections", To: "nobody.example.com:80", Rate: 100, Count: 2, Concurrency: 10, Path: "/"},
-			want:    "0 map[dns:2] 0", bytes: "0 0",
-		}, {
-			name:    "late answers",
-			traffic: scenario.Traffic{Kind: "requests", To: "10.0.0.9:80", Count: 2, Concurrency: 2, Path: "/?delay=10s", Timeout: second / 10},
-			want:    "0 map[timeout:2] 0", bytes: "0 0",
-		}, {
-			name:    "a stream up to an echo",
-			traffic: scenario.Traffic{Kind: "bulk", To: "10.0.0.9:7", Concurrency: 2, Size: 100_000, Direction: "up"},
-			want:    "2 map[] 0", bytes: "200000 200000",
-		}, {
-			name:    "a stream down",
-			traffic: scenario.Traffic{Kind: "bulk", To: "10.0.0.9:80", Concurrency: 2, Size: 1_000_000, Direction: "down"},
-			want:    "2 map[] 0", bytes: "0 2000000",
-		}, {
-			name:    "a stream down from what has none",
-			traffic: scenario.Traffic{Kind: "bulk", To: "10.0.0.9:81", Concurrency: 1, Size: 100_000, Direction: "down"},
-			want:    "0 map[http:1] 0", bytes: "0 0",
-		}, {
-			name:    "a stream that nobody takes",
-			traffic: scenario.Traffic{Kind: "bulk", To: "10.0.0.9:82", Concurrency: 1, Duration: second, Direction: "up"},
-			want:    "0 map[refused:1] 0", bytes: "0 0",
-		}, {
-			name:    "a stream for a while",
-			traffic: scenario.Traffic{Kind: "bulk", To: "10.0.0.9:9", Concurrency: 1, Duration: second / 10, Direction: "up"},
-			want:    "1 map[] 0",
-		}, {
-			name:    "echoes",
-			traffic: scenario.Traffic{Kind: "udp", To: "10.0.0.9:7", Rate: 200, Count: 20, Size: 2000, Concurrency: 3},
-			want:    "20 map[] 0", bytes: "40000 40000",
-		}, {
-			name:    "no echoes",
-			traffic: scenario.Traffic{Kind: "udp", To: "10.0.0.9:9", Rate: 200, Count: 20, Size: 8, Concurrency: 3, Timeout: second / 10},
-			want:    "0 map[timeout:20] 0", bytes: "160 0",
-		}, {
-			name:    "datagrams to no such name",
-			traffic: scenario.Traffic{Kind: "udp", To: "nobody.example.com:7", Rate: 200, Count: 2, Size: 8, Concurrency: 1},
-			want:    "0 map[dns:2] 0", bytes: "0 0",
-		}, {
-			name:    "datagrams one way",
-			traffic: scenario.Traffic{Kind: "udp", To: "10.0.0.9:9", Rate: 200, Count: 20, Size: 100, Concurrency: 2, OneWay: true},
-			want:    "20 map[] 0", bytes: "2000 0",
-		},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			if tt.traffic.Timeout == 0 {
-				tt.traffic.Timeout = 5 * second
-			}
-			tally := run(t, w, &tt.traffic)
-			if got := fmt.Sprint(tally.Succeeded, tally.Errors, tally.Missed); got != tt.want {
-				t.Errorf("%s, want %s; first failure: %s", got, tt.want, tally.First.Detail)
-			}
-			if got := fmt.Sprint(tally.BytesSent, tally.BytesReceived); tt.bytes != "" && got != tt.bytes {
-				t.Errorf("%s bytes, want %s", got, tt.bytes)
-			}
-		})
+	text, err := os.ReadFile("../traffic/testdata/outcomes.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, l := newWorld(t, string(text))
+	_, err = story.Play(t.Context(), l.Scenario, l.Lab, w, nil, func(s story.StepResult) {
+		if s.Verdict != story.Pass {
+			t.Errorf("%s: %s: %s", s.Name, s.Seen, strings.Join(s.Differences, "; "))
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -115,12 +115,13 @@ func (l *Lab) endLogs() error {
 
 func (l *logs) deliver(i int, records []flowlog.Record, until clock.Time) {
 	for _, r := range records {
-		if r.Status != flowlog.NoData || l.silence {
-			l.kept[i] = append(l.kept[i], r)
+		if r.Status == flowlog.NoData && !l.silence {
+			continue
 		}
-	}
-	if len(l.kept[i]) > maxKept {
-		l.kept[i], l.forgot = slices.Clone(l.kept[i][len(l.kept[i])-maxKept/2:]), true
+		if kept := l.kept[i]; len(kept) == maxKept { // a window may have millions
+			l.kept[i], l.forgot = kept[:copy(kept, kept[maxKept/2:])], true
+		}
+		l.kept[i] = append(l.kept[i], r)
 	}
 	if l.to == nil || l.fault != nil {
 		return

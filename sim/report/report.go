@@ -107,18 +107,21 @@ func (t *Text) End(r *story.Result) {
 
 // Summary prints the verdict on several scenarios, and which of them failed.
 func (t *Text) Summary(s *story.Summary) {
-	word, code, passed := "PASS", "32", 0
+	word, code := "PASS", "32"
+	count := map[story.Verdict]int{}
 	for _, r := range s.Scenarios {
-		if r.Verdict == story.Pass {
-			passed++
-		}
+		count[r.Verdict]++
 	}
 	if s.Verdict != story.Pass {
 		word, code = "FAIL", "31"
 	}
-	fmt.Fprintf(t.w, "\n%s %d of %s, %s\n", t.paint(code, word), passed, story.Count(len(s.Scenarios), "scenario"), rounded(s.Duration))
+	notPlayed := ""
+	if n := count[story.Skipped]; n > 0 {
+		notPlayed = fmt.Sprintf(", %d not played", n)
+	}
+	fmt.Fprintf(t.w, "\n%s %d of %s%s, %s\n", t.paint(code, word), count[story.Pass], story.Count(len(s.Scenarios), "scenario"), notPlayed, rounded(s.Duration))
 	for _, r := range s.Scenarios {
-		if r.Verdict != story.Pass {
+		if r.Verdict == story.Fail {
 			fmt.Fprintf(t.w, "%s %s (%s)%s\n", t.paint("31", "✗"), r.Scenario, r.File, prefixed(": ", r.Error))
 		}
 	}

@@ -182,8 +182,9 @@ func TestParseIsBounded(t *testing.T) {
 		"dashes":    strings.Repeat("- ", 100_000),
 		"questions": strings.Repeat("? ", 100_000),
 		"stairs":    stairs(2000),
-		"size":      strings.Repeat("#", 2<<20),
-		"words":     strings.Repeat("a: b\n", 100_000),
+		"size":      strings.Repeat("#", 5<<20),
+		"words":     strings.Repeat("{a: b}\n", 200_000),
+		"keys":      strings.Repeat("a: b\n", 100_000),
 		"aliases":   bomb,
 		"merges":    merges,
 	} {

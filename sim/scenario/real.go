@@ -43,8 +43,6 @@ func (l *Loaded) Real() []Need {
 	}
 	for i, step := range s.Steps {
 		switch at := item("steps", i); {
-		case step.Traffic != nil:
-			r.add(at+".traffic", i+1, "simulated hosts have no generators yet")
 		case step.Exec != nil:
 			r.program(at+".exec", i+1)
 		case step.Request != nil && strings.HasPrefix(step.Request.URL, "https:"):

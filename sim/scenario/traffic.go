@@ -40,7 +40,7 @@ type Traffic struct {
 	Arrivals    string   `yaml:"arrivals,omitempty" doc:"How they follow each other: constant (default), or poisson, at random times of that rate."`
 	Duration    Duration `yaml:"duration,omitempty" doc:"For how much of the lab's time new ones begin, or a stream goes on."`
 	Count       int      `yaml:"count,omitempty" doc:"How many there are, 1 to 10000000."`
-	Concurrency int      `yaml:"concurrency,omitempty" doc:"How many connections or streams there may be at a time, or how many sockets datagrams leave from, 1 to 10000. What would be more is missed. Default: connections 1000, requests 16, bulk and udp 1."`
+	Concurrency int      `yaml:"concurrency,omitempty" doc:"How many connections or streams there may be at a time, or how many sockets datagrams leave from, 1 to 1000000. What would be more is missed. Default: connections 1000, requests 16, bulk and udp 1."`
 
 	Size      int      `yaml:"size,omitempty" doc:"Bytes of a stream (default: as many as the duration lets pass), of a datagram (8 to 65000, default 64), or of each answer (default: what the service answers)."`
 	Path      string   `yaml:"path,omitempty" doc:"What connections and requests ask for, such as /?delay=10ms. Default /."`
@@ -65,7 +65,7 @@ type TrafficResult struct {
 const (
 	maxTrafficCount       = 10_000_000
 	maxTrafficRate        = 1_000_000
-	maxTrafficConcurrency = 10_000
+	maxTrafficConcurrency = 1_000_000
 	minDatagram           = 8 // the number of it
 	defaultDatagram       = 64
 	maxDatagram           = 65_000

@@ -13,14 +13,15 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// Bounds on what is read. They are far above any scenario that a person writes
-// and keep the YAML parser, which is quadratic in keys and in depth, within
-// about a second.
+// Bounds on what is read. They are far above any scenario that a person writes, leave
+// room for ten thousand endpoints that a program has written, and keep the YAML parser,
+// which is quadratic in the keys of a mapping and in depth, within about a second.
 const (
-	maxSize   = 1 << 20 // bytes of a file
-	maxTokens = 50_000  // words and signs of a file
+	maxSize   = 4 << 20 // bytes of a file
+	maxTokens = 500_000 // words and signs of a file
+	maxLines  = 25_000  // that begin in one column, as the keys of a mapping do
 	maxDepth  = 64      // mappings and lists within each other
-	maxValues = 100_000 // values after aliases are followed
+	maxValues = 500_000 // values after aliases are followed
 )
 
 // readYAML returns the one document of the source as a tree, or what is wrong
@@ -45,6 +46,9 @@ func readYAML(src *Source, text string) (root ast.Node, wrong *Mistake) {
 	}
 	if tk := tooDeep(tokens); tk != nil {
 		return fail(positionOf(tk), "nested more than %d levels deep", maxDepth)
+	}
+	if tk := tooLong(tokens); tk != nil {
+		return fail(positionOf(tk), "more than %d lines begin in this column, which no scenario needs", maxLines)
 	}
 	file, err := parseTokens(tokens)
 	if err != nil {
@@ -94,6 +98,22 @@ func strangeRune(lines []string) (at Position, strange rune, found bool) {
 		}
 	}
 	return Position{}, 0, false
+}
+
+// tooLong returns the first token of a line that is one too many in its column.
+func tooLong(tokens token.Tokens) *token.Token {
+	lines, line := map[int]int{}, 0 // by column
+	for _, tk := range tokens {
+		at := positionOf(tk)
+		if at.Line == line {
+			continue
+		}
+		line = at.Line
+		if lines[at.Column]++; lines[at.Column] > maxLines {
+			return tk
+		}
+	}
+	return nil
 }
 
 // tooDeep returns the token at which mappings and lists are nested beyond

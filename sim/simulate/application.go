@@ -1,7 +1,6 @@
 package simulate
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -73,7 +72,7 @@ func (p *reverseProxy) upstream(to netip.AddrPort) *upstream {
 	}
 	u := &upstream{proxy: p, to: to}
 	u.client = client{
-		from: p.node.host, port: to.Port(), addrs: []netip.Addr{to.Addr()},
+		attempt:   attempt{from: p.node.host, port: to.Port(), addrs: []netip.Addr{to.Addr()}},
 		connected: u.send, received: u.receive, ended: u.end,
 	}
 	return u
@@ -125,14 +124,14 @@ func (u *upstream) receive(data []byte) {
 
 // read looks whether the answer is whole; if no more comes it has to be.
 func (u *upstream) read(last bool) {
-	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(u.in)), u.req)
+	resp, err := readResponse(u.in, u.req)
 	var body []byte
 	untilEnd := false
 	if err == nil {
 		if untilEnd = resp.ContentLength < 0 && len(resp.TransferEncoding) == 0; untilEnd && !last {
 			return
 		}
-		body, err = io.ReadAll(resp.Body)
+		body, err = readBody(resp.Body)
 	}
 	switch {
 	case err == nil:

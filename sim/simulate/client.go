@@ -10,16 +10,35 @@ import (
 	"github.com/plsim/plsim/sim/story"
 )
 
+// attempt is how a client comes to a connection: it tries the addresses of a name one
+// after the other; one that stays silent takes all the time there is.
+type attempt struct {
+	from  *host.Host
+	port  uint16
+	addrs []netip.Addr   // that are still to be tried
+	peer  netip.AddrPort // that was tried last
+	conn  host.Conn
+}
+
+// next calls the next address that can be called. Where there is none, the error says why
+// the last one could not be.
+func (a *attempt) next(hd host.Handler) (err error) {
+	for len(a.addrs) > 0 {
+		a.peer = netip.AddrPortFrom(a.addrs[0], a.port)
+		a.addrs = a.addrs[1:]
+		if a.conn, err = a.from.Dial(netip.AddrPort{}, a.peer, hd); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
 // client is the client's side of a connection to a name or an address. What happens
 // is told by calling its functions; those that are nil are not told.
 type client struct {
-	from  *host.Host
-	port  uint16
-	addrs []netip.Addr // that are still to be tried
-	peer  netip.AddrPort
-	conn  host.Conn
-	open  bool
-	out   outbox
+	attempt
+	open bool
+	out  outbox
 
 	connected func()
 	received  func(data []byte)
@@ -29,19 +48,10 @@ type client struct {
 	over  bool
 }
 
-// dial tries the addresses one after the other, as clients do; one that stays silent
-// takes all the time there is.
+// dial begins a connection.
 func (c *client) dial() {
-	for len(c.addrs) > 0 {
-		c.peer = netip.AddrPortFrom(c.addrs[0], c.port)
-		c.addrs = c.addrs[1:]
-		conn, err := c.from.Dial(netip.AddrPort{}, c.peer, c)
-		if c.conn = conn; err == nil {
-			return
-		}
-		if len(c.addrs) == 0 {
-			c.end(err)
-		}
+	if err := c.next(c); err != nil {
+		c.end(err)
 	}
 }
 
@@ -95,15 +105,22 @@ func (c *client) Closed(_ host.Conn, err error) {
 func failure(err error, peer string, limit time.Duration) story.Failure {
 	var name *story.NameError
 	var unreachable *host.Unreachable
+	var other *notHTTP
 	switch {
 	case errors.As(err, &name):
 		return name.Failure()
+	case errors.As(err, &other):
+		return story.Failure{Kind: story.HTTP, Detail: peer + ": " + other.Error()}
+	case errors.Is(err, errClosed):
+		return story.ConnectionClosed(peer)
 	case errors.Is(err, host.ErrTimeout):
 		return story.TimedOut(peer, limit)
 	case errors.Is(err, host.ErrRefused):
 		return story.ConnectionRefused(peer)
 	case errors.Is(err, host.ErrReset):
 		return story.ConnectionReset(peer)
+	case errors.Is(err, host.ErrNoPort):
+		return story.OutOfPorts(peer)
 	case errors.Is(err, host.ErrNoAddress): // of its family
 		return story.NotReachable(peer, "network is unreachable")
 	case errors.As(err, &unreachable):

@@ -244,7 +244,7 @@ func (q *query) askAgain() {
 		q.fail(err)
 		return
 	}
-	q.client = &client{from: q.from.host, port: q.at.Port(), addrs: []netip.Addr{q.at.Addr()}, ended: q.fail}
+	q.client = &client{attempt: attempt{from: q.from.host, port: q.at.Port(), addrs: []netip.Addr{q.at.Addr()}}, ended: q.fail}
 	q.client.connected = func() { q.client.send(withLength(wire)) }
 	q.client.received = func(data []byte) {
 		q.stream = append(q.stream, data...)

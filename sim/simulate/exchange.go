@@ -116,7 +116,8 @@ func (w *World) open(ctx context.Context, x *scenario.Exchange, deadline clock.T
 		default:
 			s := &stream{}
 			s.client = client{
-				from: from.host, port: uint16(port), addrs: addrs, received: s.receive,
+				attempt:  attempt{from: from.host, port: uint16(port), addrs: addrs},
+				received: s.receive,
 				connected: func() {
 					if k := x.Keepalive.Duration(); k != 0 {
 						s.client.conn.SetKeepAlive(k, k, keepaliveCount)

@@ -30,7 +30,7 @@ type fabric struct {
 	walk  *dataplane.Walk
 	hosts []*host.Host // by InterfaceID; nil where nobody stands behind an interface
 	self  event.ActorID
-	frame *packet.Frame // in which frames arrive
+	wire  event.Line // of frames that no link keeps longer
 
 	packets uint64 // that were sent
 
@@ -40,10 +40,10 @@ type fabric struct {
 
 // flight is a frame on its way. Its memory is used again for frames of the same class.
 type flight struct {
+	frame *packet.Frame
 	to    dataplane.InterfaceID
 	next  uint32 // while free: the next free one of its class, plus 1
 	class uint8
-	bytes []byte
 }
 
 // A class of memory has room for twice as much as the one below it.
@@ -59,7 +59,7 @@ const (
 )
 
 func (f *fabric) init(q *event.Queue, walk *dataplane.Walk) {
-	f.queue, f.walk, f.frame = q, walk, packet.NewFrame()
+	f.queue, f.walk, f.wire = q, walk, q.Line(latency)
 	f.self = q.Register(f)
 	q.After(sweepEvery, event.Event{Actor: f.self, Kind: sweeps})
 }
@@ -84,6 +84,7 @@ func (f *fabric) unplug(at dataplane.InterfaceID) { f.hosts[at] = nil }
 // Transmit implements [host.Network].
 func (f *fabric) Transmit(h *host.Host, frame *packet.Frame) {
 	f.packets++
+	frame.Vouch() // no host here is wrong about a checksum
 	out, _ := f.walk.Process(f.queue.Now(), dataplane.InterfaceID(h.ID()), frame)
 	if out == dataplane.NoInterface {
 		return
@@ -105,8 +106,15 @@ func (f *fabric) fly(to dataplane.InterfaceID, frame *packet.Frame, crossed cloc
 	b := frame.Ethernet()
 	n := f.take(len(b))
 	fl := &f.flights[n]
-	fl.to, fl.bytes = to, append(fl.bytes[:0], b...)
-	f.queue.At(crossed.Add(latency), event.Event{Actor: f.self, Kind: arrives, Arg: uint64(n)})
+	fl.to = to
+	fl.frame.SetEthernet(b)
+	fl.frame.Vouch() // nor is the walk
+	e := event.Event{Actor: f.self, Kind: arrives, Arg: uint64(n)}
+	if crossed == f.queue.Now() {
+		f.queue.Join(f.wire, e)
+		return
+	}
+	f.queue.At(crossed.Add(latency), e)
 }
 
 // take returns a flight with room for a frame.
@@ -116,7 +124,7 @@ func (f *fabric) take(size int) uint32 {
 		f.free[class] = f.flights[next-1].next
 		return next - 1
 	}
-	f.flights = append(f.flights, flight{class: uint8(class), bytes: make([]byte, 0, 1<<class)})
+	f.flights = append(f.flights, flight{class: uint8(class), frame: packet.NewFrameOf(1 << class)})
 	return uint32(len(f.flights) - 1)
 }
 
@@ -127,14 +135,12 @@ func (f *fabric) Happen(kind uint32, arg uint64) {
 		f.queue.After(sweepEvery, event.Event{Actor: f.self, Kind: sweeps})
 		return
 	}
-	fl := &f.flights[arg]
-	f.frame.SetEthernet(fl.bytes)
-	to := fl.to
-	fl.next = f.free[fl.class]
-	f.free[fl.class] = uint32(arg) + 1
-	if int(to) >= len(f.hosts) || f.hosts[to] == nil {
-		f.walk.Dropped(to, drop.PortDown)
-		return
+	fl := f.flights[arg]
+	if int(fl.to) >= len(f.hosts) || f.hosts[fl.to] == nil {
+		f.walk.Dropped(fl.to, drop.PortDown)
+	} else {
+		f.hosts[fl.to].Receive(fl.frame)
 	}
-	f.hosts[to].Receive(f.frame)
+	f.flights[arg].next = f.free[fl.class]
+	f.free[fl.class] = uint32(arg) + 1
 }

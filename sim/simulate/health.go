@@ -1,7 +1,6 @@
 package simulate
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -101,7 +100,7 @@ func (w *World) check(c topology.Check, done func(passed bool)) {
 	}
 	x := &checking{Check: c, done: done}
 	x.client = client{
-		from: from.host, port: c.To.Port(), addrs: []netip.Addr{c.To.Addr()},
+		attempt:   attempt{from: from.host, port: c.To.Port(), addrs: []netip.Addr{c.To.Addr()}},
 		connected: x.connected, received: x.received, ended: x.ended,
 	}
 	limit := w.queue.CallAt(w.queue.Now().Add(c.Patience()), func() { x.finish(false) })
@@ -146,7 +145,7 @@ func (x *checking) received(data []byte) {
 		return
 	}
 	x.answer = append(x.answer, data...)
-	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(x.answer)), nil)
+	resp, err := readResponse(x.answer, nil)
 	switch {
 	case err == nil:
 		x.finish(x.Passes(resp.StatusCode))

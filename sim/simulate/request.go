@@ -1,7 +1,6 @@
 package simulate
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -54,7 +53,7 @@ func (w *World) ask(from *instance, req *http.Request, limit time.Duration, done
 		x.fail(story.Failure{Kind: story.HTTP, Detail: err.Error()})
 		return x
 	}
-	x.client = &client{from: from.host, port: uint16(number), connected: x.send, received: x.receive, ended: x.end}
+	x.client = &client{attempt: attempt{from: from.host, port: uint16(number)}, connected: x.send, received: x.receive, ended: x.end}
 	w.resolve(from, name, w.lasts(limit), func(addrs []netip.Addr, err error) {
 		if x.over {
 			return
@@ -103,14 +102,14 @@ func (x *exchange) receive(data []byte) {
 
 // read looks whether the answer is whole; if no more comes it has to be.
 func (x *exchange) read(last bool) {
-	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(x.body)), x.req)
+	resp, err := readResponse(x.body, x.req)
 	var body []byte
 	if err == nil {
 		untilEnd := resp.ContentLength < 0 && len(resp.TransferEncoding) == 0
 		if untilEnd && !last {
 			return
 		}
-		body, err = io.ReadAll(resp.Body)
+		body, err = readBody(resp.Body)
 	}
 	switch {
 	case err == nil:

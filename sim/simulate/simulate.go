@@ -40,9 +40,14 @@ type World struct {
 	keeping   event.Timer // when the lab wants to hear what time it is
 	kept      map[string]channel
 	flaps     []*flap
-	scale     time.Duration
-	progress  func(Progress)
-	fault     error // of the simulation itself
+
+	seed       uint64
+	generators map[string]*generator // of traffic, by name
+	generated  int                   // how many generators there have been
+
+	scale    time.Duration
+	progress func(Progress)
+	fault    error // of the simulation itself
 }
 
 // Options are what a run can choose.
@@ -78,7 +83,7 @@ func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 	w := &World{
 		lab:       lab,
 		instances: map[string]*instance{}, nodes: map[*topology.NIC]*node{},
-		kept: map[string]channel{}, progress: opts.Progress, scale: time.Duration(max(opts.TimeScale, 1)),
+		kept: map[string]channel{}, generators: map[string]*generator{}, seed: opts.Seed, progress: opts.Progress, scale: time.Duration(max(opts.TimeScale, 1)),
 	}
 	w.Lab = live.New(lab, live.Options{
 		Seed: opts.Seed, Now: queue.Now, Began: Epoch,
@@ -163,6 +168,19 @@ func (w *World) instance(name string) (*instance, error) {
 	return w.instances[h.Name], nil
 }
 
+// Host returns the host of an instance, by the name that a scenario gives it, for
+// whoever wants to make connections of their own.
+func (w *World) Host(instance string) (*host.Host, error) {
+	i, err := w.instance(instance)
+	if err != nil {
+		return nil, err
+	}
+	return i.host, nil
+}
+
+// Packets returns how many packets hosts have sent so far.
+func (w *World) Packets() uint64 { return w.packets }
+
 // node is a node of a load balancer, as far as it speaks for itself.
 type node struct {
 	host  *host.Host
@@ -170,13 +188,15 @@ type node struct {
 	turn  int // whose it is to be a connection's source (F2.2)
 }
 
-// addNode makes a node, whose connections look as AWS's do on the wire (F2.52). The walk
-// takes one of the time to live.
+// addNode makes a node. The connections of a Network Load Balancer's look as AWS's do on
+// the wire (F2.52); the walk takes one of the time to live.
 func (w *World) addNode(nic *topology.NIC) {
 	n := &node{addrs: nic.Addrs}
-	n.host = w.attach(nic, host.Config{
-		TTL: 255, Window: 8961, Ports: [2]uint16{snat.FirstOwnPort, snat.LastOwnPort}, Source: n.source,
-	})
+	cfg := host.Config{Source: n.source}
+	if nic.Kind == dataplane.Node {
+		cfg.TTL, cfg.Window, cfg.Ports = 255, 8961, [2]uint16{snat.FirstOwnPort, snat.LastOwnPort}
+	}
+	n.host = w.attach(nic, cfg)
 	w.nodes[nic] = n
 }
 
@@ -325,16 +345,6 @@ func (w *World) Elapsed() time.Duration { return time.Duration(w.queue.Now()) / 
 // Explain implements [story.World].
 func (w *World) Explain(from *topology.Host, to story.Destination) ([]string, error) {
 	return w.Way(from, to)
-}
-
-// StartTraffic implements [story.World]: as Exec.
-func (w *World) StartTraffic(context.Context, *scenario.Traffic) error {
-	return errors.New("a simulated instance has no generators")
-}
-
-// Traffic implements [story.World]: as Exec.
-func (w *World) Traffic(context.Context, string, bool) (*story.Tally, error) {
-	return nil, errors.New("a simulated instance has no generators")
 }
 
 // Exec implements [story.World]. What needs a program is refused before the story

@@ -1,7 +1,6 @@
 package simulate
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"io"
@@ -27,7 +26,8 @@ type webServer struct {
 	sessions map[host.Conn]*session
 }
 
-// session is a connection of which something is on its way.
+// session is what a server keeps of a connection while something is on its way, or because
+// it knows something of it. Connections between two requests mostly have none.
 type session struct {
 	in    []byte // no whole request yet
 	proxy *ppv2.Header
@@ -81,7 +81,11 @@ func (s *webServer) work(c host.Conn, of *session) {
 			return // more will come
 		case err != nil:
 			of.in = nil
-			of.out.bytes = append(of.out.bytes, "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad Request"...)
+			status := "400 Bad Request"
+			if errors.Is(err, errLongHead) {
+				status = "431 Request Header Fields Too Large"
+			}
+			of.out.bytes = append(of.out.bytes, "HTTP/1.1 "+status+"\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"+status...)
 			of.out.then = host.Conn.Close
 			of.out.flush(c)
 			return
@@ -90,12 +94,16 @@ func (s *webServer) work(c host.Conn, of *session) {
 		v := &service.Visit{Request: req, Body: body, Peer: unmapped(c.Remote()), Own: unmapped(c.Local()), Proxy: of.proxy}
 		s.respond(v, func(r *service.Response) { s.answer(c, of, req, r) })
 	}
-	if of.last && !of.busy && of.out.then == nil {
-		if of.out.empty() {
-			c.Close()
-		} else {
-			of.out.then = host.Conn.Close
+	switch {
+	case of.busy || of.out.then != nil:
+	case !of.last:
+		if len(of.in) == 0 && of.out.empty() && of.proxy == nil {
+			delete(s.sessions, c)
 		}
+	case of.out.empty():
+		c.Close()
+	default:
+		of.out.then = host.Conn.Close
 	}
 }
 
@@ -181,21 +189,6 @@ func (s *webServer) Writable(c host.Conn) {
 
 // Closed implements [host.Handler].
 func (s *webServer) Closed(c host.Conn, _ error) { delete(s.sessions, c) }
-
-// cutRequest takes a whole request from the front of a stream. The error is
-// io.ErrUnexpectedEOF or io.EOF where more has to come.
-func cutRequest(b []byte) (req *http.Request, body string, rest []byte, err error) {
-	in := bytes.NewReader(b)
-	r := bufio.NewReader(in)
-	if req, err = http.ReadRequest(r); err != nil {
-		return nil, "", b, err
-	}
-	all, err := io.ReadAll(req.Body)
-	if err != nil {
-		return nil, "", b, err
-	}
-	return req, string(all[:min(len(all), maxBody)]), b[len(b)-in.Len()-r.Buffered():], nil
-}
 
 func unmapped(ap netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())

@@ -59,6 +59,11 @@ func NotReachable(peer, why string) Failure {
 	return Failure{Unreachable, fmt.Sprintf("%s is not reachable: %s", peer, why)}
 }
 
+// OutOfPorts is the failure of a connection that had no port to come from.
+func OutOfPorts(peer string) Failure {
+	return NotReachable(peer, "the client has used all of its ports towards it: let more instances send, or fewer connections be open")
+}
+
 // HalfAnswer is the failure of a request whose answer breaks off.
 func HalfAnswer(peer string) Failure {
 	return Failure{HTTP, peer + " closed the connection without a whole answer"}

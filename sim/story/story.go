@@ -19,9 +19,11 @@ type Verdict string
 
 // The verdicts.
 const (
-	Pass    Verdict = "pass"
-	Fail    Verdict = "fail"    // an expectation did not hold
-	Skipped Verdict = "skipped" // left out, or a step before it failed to run, or the run was interrupted
+	Pass Verdict = "pass"
+	Fail Verdict = "fail" // an expectation did not hold
+	// Skipped is a step that was left out, or before which the run came to its end. A
+	// scenario is skipped whose turn did not come.
+	Skipped Verdict = "skipped"
 )
 
 // Result is what became of a scenario. Its JSON form is part of plsim's contract

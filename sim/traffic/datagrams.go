@@ -94,6 +94,16 @@ func (a *Awaited) Lost(now time.Duration) (n int) {
 	return n
 }
 
+// Late returns from when on the oldest is lost that waits; ok is false where none waits.
+func (a *Awaited) Late() (at time.Duration, ok bool) {
+	for _, d := range a.order {
+		if !d.over {
+			return d.at + a.timeout + 1, true
+		}
+	}
+	return 0, false
+}
+
 // Waiting returns how many wait.
 func (a *Awaited) Waiting() int { return a.waiting }
 

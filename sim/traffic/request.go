@@ -1,7 +1,9 @@
 package traffic
 
 import (
+	"bytes"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/plsim/plsim/sim/scenario"
@@ -23,4 +25,17 @@ func path(p string, bytes int) string {
 		separator = "&"
 	}
 	return fmt.Sprintf("%s%sbytes=%d", p, separator, bytes)
+}
+
+// Request returns a request as it goes on the wire: over a connection that is kept, unless
+// it is the last on its connection.
+func Request(to, path string, last bool) ([]byte, error) {
+	req, err := http.NewRequest(http.MethodGet, "http://"+to+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Close = last
+	var b bytes.Buffer
+	err = req.Write(&b)
+	return b.Bytes(), err
 }

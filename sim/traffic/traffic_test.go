@@ -140,13 +140,22 @@ func TestAwaited(t *testing.T) {
 		t.Errorf("%d wait", a.Waiting())
 	}
 	echo(2, 121*ms, traffic.Stray, 0)
+	if at, ok := a.Late(); at != 120*ms+1 || !ok { // 2
+		t.Errorf("the oldest is late at %v, %v", at, ok)
+	}
 	if n := a.Lost(121 * ms); n != 1 || a.Waiting() != 2 { // 2
 		t.Errorf("%d are lost, %d wait", n, a.Waiting())
 	}
 	echo(1, 122*ms, traffic.Stray, 0)
 	echo(3, 122*ms, traffic.First, 92*ms)
+	if at, ok := a.Late(); at != 140*ms+1 || !ok { // 4
+		t.Errorf("the oldest is late at %v, %v", at, ok)
+	}
 	if n := a.Lost(time.Hour); n != 1 || a.Waiting() != 0 || a.Refused() {
 		t.Errorf("%d are lost, %d wait", n, a.Waiting())
+	}
+	if _, ok := a.Late(); ok {
+		t.Error("none waits, and yet one will be late")
 	}
 }
 

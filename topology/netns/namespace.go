@@ -26,6 +26,7 @@ type Config struct {
 	// Name tells the namespace from the others of the sandbox, and names it in
 	// errors: a relative path such as consumer/app.
 	Name     string
+	Lab      string // the lab that it belongs to, where a sandbox has several that may use one name
 	Hostname string // default: the last element of Name
 	// MAC is eth0's address. The zero MAC makes a plain namespace, which has
 	// lo alone and uses nothing of what follows but Resolver, Search and Options.
@@ -82,7 +83,7 @@ func New(cfg Config) (*Namespace, error) {
 	if cfg.MTU == 0 {
 		cfg.MTU = defaultMTU
 	}
-	n := &Namespace{cfg: cfg, net: kernelns.None(), dir: filepath.Join(stateDir, cfg.Name)}
+	n := &Namespace{cfg: cfg, net: kernelns.None(), dir: filepath.Join(stateDir, cfg.Lab, cfg.Name)}
 	if err := n.makeHome(); err != nil {
 		return nil, fmt.Errorf("%s: %w", cfg.Name, err)
 	}

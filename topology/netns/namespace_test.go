@@ -120,6 +120,7 @@ func TestNoIPv6(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	newNamespace(t, netns.Config{Name: "taken"})
+	newNamespace(t, netns.Config{Name: "taken", Lab: "another"}) // which is no obstacle
 	twoRoutes := lab("routes")
 	twoRoutes.Gateways = append(twoRoutes.Gateways, netip.MustParseAddr("10.0.1.2"))
 	stranger := lab("stranger")

@@ -37,13 +37,14 @@ type Timer struct {
 }
 
 // Queue holds the events to come. Events of the present moment wait in a line of
-// their own; those of the future in a heap whose every entry knows its place, so that
+// their own, and so do those of a [Line]; all others of the future in a heap whose every entry knows its place, so that
 // a cancelled event is gone at once and nothing is left to step over later.
 type Queue struct {
 	now    clock.Time
 	rnd    *rand.Rand
 	actors []Actor
 	heap   []entry
+	lines  []line
 	line   []uint32 // slots, those of cancelled events among them, from head on
 	head   int
 	slots  []slot
@@ -180,36 +181,56 @@ func (q *Queue) Waits(t Timer) bool {
 
 // Next returns the moment of the next event, if there is any.
 func (q *Queue) Next() (clock.Time, bool) {
-	q.skip()
-	switch {
-	case q.head < len(q.line):
+	if q.skip(); q.head < len(q.line) {
 		return q.now, true
-	case len(q.heap) > 0:
+	}
+	if l := q.earliest(); l != nil {
+		return l.first().t, true
+	}
+	if len(q.heap) > 0 {
 		return q.heap[0].t, true
 	}
 	return 0, false
 }
 
 // Step lets the next event happen, and reports whether there was one.
-func (q *Queue) Step() bool {
-	// Whatever of the heap is due now was put in before now, and so before all of
-	// the line.
-	if len(q.heap) == 0 || q.heap[0].t > q.now {
-		q.skip()
-		if q.head < len(q.line) {
-			n := q.line[q.head]
-			q.advance()
-			q.happen(n)
-			return true
-		}
-		if len(q.heap) == 0 {
+func (q *Queue) Step() bool { return q.step(never) }
+
+// never is a moment that does not come.
+const never = clock.Time(1<<63 - 1)
+
+// step lets the next event happen unless that is later than until, and reports whether
+// there was one.
+func (q *Queue) step(until clock.Time) bool {
+	q.skip()
+	present := q.head < len(q.line)
+	l := q.earliest()
+	// Whatever of lines and heap is due now was put in before now, and so before all
+	// that waits for the present.
+	switch {
+	case l != nil && (!present || l.first().t <= q.now):
+		w := *l.first()
+		if w.t > until {
 			return false
 		}
+		l.advance()
+		q.now = w.t
+		q.happen(w.Event)
+	case l == nil && len(q.heap) > 0 && (!present || q.heap[0].t <= q.now):
+		top := q.heap[0]
+		if top.t > until {
+			return false
+		}
+		q.remove(0)
+		q.now = top.t
+		q.happen(q.release(top.slot))
+	case present && q.now <= until:
+		n := q.line[q.head]
+		q.advance()
+		q.happen(q.release(n))
+	default:
+		return false
 	}
-	top := q.heap[0]
-	q.now = top.t
-	q.remove(0)
-	q.happen(top.slot)
 	return true
 }
 
@@ -217,22 +238,16 @@ func (q *Queue) Step() bool {
 // that moment is the present one. It returns early, and true, as soon as stop says
 // so, which it asks before each event; stop may be nil.
 func (q *Queue) Run(until clock.Time, stop func() bool) bool {
-	for {
-		if stop != nil && stop() {
-			return true
+	for stop == nil || !stop() {
+		if !q.step(until) {
+			q.now = max(q.now, until)
+			return false
 		}
-		if t, ok := q.Next(); !ok || t > until {
-			break
-		}
-		q.Step()
 	}
-	q.now = max(q.now, until)
-	return false
+	return true
 }
 
-func (q *Queue) happen(n uint32) {
-	e := q.slots[n].Event
-	q.release(n)
+func (q *Queue) happen(e Event) {
 	q.count--
 	q.done++
 	q.actors[e.Actor].Happen(e.Kind, e.Arg)
@@ -275,9 +290,11 @@ func (q *Queue) take() uint32 {
 	return uint32(len(q.slots) - 1)
 }
 
-func (q *Queue) release(n uint32) {
+// release gives the memory of an event back, and returns what it was.
+func (q *Queue) release(n uint32) Event {
 	s := &q.slots[n]
 	s.gen++
 	s.at = q.free
 	q.free = n + 1
+	return s.Event
 }

@@ -153,27 +153,40 @@ func TestOrder(t *testing.T) {
 			timer event.Timer
 		}
 		r := newRecorder(1)
+		lines := []event.Line{r.q.Line(2), r.q.Line(3)}
 		var want []item
 		var n uint64
 		for range rapid.IntRange(1, 200).Draw(t, "steps") {
-			switch rapid.IntRange(0, 4).Draw(t, "what") {
+			switch rapid.IntRange(0, 5).Draw(t, "what") {
 			case 0, 1, 2:
 				n++
 				at := max(r.q.Now()+clock.Time(rapid.IntRange(-1, 5).Draw(t, "when")), r.q.Now())
 				want = append(want, item{at, n, r.at(at, n)})
 				slices.SortStableFunc(want, func(a, b item) int { return int(a.t - b.t) })
+			case 5: // a line's events come between those of the same moment
+				n++
+				i := rapid.IntRange(0, 1).Draw(t, "line")
+				r.q.Join(lines[i], event.Event{Actor: r.id, Arg: n})
+				want = append(want, item{r.q.Now() + clock.Time(2+i), n, event.Timer{}})
+				slices.SortStableFunc(want, func(a, b item) int { return int(a.t - b.t) })
 			case 3:
 				if len(want) > 0 {
 					i := rapid.IntRange(0, len(want)-1).Draw(t, "which")
-					if !r.q.Cancel(want[i].timer) {
-						t.Fatal("not cancelled")
+					inLine := want[i].timer == event.Timer{}
+					if r.q.Cancel(want[i].timer) == inLine {
+						t.Fatal("cancelled, or not")
 					}
-					want = slices.Delete(want, i, i+1)
+					if !inLine {
+						want = slices.Delete(want, i, i+1)
+					}
 				}
 			case 4:
 				if got := r.q.Step(); got != (len(want) > 0) {
 					t.Fatalf("step: %v with %d events", got, len(want))
 				} else if got {
+					if next, ok := r.q.Next(); ok != (len(want) > 1) || ok && next != want[1].t {
+						t.Fatalf("next is %d, %v", next, ok)
+					}
 					if last := r.args[len(r.args)-1]; last != want[0].arg || r.q.Now() != want[0].t {
 						t.Fatalf("%d at %d, want %d at %d", last, r.q.Now(), want[0].arg, want[0].t)
 					}
@@ -191,6 +204,7 @@ func TestOrder(t *testing.T) {
 // of that allocates.
 func TestAlloc(t *testing.T) {
 	r := newRecorder(1)
+	wire := r.q.Line(5)
 	var timer event.Timer
 	turn := func() {
 		for i := range uint64(10000) {
@@ -198,6 +212,8 @@ func TestAlloc(t *testing.T) {
 			timer = r.at(r.q.Now()+1e9, i)
 			r.q.Cancel(r.at(r.q.Now(), i)) // in the line of the present
 			r.at(r.q.Now()+1, i)
+			r.q.Step()
+			r.q.Join(wire, event.Event{Actor: r.id, Arg: i})
 			r.q.Step()
 		}
 		r.got, r.args = r.got[:0], r.args[:0]

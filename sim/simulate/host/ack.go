@@ -186,6 +186,7 @@ func (s *Stack) wake(b *block) {
 	if a == nil {
 		return
 	}
+	a.wakeAt = 0
 	if a.delackAt != 0 && a.delackAt <= now {
 		s.acknowledge(b)
 	}

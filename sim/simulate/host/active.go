@@ -11,10 +11,10 @@ import (
 // bytes that wait, timers, losses to repair.
 type active struct {
 	timer    event.Timer // wakes the connection: no later than the first of the following
-	wakeAt   clock.Time
-	rtoAt    clock.Time // when to send again, to probe a closed window, or to give up FIN-WAIT-2; 0: never
-	delackAt clock.Time // when to acknowledge; 0: never
-	rttAt    clock.Time // when the byte before rttSeq was sent, if its round trip is timed
+	wakeAt   clock.Time  // when it does; 0: there is no timer. Nobody has to ask the queue
+	rtoAt    clock.Time  // when to send again, to probe a closed window, or to give up FIN-WAIT-2; 0: never
+	delackAt clock.Time  // when to acknowledge; 0: never
+	rttAt    clock.Time  // when the byte before rttSeq was sent, if its round trip is timed
 	rttSeq   uint32
 	sentAt   clock.Time // when new bytes were sent last
 	unacked  uint32     // bytes received and not acknowledged
@@ -142,7 +142,8 @@ func (m *memory) put(b []byte) {
 	}
 }
 
-// spares is how many active parts are kept for whoever needs one next.
+// spares is how many active parts are kept at least for whoever needs one next. When
+// more are in use, as many as those are kept beside them.
 const spares = 1024
 
 // activate returns the active part of a connection, which is made if there is none.
@@ -151,15 +152,17 @@ func (s *Stack) activate(b *block) *active {
 		return s.actives[b.active-1]
 	}
 	var i uint32
-	if n := len(s.idle); n > 0 {
-		i = s.idle[n-1]
-		s.idle = s.idle[:n-1]
-	} else {
-		s.actives = append(s.actives, nil)
-		i = uint32(len(s.actives) - 1)
-	}
-	if s.actives[i] == nil {
+	switch {
+	case len(s.idle) > 0:
+		i = s.idle[len(s.idle)-1]
+		s.idle = s.idle[:len(s.idle)-1]
+	case len(s.empty) > 0:
+		i = s.empty[len(s.empty)-1]
+		s.empty = s.empty[:len(s.empty)-1]
 		s.actives[i] = new(active)
+	default:
+		i = uint32(len(s.actives))
+		s.actives = append(s.actives, new(active))
 	}
 	b.active = i + 1
 	return s.actives[i]
@@ -187,11 +190,18 @@ func (s *Stack) deactivate(b *block) {
 		a.early[i] = piece{}
 	}
 	*a = active{sacked: a.sacked[:0], early: a.early[:0]}
-	if len(s.idle) >= spares {
-		s.actives[b.active-1] = nil
-	}
 	s.idle = append(s.idle, b.active-1)
 	b.active = 0
+	// Two may go for one that comes: so the spare ones get fewer, too.
+	for range 2 {
+		n := len(s.idle) - 1
+		if n < max(spares, len(s.actives)-len(s.idle)-len(s.empty)) {
+			break
+		}
+		s.actives[s.idle[n]] = nil
+		s.empty = append(s.empty, s.idle[n])
+		s.idle = s.idle[:n]
+	}
 }
 
 // resting reports whether nothing is left to do.

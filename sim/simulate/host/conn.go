@@ -228,6 +228,23 @@ func (c Conn) SetReading(yes bool) {
 	s.relax(b)
 }
 
+// ID returns a number that stands for the connection where there is no room for a Conn,
+// such as in an event; only that of the zero Conn is 0. [Stack.Conn] turns it back.
+func (c Conn) ID() uint64 { return uint64(c.gen)<<32 | uint64(c.slot) }
+
+// Conn returns the connection of an ID, which may be one that is no more, or 0.
+func (s *Stack) Conn(id uint64) Conn {
+	slot, gen := uint32(id), uint32(id>>32)
+	if slot >= s.blocks.slots || gen == 0 {
+		return Conn{}
+	}
+	b := s.blocks.at(slot)
+	if b.gen != gen {
+		return Conn{}
+	}
+	return Conn{h: s.hosts[b.host], slot: slot, gen: gen}
+}
+
 // Host returns the host whose end of the connection this is.
 func (c Conn) Host() *Host { return c.h }
 

@@ -67,7 +67,7 @@ func (s *Stack) arm(b *block, a *active) {
 	if a.delackAt != 0 && (at == 0 || a.delackAt < at) {
 		at = a.delackAt
 	}
-	if at == 0 || s.queue.Waits(a.timer) && a.wakeAt <= at {
+	if at == 0 || a.wakeAt != 0 && a.wakeAt <= at {
 		return
 	}
 	s.queue.Cancel(a.timer)
@@ -82,7 +82,7 @@ func (s *Stack) relax(b *block) {
 		return
 	}
 	s.arm(b, a)
-	if a.resting() && (!s.queue.Waits(a.timer) || a.wakeAt > s.queue.Now().Add(2*leastRTO)) {
+	if a.resting() && (a.wakeAt == 0 || a.wakeAt > s.queue.Now().Add(2*leastRTO)) {
 		s.deactivate(b)
 	}
 }

@@ -25,7 +25,8 @@ type Stack struct {
 
 	blocks  blocks
 	actives []*active
-	idle    []uint32 // actives that nobody uses
+	idle    []uint32 // actives that nobody uses,
+	empty   []uint32 // and places for others
 	memory  memory
 
 	handlers []served

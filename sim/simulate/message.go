@@ -1,0 +1,56 @@
+package simulate
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// headLines returns the front of an HTTP message in which only whole lines of its head
+// stand: a line of which a part has come would be taken for a wrong one.
+func headLines(b []byte) []byte {
+	if bytes.Contains(b, []byte("\r\n\r\n")) || bytes.Contains(b, []byte("\n\n")) {
+		return b // the head is whole
+	}
+	return b[:bytes.LastIndexByte(b, '\n')+1]
+}
+
+// readResponse reads the head of an answer; its body is what has come of it. The error is
+// io.ErrUnexpectedEOF or io.EOF where more has to come.
+func readResponse(b []byte, req *http.Request) (*http.Response, error) {
+	return http.ReadResponse(bufio.NewReader(bytes.NewReader(headLines(b))), req)
+}
+
+// errLongHead is the error of a request whose head does not end.
+var errLongHead = errors.New("the head is too long")
+
+// cutRequest takes a whole request from the front of a stream. The error is
+// io.ErrUnexpectedEOF or io.EOF where more has to come.
+func cutRequest(b []byte) (req *http.Request, body string, rest []byte, err error) {
+	in := bytes.NewReader(headLines(b))
+	r := bufio.NewReader(in)
+	if req, err = http.ReadRequest(r); err != nil {
+		if len(b) > http.DefaultMaxHeaderBytes {
+			err = errLongHead
+		}
+		return nil, "", b, err
+	}
+	all, err := readBody(req.Body)
+	if err != nil {
+		return nil, "", b, err
+	}
+	return req, string(all[:min(len(all), maxBody)]), b[len(b)-in.Len()-r.Buffered():], nil
+}
+
+// readBody reads a message's body to its end. The error is io.ErrUnexpectedEOF where more
+// has to come, also of the trailer, for which net/http has an error that it does not show.
+func readBody(r io.Reader) ([]byte, error) {
+	b, err := io.ReadAll(r)
+	if err != nil && strings.Contains(err.Error(), "unexpected EOF") {
+		err = io.ErrUnexpectedEOF
+	}
+	return b, err
+}
