@@ -309,3 +309,8 @@ func TestLabOfMany(t *testing.T) {
 	}
 	untouched(t, before)
 }
+
+func exists(name string) bool {
+	_, err := os.Lstat(name)
+	return err == nil
+}

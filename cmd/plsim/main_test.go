@@ -78,7 +78,7 @@ func TestScripts(t *testing.T) {
 					return err
 				}
 			}
-			labs := filepath.Join(env.WorkDir, "run")
+			labs := filepath.Join(env.WorkDir, ".labs")
 			env.Setenv("PLSIM_RUNTIME_DIR", labs)
 			env.Defer(func() { // a script that failed leaves its labs
 				cmd := plsimCommand("down", "--all")

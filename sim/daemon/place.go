@@ -217,8 +217,12 @@ func removeLab(dir string, lock *os.File) error {
 	if err != nil {
 		return err
 	}
-	if there, err := os.Stat(filepath.Join(dir, infoName)); err != nil || !os.SameFile(own, there) {
+	there, err := os.Stat(filepath.Join(dir, infoName))
+	switch {
+	case errors.Is(err, fs.ErrNotExist), err == nil && !os.SameFile(own, there):
 		return nil
+	case err != nil:
+		return err
 	}
 	for _, name := range []string{socketName, logName, infoName} { // the lock is the last to go
 		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
