@@ -14,7 +14,7 @@ import (
 // hand, or not made.
 var edges = map[string]string{
 	"bench":               "sim/emulate sim/scenario topology/netns",
-	"cmd/plsim":           "scenarios sim/capture sim/daemon sim/emulate sim/flowlogs sim/live sim/replay sim/report sim/scenario sim/simulate sim/story topology topology/cloudwatch topology/netns",
+	"cmd/plsim":           "scenarios sim/capture sim/daemon sim/emulate sim/flowlogs sim/live sim/replay sim/report sim/scenario sim/simulate sim/story topology topology/cloudwatch topology/graph topology/netns",
 	"dataplane":           "dataplane/clock dataplane/conntrack dataplane/drop dataplane/filter dataplane/flow dataplane/flowlog dataplane/link dataplane/metrics dataplane/nlb dataplane/packet dataplane/ppv2 dataplane/snat",
 	"dataplane/clock":     "",
 	"dataplane/conntrack": "dataplane/clock dataplane/filter dataplane/flow dataplane/packet",
@@ -48,6 +48,7 @@ var edges = map[string]string{
 	"sim/traffic":         "sim/scenario",
 	"topology":            "dataplane dataplane/clock dataplane/conntrack dataplane/filter dataplane/flow dataplane/flowlog dataplane/link dataplane/metrics dataplane/nlb dataplane/packet dataplane/ppv2 dataplane/snat topology/cloudwatch",
 	"topology/cloudwatch": "dataplane/clock dataplane/metrics",
+	"topology/graph":      "topology",
 	"topology/netns":      "dataplane/engine dataplane/packet",
 }
 

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/plsim/plsim/topology"
+	"github.com/plsim/plsim/topology/graph"
+)
+
+type graphFlags struct {
+	output picture
+	out    string
+	accept []string
+}
+
+func graphCommand() *cobra.Command {
+	f := graphFlags{output: "mermaid"}
+	cmd := &cobra.Command{
+		Use:   "graph FILE",
+		Short: "Draw a scenario's lab as Mermaid, DOT or SVG",
+		Long: `Graph draws the lab of a scenario: accounts, VPCs, Availability Zones and subnets as
+boxes in boxes, instances, endpoint interfaces, load balancers and gateways in them,
+and the connections between them with their states. FILE is what it is for plsim run.
+The lab is drawn as FILE has it, with healthy targets; its story is not played.
+
+Mermaid is what Markdown on GitHub and GitLab shows, DOT what Graphviz reads, and SVG
+a picture that plsim lays out itself. The same file gives the same bytes.`,
+		Example: `  plsim graph quickstart
+  plsim graph scenarios/quickstart.yaml -o svg --out lab.svg
+  plsim graph quickstart -o svg --accept api --out lab.svg
+  plsim graph lab.yaml -o dot | dot -Tpng > lab.png`,
+		Args:              oneScenario,
+		ValidArgsFunction: completeScenario,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.draw(cmd.OutOrStdout(), args[0]); err != nil {
+				return &codeError{codeOr(exitUsage, err), err}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().VarP(&f.output, "output", "o", "how to draw it")
+	cmd.Flags().StringVar(&f.out, "out", "", "write the drawing to this `FILE` (default: standard output)")
+	cmd.Flags().StringArrayVar(&f.accept, "accept", nil, "accept this `ENDPOINT` first; may be given several times")
+	_ = cmd.RegisterFlagCompletionFunc("output", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return []string{"mermaid", "dot", "svg"}, cobra.ShellCompDirectiveNoFileComp
+	})
+	_ = cmd.RegisterFlagCompletionFunc("accept", completeEndpoint) // both fail for unknown flags only
+	return cmd
+}
+
+// draw draws the scenario of a file. Without --out nothing is printed but the drawing.
+func (f *graphFlags) draw(stdout io.Writer, file string) error {
+	all, err := loadAll([]string{file})
+	if err != nil {
+		return err
+	}
+	if len(all) != 1 {
+		return fmt.Errorf("plsim graph takes one scenario; %s has %d", file, len(all))
+	}
+	lab := all[0].Lab
+	for _, name := range f.accept {
+		if err := lab.Accept(name); err != nil {
+			return fmt.Errorf("--accept %s: %w", name, err)
+		}
+	}
+	for _, c := range lab.Checks() {
+		lab.Checked(c, true) // a new target needs one (F2.20)
+	}
+	var drawn bytes.Buffer
+	if err := drawers[f.output](&drawn, lab.Diagram()); err != nil {
+		return err
+	}
+	if f.out == "" || f.out == "-" {
+		_, err = stdout.Write(drawn.Bytes())
+		return err
+	}
+	if sameFile(f.out, file) {
+		return fmt.Errorf("--out %s would overwrite the scenario: name another file", f.out)
+	}
+	if err := os.WriteFile(f.out, drawn.Bytes(), 0o644); err != nil {
+		return &codeError{exitHost, err}
+	}
+	return nil
+}
+
+// sameFile reports whether two names are of one file.
+func sameFile(a, b string) bool {
+	x, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
+}
+
+// codeOr returns the exit code that an error has, or another.
+func codeOr(code int, err error) int {
+	var coded *codeError
+	if errors.As(err, &coded) {
+		return coded.code
+	}
+	return code
+}
+
+// picture is the value of --output of plsim graph.
+type picture string
+
+var drawers = map[picture]func(io.Writer, *topology.Diagram) error{
+	"mermaid": graph.Mermaid, "dot": graph.DOT, "svg": graph.SVG,
+}
+
+func (p *picture) String() string { return string(*p) }
+func (p *picture) Type() string   { return "mermaid|dot|svg" }
+
+func (p *picture) Set(s string) error {
+	if drawers[picture(s)] == nil {
+		return errors.New("want mermaid, dot or svg")
+	}
+	*p = picture(s)
+	return nil
+}
+
+// completeEndpoint offers the endpoints of the scenario, where the command line has it
+// already.
+func completeEndpoint(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	var names []string
+	if len(args) > 0 {
+		if s, err := load(args[len(args)-1]); err == nil {
+			for _, e := range s.Lab.Endpoints {
+				names = append(names, e.Name)
+			}
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
