@@ -35,12 +35,7 @@ func states(t *testing.T) string {
 
 func inOwnDir(t *testing.T) {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "labs") // a socket's path is short
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	t.Setenv(dirVar, filepath.Join(dir, "plsim"))
+	t.Setenv(dirVar, filepath.Join(t.TempDir(), "plsim"))
 }
 
 func TestClaim(t *testing.T) {
