@@ -34,8 +34,8 @@ priv: ## every test as root; one that lacks a privilege fails instead of skippin
 	PLSIM_PRIVILEGED=require $(GO) test -count=1 $(if $(SUDO),-exec '$(SUDO) -E') ./...
 
 race: ## the race detector over what needs no privilege
-	$(GO) test -race $(UNPRIVILEGED)
-	$(GO) test -race -run 'TestSimulated' ./cmd/plsim
+	$(GO) test -race -short $(UNPRIVILEGED)
+	$(GO) test -race -short -run TestSimulated ./cmd/plsim
 
 fuzz: ## each fuzz test for FUZZTIME
 	@for package in $$($(GO) list ./...); do \

@@ -89,7 +89,7 @@ func (s labShape) start(tb testing.TB) *simulation {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	w, err := simulate.Start(tb.Context(), loaded.Lab, simulate.Options{Seed: 1})
+	w, err := simulate.Start(tb.Context(), loaded.Lab, simulate.Options{Seed: 1, Unlogged: true})
 	if err != nil {
 		tb.Fatal(err)
 	}

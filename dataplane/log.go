@@ -108,6 +108,9 @@ func (w *Walk) asksResolver(p *path) bool {
 // enter makes an entry for each interface that packets passed in one direction of a
 // path. Where they died at one of them the entries end there.
 func (w *Walk) enter(p *path, dir flow.Dir, c flowlog.Counter, why drop.Reason) {
+	if w.settings.Unlogged {
+		return
+	}
 	var list [maxVisits]visit
 	all := w.visits(p, dir, &list)
 	id, inserted := w.identify(p), *w.inserted(p, dir)

@@ -87,6 +87,8 @@ type Settings struct {
 	// LogHidden makes the log complete, with the hops of which AWS has no record, and
 	// an ID for each flow.
 	LogHidden bool
+	// Unlogged says that nobody will look at flow logs: nothing is entered in them.
+	Unlogged bool
 }
 
 // DefaultSettings are AWS's, where AWS says.

@@ -72,6 +72,9 @@ func playSimulated(t *testing.T, name, dir string) {
 func TestSimulated(t *testing.T) {
 	for i, name := range simulable(t) {
 		t.Run(strings.TrimSuffix(name, ".yaml"), func(t *testing.T) {
+			if testing.Short() && name == "traffic.yaml" {
+				t.Skip("too much traffic for a short test")
+			}
 			first, second := t.TempDir(), t.TempDir()
 			playSimulated(t, name, first)
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1 + i%2))

@@ -77,6 +77,9 @@ type Options struct {
 	Events func(Event)
 	// CompleteLog also makes records of what AWS has none of.
 	CompleteLog bool
+	// Unlogged says that nobody asks for flow logs: none are kept, which a million flows
+	// would fill with as many records a minute, and more.
+	Unlogged bool
 }
 
 // New returns a lab that is ready to run. Start must follow, once fabric and devices
@@ -85,10 +88,11 @@ func New(lab *topology.Lab, opts Options) *Lab {
 	l := &Lab{now: opts.Now, began: opts.Began, lab: lab, settling: true, record: opts.Captures, room: capturesRoom, events: opts.Events}
 	l.publish()
 	l.logs = newLogs(lab, opts.Began, opts.Logs)
+	l.logs.none = opts.Unlogged
 	settings := dataplane.DefaultSettings()
 	settings.Seed = opts.Seed
 	lab.Configure(&settings)
-	settings.LogHidden = opts.CompleteLog
+	settings.LogHidden, settings.Unlogged = opts.CompleteLog, opts.Unlogged
 	l.walk = dataplane.New(lab.Compile(), settings)
 	return l
 }

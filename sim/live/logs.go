@@ -37,6 +37,7 @@ type logs struct {
 	kept    [][]flowlog.Record // of sums, what was delivered: as much as is kept for steps
 	silence bool               // steps can ask for records of silence
 	forgot  bool               // something is no longer kept
+	none    bool               // nobody asks
 	to      Delivery           // may be nil
 	fault   error              // of the delivery
 }
@@ -102,6 +103,9 @@ func (l *Lab) CloseWindows(now clock.Time) error {
 
 // endLogs delivers all that is left. The walk has come to rest: its worker has ended.
 func (l *Lab) endLogs() error {
+	if l.logs.none {
+		return nil
+	}
 	about, all := l.logged()
 	l.logs.mu.Lock()
 	defer l.logs.mu.Unlock()
@@ -148,8 +152,14 @@ func describe(about map[flow.Scope]flowlog.Interface) flowlog.Describe {
 // errForgot is what a step hears that asks for more than is kept.
 var errForgot = errors.New("the flow logs have become so long that their beginning is in files only: look there, with plsim flowlogs")
 
+// errUnlogged is what a lab hears that was told that nobody would ask.
+var errUnlogged = errors.New("this run keeps no flow logs")
+
 // Records implements part of story.World.
 func (l *Lab) Records(log *topology.FlowLog) ([]flowlog.Record, error) {
+	if l.logs.none {
+		return nil, errUnlogged
+	}
 	if err := l.collect((*dataplane.Walk).LogSoFar); err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@
 package scenario
 
 import (
+	"slices"
 	"time"
 
 	"github.com/plsim/plsim/topology"
@@ -25,6 +26,11 @@ type Scenario struct {
 	topology.Spec `yaml:",inline"`
 
 	Steps []*Step `yaml:"steps,omitempty" doc:"The story, played in order."`
+}
+
+// ReadsFlowLogs reports whether a step of the story reads flow logs.
+func (s *Scenario) ReadsFlowLogs() bool {
+	return slices.ContainsFunc(s.Steps, func(s *Step) bool { return s.FlowLogs != nil })
 }
 
 // Step is one action and what is expected of it. Exactly one action is set.

@@ -64,6 +64,8 @@ type Options struct {
 	Events func(live.Event)
 	// CompleteLog also makes records of what AWS has none of.
 	CompleteLog bool
+	// Unlogged says that nobody asks for flow logs, nor takes them away.
+	Unlogged bool
 	// Progress is called now and then while time passes; may be nil.
 	Progress func(Progress)
 }
@@ -87,7 +89,7 @@ func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 	}
 	w.Lab = live.New(lab, live.Options{
 		Seed: opts.Seed, Now: queue.Now, Began: Epoch,
-		Logs: opts.Logs, Captures: opts.Captures, CompleteLog: opts.CompleteLog, Events: opts.Events,
+		Logs: opts.Logs, Captures: opts.Captures, CompleteLog: opts.CompleteLog, Unlogged: opts.Unlogged, Events: opts.Events,
 	})
 	w.fabric.init(queue, w.Walk())
 	w.stack = host.NewStack(queue, &w.fabric)
@@ -95,7 +97,9 @@ func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 	if err := w.build(); err != nil {
 		return w, err
 	}
-	w.keepLogs()
+	if !opts.Unlogged {
+		w.keepLogs()
+	}
 	w.keepTime()
 	if lab.PassiveChecks() {
 		w.keepSuspects()

@@ -226,6 +226,9 @@ func TestTimeScale(t *testing.T) {
 
 // One host has 28,232 ports towards one address and port.
 func TestOutOfPorts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("too many connections for a short test")
+	}
 	const ports = 60999 - 32768 + 1
 	w := newWorld(t, load(t, trafficLab))
 	tally := run(t, w, &scenario.Traffic{
@@ -251,7 +254,10 @@ func heap() uint64 {
 // A connection that is held, or kept for the next request, costs its two ends and the walk's
 // flow; the generator and the service add next to nothing.
 func TestHeldConnections(t *testing.T) {
-	const instances, n = 5, 100_000
+	if testing.Short() {
+		t.Skip("too many connections for a short test")
+	}
+	const instances, n = 5, 30_000
 	text := strings.Replace(trafficLab, "      app: { vpc_security_group_ids: [all] }\n", "", 1)
 	var from scenario.Senders
 	for i := range instances {
