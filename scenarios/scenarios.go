@@ -7,5 +7,5 @@ import "embed"
 
 // FS holds the scenario files.
 //
-//go:embed *.yaml conformance/*.yaml
+//go:embed *.yaml conformance/*.yaml problems/*.yaml
 var FS embed.FS
