@@ -113,6 +113,6 @@ line or the scenario is wrong · 3 this host cannot do it · 4 a fault of plsim 
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(runCommand(), flowlogsCommand(), metricsCommand(), replayCommand(), graphCommand(), validateCommand(), schemaCommand(), versionCommand())
+	root.AddCommand(runCommand(), flowlogsCommand(), metricsCommand(), replayCommand(), graphCommand(), initCommand(), doctorCommand(), validateCommand(), schemaCommand(), versionCommand())
 	return root
 }
