@@ -5,7 +5,7 @@ package scenarios
 
 import "embed"
 
-// FS holds the scenario files.
+// FS holds the scenario files; those in templates are for plsim init to begin others from.
 //
-//go:embed *.yaml conformance/*.yaml
+//go:embed *.yaml conformance/*.yaml problems/*.yaml templates/*.yaml
 var FS embed.FS

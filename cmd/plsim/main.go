@@ -113,6 +113,8 @@ line or the scenario is wrong · 3 this host cannot do it · 4 a fault of plsim 
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(runCommand(), flowlogsCommand(), metricsCommand(), replayCommand(), graphCommand(), validateCommand(), schemaCommand(), versionCommand())
+	root.AddCommand(runCommand(), flowlogsCommand(), metricsCommand(), replayCommand(), graphCommand(), initCommand(), doctorCommand(), validateCommand(), schemaCommand(), versionCommand())
+	root.AddCommand(upCommand(), psCommand(), execCommand(), downCommand(), cleanupCommand())
+	root.AddCommand(stepCommand(), serviceCommand(), targetCommand(), sgCommand(), failCommand(), healCommand())
 	return root
 }

@@ -126,6 +126,9 @@ var (
 	programForm = regexp.MustCompile(`^[^\s/]+$`)
 )
 
+// IsName reports whether a text could be the name of a scenario.
+func IsName(text string) bool { return nameForm.MatchString(text) }
+
 // head checks what stands at the top of a scenario.
 func (c *checker) head(s *Scenario) {
 	if !nameForm.MatchString(s.Name) {
