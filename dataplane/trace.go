@@ -66,7 +66,7 @@ type TraceStep struct {
 	Target    Target
 	Proto     packet.Proto
 	Tuple     packet.Tuple
-	Query     filter.Query // what no rule or entry was about
+	Query     filter.Query // what no rule was about, or what the network ACL refused
 	Why       drop.Reason  // not None: the packet goes no further
 
 	ACL    *filter.ACL // StageEdge
@@ -118,8 +118,10 @@ func (t *Trace) edge(at InterfaceID, way flow.Way, q *filter.Query, acl *filter.
 		return
 	}
 	s := TraceStep{Stage: StageEdge, Interface: at, To: NoInterface, Way: way, ACL: acl, Number: number, Why: why}
-	if number == filter.LastNumber {
+	if why != drop.None {
 		s.Query = *q
+	}
+	if number == filter.LastNumber {
 		s.Near, s.Miss = acl.Nearest(*q)
 	}
 	t.add(s)

@@ -78,11 +78,27 @@ func TestScripts(t *testing.T) {
 					return err
 				}
 			}
+			labs := filepath.Join(env.WorkDir, ".labs")
+			env.Setenv("PLSIM_RUNTIME_DIR", labs)
+			env.Defer(func() { // a script that failed leaves its labs
+				cmd := plsimCommand("down", "--all")
+				cmd.Env = append(os.Environ(), "PLSIM_RUNTIME_DIR="+labs)
+				if out, err := cmd.CombinedOutput(); err != nil {
+					t.Errorf("%v\n%s", err, out)
+				}
+			})
 			return nil
 		},
 		Condition: condition,
 		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "pcap": pcap, "result": result},
 	})
+}
+
+// plsimCommand is plsim with some arguments.
+func plsimCommand(args ...string) *exec.Cmd {
+	cmd := exec.Command("/proc/self/exe", args...)
+	cmd.Args[0] = "plsim"
+	return cmd
 }
 
 // condition knows, beside testscript's own:
@@ -110,7 +126,9 @@ func isRoot() bool { return os.Getuid() == 0 && unsupported == nil }
 // userNamespaces reports whether the kernel lets uid 65534 make the namespaces
 // of a sandbox.
 var userNamespaces = sync.OnceValue(func() bool {
-	return exec.Command("nobody", "0666", "unshare", "--map-root-user", "--pid", "--mount", "--net", "--fork", "true").Run() == nil
+	cmd := exec.Command("/proc/self/exe", "0666", "unshare", "--map-root-user", "--pid", "--mount", "--net", "--fork", "true")
+	cmd.Args[0] = "nobody"
+	return cmd.Run() == nil
 })
 
 // exits runs a command that has to end with an exit code: exits 2 exec plsim …

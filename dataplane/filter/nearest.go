@@ -1,6 +1,10 @@
 package filter
 
-import "github.com/plsim/plsim/dataplane/packet"
+import (
+	"slices"
+
+	"github.com/plsim/plsim/dataplane/packet"
+)
 
 // Miss says in what alone a rule differs from traffic that it does not allow. The
 // lower, the nearer the rule comes.
@@ -37,6 +41,11 @@ func (a *ACL) Nearest(q Query) (number int, how Miss) {
 		}
 	}
 	return number, how
+}
+
+// Has reports whether there is an entry with a number.
+func (a *ACL) Has(number int) bool {
+	return slices.ContainsFunc(a.entries, func(e Entry) bool { return e.Number == number })
 }
 
 // Path returns where the scenario has the entry with a number, "" if nowhere.

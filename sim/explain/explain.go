@@ -5,54 +5,115 @@ package explain
 
 import (
 	"fmt"
-	"math"
 	"net/netip"
-	"strings"
 
 	"github.com/plsim/plsim/dataplane"
 	"github.com/plsim/plsim/dataplane/drop"
-	"github.com/plsim/plsim/dataplane/filter"
-	"github.com/plsim/plsim/dataplane/flow"
-	"github.com/plsim/plsim/dataplane/link"
 	"github.com/plsim/plsim/dataplane/packet"
 )
+
+// Walked is what the walk decided about one packet.
+type Walked struct {
+	Prog   *dataplane.Program
+	Trace  dataplane.Trace // which stems from Prog
+	Why    drop.Reason     // of what [dataplane.Walk.Probe] returned
+	Packet packet.Tuple    // as its sender sends it; zero: not known
+}
 
 // Way describes a trace of the walk, a line a decision, and ends with the verdict.
 // The trace must stem from prog.
 func Way(prog *dataplane.Program, tr *dataplane.Trace, why drop.Reason) []string {
-	w := writer{prog: prog}
-	lost := drop.None // why the answer would not arrive
-	for i := range tr.Steps {
-		s := &tr.Steps[i]
-		if s.Answer && (i == 0 || !tr.Steps[i-1].Answer) {
-			w.add("what answers it:")
+	return (&Walked{Prog: prog, Trace: *tr, Why: why}).Lines()
+}
+
+// Lines describes the way, a line a decision, and ends with the verdict.
+func (k *Walked) Lines() []string {
+	var lines []string
+	back := false
+	for _, h := range k.Hops() {
+		if h.Direction == Back && !back {
+			lines, back = append(lines, "what answers it:"), true
 		}
-		if s.Answer {
-			lost = s.Why
-		}
-		w.step(s)
+		lines = append(lines, h.Text)
+		lines = append(lines, h.Notes...)
 	}
+	return append(lines, k.verdict())
+}
+
+// verdict says in a sentence what becomes of the packet.
+func (k *Walked) verdict() string {
+	lost, answer := k.Lost()
 	switch {
-	case why != drop.None:
-		w.add("dropped as %s: %s", why, why.Explain())
-	case w.hairpin:
-		w.add("a first packet would arrive now, and its receiver would drop it: the target is the client, whose address its target group preserves, and no host takes a packet from its own address (F2.29)")
+	case k.Hairpin():
+		return "a first packet would arrive now, and its receiver would drop it: the target is the client, whose address its target group preserves, and no host takes a packet from its own address (F2.29)"
+	case answer:
+		return fmt.Sprintf("a first packet would arrive now, but its answer is dropped as %s: %s", lost, lost.Explain())
 	case lost != drop.None:
-		w.add("a first packet would arrive now, but its answer is dropped as %s: %s", lost, lost.Explain())
-	default:
-		w.add("a first packet would arrive now")
+		return fmt.Sprintf("dropped as %s: %s", lost, lost.Explain())
 	}
-	return w.lines
+	return "a first packet would arrive now"
 }
 
+// Lost returns why the packet, or else its answer, does not arrive; None: both do.
+func (k *Walked) Lost() (why drop.Reason, answer bool) {
+	if k.Why != drop.None {
+		return k.Why, false
+	}
+	for i := range k.Trace.Steps {
+		if s := &k.Trace.Steps[i]; s.Answer && s.Why != drop.None {
+			why = s.Why
+		}
+	}
+	return why, why != drop.None
+}
+
+// Stop returns the decision that ended the packet's way, or its answer's; nil: none did,
+// or it was made before the first of them.
+func (k *Walked) Stop() *dataplane.TraceStep {
+	lost, answer := k.Lost()
+	if lost == drop.None {
+		return nil
+	}
+	for i := len(k.Trace.Steps) - 1; i >= 0; i-- {
+		// Groups of a load balancer refuse for a reason of their own.
+		if s := &k.Trace.Steps[i]; s.Why == lost || s.Answer == answer && s.Stage == dataplane.StageFilter && s.Result == dataplane.NoRule {
+			return s
+		}
+	}
+	return nil
+}
+
+// Delivery returns how the packet was delivered at last; nil: it was not.
+func (k *Walked) Delivery() *dataplane.TraceStep {
+	for i := len(k.Trace.Steps) - 1; i >= 0; i-- {
+		if s := &k.Trace.Steps[i]; s.Stage == dataplane.StageDeliver && !s.Answer {
+			return s
+		}
+	}
+	return nil
+}
+
+// Hairpin reports whether its receiver drops the packet, which comes from the
+// receiver's own address (F2.29).
+func (k *Walked) Hairpin() bool {
+	d := k.Delivery()
+	return k.Why == drop.None && d != nil && d.Tuple.Src == d.Tuple.Dst
+}
+
+// writer puts decisions into words.
 type writer struct {
-	prog    *dataplane.Program
-	lines   []string
-	hairpin bool // a receiver gets a packet from its own address
+	prog *dataplane.Program
+	hop  *Hop // at hand
 }
 
+// add says what the decision at hand is, or one thing more about it.
 func (w *writer) add(format string, args ...any) {
-	w.lines = append(w.lines, fmt.Sprintf(format, args...))
+	line := fmt.Sprintf(format, args...)
+	if w.hop.Text == "" {
+		w.hop.Text = line
+		return
+	}
+	w.hop.Notes = append(w.hop.Notes, line)
 }
 
 // name is an interface as people know it.
@@ -122,197 +183,8 @@ func (w *writer) step(s *dataplane.TraceStep) {
 		w.link(s)
 	case dataplane.StageDeliver:
 		w.add("%s: gets the packet as %s", at, tuple(s.Tuple))
-		w.hairpin = w.hairpin || s.Tuple.Src == s.Tuple.Dst
 		if s.Interface != dataplane.NoInterface && w.prog.Interfaces[s.Interface].Kind == dataplane.Proxy {
 			w.add("%s: the connection ends here: an application load balancer opens others to its targets", at)
 		}
-	}
-}
-
-// link says what a packet meets on a link.
-func (w *writer) link(s *dataplane.TraceStep) {
-	l := s.Link
-	what := fmt.Sprintf("%s: towards %s the packet crosses link %s of %s", w.name(s.Interface), w.name(s.To), l.Label, l.Place)
-	switch s.Why {
-	case drop.LinkDown:
-		w.add("%s, which is down", what)
-	case drop.LinkMTU:
-		w.add("%s, whose MTU is %d", what, l.MTU)
-	default:
-		w.add("%s%s", what, qualities(&l.Spec))
-	}
-}
-
-// qualities says what a link that carries a packet does to it.
-func qualities(s *link.Spec) string {
-	var all []string
-	add := func(is bool, format string, args ...any) {
-		if is {
-			all = append(all, fmt.Sprintf(format, args...))
-		}
-	}
-	add(s.Delay > 0 && s.Jitter == 0, "takes %v", s.Delay)
-	add(s.Jitter > 0, "takes %v ± %v", s.Delay, s.Jitter)
-	add(s.Rate > 0, "carries %d bit/s", s.Rate)
-	for _, of := range []struct {
-		verb  string
-		share float64
-	}{{"loses", s.Loss}, {"doubles", s.Duplicate}, {"reorders", s.Reorder}} {
-		add(of.share > 0, "%s %v%%", of.verb, math.Round(of.share*1e8)/1e6)
-	}
-	if len(all) == 0 {
-		return ""
-	}
-	return ", which " + strings.Join(all, ", ")
-}
-
-// edge says how the network ACL of an interface's subnet decided.
-func (w *writer) edge(s *dataplane.TraceStep) {
-	at, what := w.name(s.Interface), "enters"
-	if s.Way == flow.Egress {
-		what = "leaves"
-	}
-	switch {
-	case s.Number == filter.LastNumber:
-		w.add("%s: %s the subnet, and * of network ACL %s (%s) denies: no rule matches %s%s", at, what, s.ACL.Label, s.ACL.ID, traffic(s), w.nearest(s))
-	case s.Why != drop.None:
-		w.add("%s: %s the subnet, and rule %d of network ACL %s (%s) denies", at, what, s.Number, s.ACL.Label, s.ACL.Path(s.Number))
-	default:
-		w.add("%s: %s the subnet, which rule %d of network ACL %s (%s) allows", at, what, s.Number, s.ACL.Label, s.ACL.Path(s.Number))
-	}
-}
-
-// route says where a packet goes from its interface.
-func (w *writer) route(s *dataplane.TraceStep) {
-	at := w.name(s.Interface)
-	by := ""
-	if s.Route != nil {
-		by = "the route " + s.Route.Text
-	}
-	switch {
-	case s.Why == drop.None && s.Route == nil:
-		w.add("%s: the address is that of %s", at, w.name(s.To))
-	case s.Why == drop.None:
-		w.add("%s: %s leads to %s", at, by, w.name(s.To))
-	case s.Why == drop.NoRoute:
-		w.add("%s: the address is outside the VPC, and no route of the subnet leads there", at)
-	case s.Why == drop.Blackhole:
-		w.add("%s: %s is a blackhole", at, by)
-	case s.Why == drop.Internet:
-		w.add("%s: %s leads to the internet, where no host has the address", at, by)
-	case s.Why == drop.NoPublicAddress:
-		w.add("%s: %s leads to the internet, and the interface has no public address to be seen by there", at, by)
-	case s.Why == drop.TransitZone:
-		w.add("%s: %s leads to a transit gateway, whose attachment has no subnet in this zone", at, by)
-	case s.Why == drop.TransitRoute:
-		w.add("%s: %s leads to a transit gateway, whose route table has no route to the address", at, by)
-	case s.Why == drop.NATInbound:
-		w.add("%s: %s leads to a NAT gateway, which knows no such flow", at, by)
-	case s.Why == drop.NotTransitive:
-		w.add("%s: %s leads to a VPC that the address is not in", at, by)
-	case s.Why == drop.ForeignResolver:
-		w.add("%s: %s leads to the resolver of another VPC", at, by)
-	case s.Route != nil:
-		w.add("%s: %s leads to a network where no interface has the address", at, by)
-	default:
-		w.add("%s: no interface of the VPC has the address", at)
-	}
-}
-
-// filter says how an interface's security groups decided.
-func (w *writer) filter(s *dataplane.TraceStep) {
-	at, way := w.name(s.Interface), "ingress"
-	if s.Way == flow.Egress {
-		way = "egress"
-	}
-	switch s.Result {
-	case dataplane.Allowed:
-		w.add("%s: %s allowed by %s", at, way, w.rule(s))
-	case dataplane.NoRule:
-		w.add("%s: %s refused: no security group rule allows %s%s", at, way, traffic(s), w.nearest(s))
-	case dataplane.Tracked:
-		w.add("%s: %s allowed, the flow is tracked since %s", at, way, w.rule(s))
-	case dataplane.Untracked:
-		w.add("%s: %s allowed by %s; the flow is not tracked", at, way, w.rule(s))
-	case dataplane.Related:
-		w.add("%s: %s allowed, it belongs to a tracked flow", at, way)
-	case dataplane.Exempt:
-		w.add("%s: %s is not filtered", at, way)
-	case dataplane.TableFull:
-		w.add("%s: %s refused: the interface tracks as many flows as it can", at, way)
-	case dataplane.NotEnforced:
-		w.add("%s: inbound rules are not enforced on PrivateLink traffic", at)
-	}
-}
-
-// nearest says which rule comes nearest to what none is about, and what it lacks.
-func (w *writer) nearest(s *dataplane.TraceStep) string {
-	rule := ""
-	if s.Stage == dataplane.StageEdge {
-		rule = fmt.Sprintf("rule %d (%s)", s.Near, s.ACL.Path(s.Near))
-	} else {
-		rule = w.rule(s)
-	}
-	q := &s.Query
-	switch s.Miss {
-	case filter.OtherGroup:
-		return fmt.Sprintf("; nearest is %s, but rules that name the load balancer's group do not hold for PrivateLink traffic while inbound rules are not enforced on it (F2.67)", rule)
-	case filter.OtherPort:
-		return fmt.Sprintf("; nearest is %s, but that is not for %s", rule, point(q))
-	case filter.OtherPeer:
-		return fmt.Sprintf("; nearest is %s, but %s is none of its peers", rule, q.Peer.IP())
-	case filter.OtherProtocol:
-		return fmt.Sprintf("; nearest is %s, but that is not for %s", rule, protocol(q.Proto))
-	}
-	return ""
-}
-
-// point is the port, or ICMP type and code, that rules are asked about.
-func point(q *filter.Query) string {
-	switch q.Proto {
-	case packet.TCP, packet.UDP:
-		return fmt.Sprintf("port %d", q.Port)
-	}
-	return fmt.Sprintf("type %d code %d", q.Type, q.Code)
-}
-
-// traffic is what rules are asked about.
-func traffic(s *dataplane.TraceStep) string {
-	q, preposition := &s.Query, "from"
-	if s.Way == flow.Egress {
-		preposition = "to"
-	}
-	switch q.Proto {
-	case packet.TCP, packet.UDP, packet.ICMP, packet.ICMPv6:
-		return fmt.Sprintf("%s %s %s %s", protocol(q.Proto), point(q), preposition, q.Peer.IP())
-	}
-	return fmt.Sprintf("%s %s %s", protocol(q.Proto), preposition, q.Peer.IP())
-}
-
-func (w *writer) rule(s *dataplane.TraceStep) string {
-	if int(s.Rule) >= len(w.prog.Rules) {
-		return "no rule"
-	}
-	r := &w.prog.Rules[s.Rule]
-	return fmt.Sprintf("%s of %s (%s)", r.Text, r.Label, r.Path)
-}
-
-func tuple(t packet.Tuple) string {
-	return fmt.Sprintf("%s > %s",
-		netip.AddrPortFrom(t.Src.IP(), t.SrcPort), netip.AddrPortFrom(t.Dst.IP(), t.DstPort))
-}
-
-func protocol(p packet.Proto) string {
-	switch p {
-	case packet.TCP:
-		return "TCP"
-	case packet.UDP:
-		return "UDP"
-	case packet.ICMP:
-		return "ICMP"
-	case packet.ICMPv6:
-		return "ICMPv6"
-	default:
-		return fmt.Sprintf("protocol %d", p)
 	}
 }

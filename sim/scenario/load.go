@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/plsim/plsim/topology"
 )
@@ -71,6 +72,32 @@ func LoadBytes(file string, data []byte) (*Loaded, error) {
 	return &Loaded{Scenario: s, Lab: lab, Source: src}, nil
 }
 
+// Again returns another copy of the scenario, in which nothing has been played, with
+// a change of what its author wrote, which may be nil. The change must leave its steps
+// alone. The error is of type [Mistakes] where the change does not fit.
+func (l *Loaded) Again(change func(*topology.Spec) error) (*Loaded, error) {
+	s, src, _, _ := parse(l.Source.File, []byte(strings.Join(l.Source.lines, "\n")))
+	onOff(s)
+	if change != nil {
+		if err := change(&s.Spec); err != nil {
+			return nil, err
+		}
+	}
+	lab, problems := newLab(s)
+	if len(problems) > 0 {
+		var mistakes Mistakes
+		for _, p := range problems {
+			mistakes = append(mistakes, src.Mistake(p.Path, label(p.Path)+p.Msg))
+		}
+		return nil, mistakes.err()
+	}
+	for _, step := range s.Steps {
+		step.fill()
+	}
+	lab.Locate(src.Place)
+	return &Loaded{Scenario: s, Lab: lab, Source: src}, nil
+}
+
 // rehearsal returns another lab of the same file, in which the steps can be tried
 // out; nil where there is none.
 func rehearsal(file string, data []byte, lab *topology.Lab) *topology.Lab {
@@ -125,6 +152,9 @@ var (
 	nameForm    = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 	programForm = regexp.MustCompile(`^[^\s/]+$`)
 )
+
+// IsName reports whether a text could be the name of a scenario.
+func IsName(text string) bool { return nameForm.MatchString(text) }
 
 // head checks what stands at the top of a scenario.
 func (c *checker) head(s *Scenario) {

@@ -30,6 +30,9 @@ type Cmd struct {
 	// over as it is; any other is served by a goroutine.
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
+	// Terminal makes Stdin, which is a terminal that no other session has, the
+	// program's controlling terminal.
+	Terminal bool
 }
 
 // ProgramError says that a program could not be started.
@@ -85,7 +88,7 @@ func (n *Namespace) Start(ctx context.Context, c Cmd) (*Process, error) {
 	cmd := &exec.Cmd{
 		Args: c.Argv, Env: n.environ(dir, c.Env), Dir: dir,
 		Stdin: pipes.stdin, Stdout: pipes.stdout, Stderr: pipes.stderr,
-		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
+		SysProcAttr: &syscall.SysProcAttr{Setsid: true, Setctty: c.Terminal},
 	}
 	err = n.inView(func() error {
 		if _, err := os.Stat(dir); err != nil {

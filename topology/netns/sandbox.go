@@ -65,7 +65,7 @@ func Inside() bool { return homeNet.IsOpen() }
 // Nested reports whether this process is one of the copies of the program that Enter
 // makes, before Enter as well as after it: what the first process did before it called
 // Enter need not be done again.
-func Nested() bool { return Inside() || os.Getenv(stageVar) != "" }
+func Nested() bool { return Inside() || detached || os.Getenv(stageVar) != "" }
 
 // Enter puts the program into a sandbox, in which it may call New. Call it once,
 // before threads or work that a second copy of the program must not repeat.
@@ -128,6 +128,8 @@ func assumeStage() error {
 		return err
 	}
 	switch {
+	case stage == stageOuter && isSocket(readyFD):
+		return becomeOuter()
 	case (stage == stageInit || stage == stageProbe) && os.Getpid() == 1 && isSocket(lifelineFD):
 		os.Exit(runInit(stage))
 	case stage == stageLab && os.Getppid() == 1 && isSandboxRoot():
@@ -291,7 +293,10 @@ func becomeLab() error {
 		unix.CloseOnExec(labFilesFD + i) // programs of the lab get none of them
 		inherited = append(inherited, os.NewFile(uintptr(labFilesFD+i), "inherited"))
 	}
-	return os.Unsetenv(filesVar)
+	if n := len(inherited) - 1; os.Getenv(readyVar) != "" && n >= 0 {
+		inherited, readiness = inherited[:n], inherited[n]
+	}
+	return errors.Join(os.Unsetenv(filesVar), os.Unsetenv(readyVar))
 }
 
 // countFiles returns how many files of the host this part of the chain was given.

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/plsim/plsim/sim/daemon"
+)
+
+// findLab returns the caller's lab of a name, or the only one where name is "".
+func findLab(name string) (*daemon.Lab, error) {
+	labs, err := daemon.List(daemon.Dir())
+	if err != nil {
+		return nil, &codeError{exitHost, fmt.Errorf("list the labs: %w", err)}
+	}
+	var names []string
+	var found []daemon.Lab
+	for _, l := range labs {
+		if name == "" && l.State != daemon.Dead || l.Name == name {
+			found = append(found, l)
+		}
+		names = append(names, l.Name)
+	}
+	wrong := func(format string, args ...any) (*daemon.Lab, error) {
+		return nil, &codeError{exitUsage, fmt.Errorf(format, args...)}
+	}
+	switch {
+	case len(labs) == 0:
+		return wrong("no lab is up%s: start one with plsim up FILE", ofOthers())
+	case len(found) == 0 && name == "":
+		return wrong("no lab is up%s; what dead ones have left behind, plsim cleanup removes", ofOthers())
+	case len(found) == 0:
+		return wrong("no lab is named %s; there is %s", name, strings.Join(names, ", "))
+	case len(found) > 1:
+		return wrong("which lab? There is %s", strings.Join(names, ", "))
+	case found[0].State == daemon.Dead:
+		return wrong("lab %s has died: plsim cleanup removes what it has left behind, and plsim up starts it anew", name)
+	case found[0].State == daemon.Starting:
+		return wrong("lab %s is not ready yet", found[0].Name)
+	}
+	return &found[0], nil
+}
+
+// ofOthers says whose labs are not seen.
+func ofOthers() string {
+	if os.Geteuid() == 0 {
+		return ""
+	}
+	return " that is yours (those of sudo are root's)"
+}
+
+// labError is the error of a request to a lab, with its exit code.
+func labError(err error) error {
+	var said *daemon.Error
+	var coded *codeError
+	switch {
+	case err == nil, errors.As(err, &coded):
+		return err
+	case errors.As(err, &said) && said.Usage:
+		return &codeError{exitUsage, err}
+	case errors.As(err, &said):
+		return &codeError{exitFault, err}
+	}
+	return &codeError{exitHost, err}
+}
+
+// labFlag registers --lab.
+func labFlag(cmd *cobra.Command, name *string) {
+	cmd.Flags().StringVar(name, "lab", "", "the lab, where several are up")
+	_ = cmd.RegisterFlagCompletionFunc("lab", completeLab) // it is there
+}
+
+// completeLab offers the caller's labs.
+func completeLab(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	var names []string
+	if labs, err := daemon.List(daemon.Dir()); err == nil && len(args) == 0 {
+		for _, l := range labs {
+			names = append(names, l.Name)
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeInstance offers the instances of the lab that --lab names.
+func completeInstance(lab *string) cobra.CompletionFunc {
+	return func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveDefault
+		}
+		var names []string
+		if l, err := findLab(*lab); err == nil {
+			instances, _ := l.Instances() // an error offers nothing
+			for _, i := range instances {
+				names = append(names, i.Name)
+			}
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}
+}

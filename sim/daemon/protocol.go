@@ -1,0 +1,53 @@
+package daemon
+
+import (
+	"github.com/plsim/plsim/sim/emulate"
+	"github.com/plsim/plsim/sim/story"
+)
+
+// One request is made over a connection, and answered. Both are a line of JSON. Whoever
+// asks for a program sends the files that become its standard input, output and error
+// along with the request, may send signals for it in lines of their own, and kills it by
+// going away.
+
+// request asks for one thing.
+type request struct {
+	Status bool     `json:"status,omitempty"`
+	Down   bool     `json:"down,omitempty"`
+	Exec   *Program `json:"exec,omitempty"`
+	Step   string   `json:"step,omitempty"` // as it stands in a scenario
+}
+
+// Program is a program to run in an instance.
+type Program struct {
+	Instance string   `json:"instance"` // VPC/NAME, or NAME where that is unique
+	Argv     []string `json:"argv"`
+	// Terminal is whether its standard input is a terminal of its own.
+	Terminal bool     `json:"terminal,omitempty"`
+	Env      []string `json:"env,omitempty"`
+}
+
+// signalled is a signal for the program that was asked for.
+type signalled struct {
+	Signal int `json:"signal"`
+}
+
+// reply is the answer to a request.
+type reply struct {
+	Error *Error `json:"error,omitempty"` // why there is no answer
+
+	Instances []emulate.Instance `json:"instances,omitempty"`
+	ExitCode  int                `json:"exit_code,omitempty"`
+	Step      *story.StepResult  `json:"step,omitempty"`
+}
+
+// Error is what a lab has to say against a request.
+type Error struct {
+	Text string `json:"text"`
+	// Usage is whether the request was wrong; else the lab has a fault.
+	Usage bool `json:"usage,omitempty"`
+	// NotFound is whether the program that was asked for could not be started.
+	NotFound bool `json:"not_found,omitempty"`
+}
+
+func (e *Error) Error() string { return e.Text }
