@@ -308,10 +308,10 @@ func TestInterrupted(t *testing.T) {
 		step  string
 	}{
 		{"^C", unix.SIGINT, true, "wait: 1h"},
-		{"SIGINT", unix.SIGINT, false, "ping: { from: app, to: 10.0.1.250, timeout: 1h }"},
-		{"SIGTERM", unix.SIGTERM, false, `request: { from: app, url: "http://10.0.1.250/", timeout: 1h }`},
+		{"SIGINT", unix.SIGINT, false, `ping: { from: app, to: "${vpc_endpoint.api.private_ip.us-east-1a}", timeout: 1h }`},
+		{"SIGTERM", unix.SIGTERM, false, `request: { from: app, url: "http://${vpc_endpoint.api.private_ip.us-east-1a}/", timeout: 1h }`},
 		{"SIGTERM to the group", unix.SIGTERM, true, "exec: { in: app, command: sleep 1000, timeout: 1h }"},
-		{"SIGHUP", unix.SIGHUP, true, "connections: { from: app, to: '10.0.1.250:80', count: 1000, timeout: 1h }"}, // the terminal went away
+		{"SIGHUP", unix.SIGHUP, true, "connections: { from: app, to: '${vpc_endpoint.api.private_ip.us-east-1a}:80', count: 1000, timeout: 1h }"}, // the terminal went away
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := start(t, before+"  - "+tt.step+"\n")

@@ -177,7 +177,7 @@ func (u *upstream) finish(r *service.Response, keep bool) {
 
 func (u *upstream) close() {
 	u.proxy.world.queue.Cancel(u.limit)
-	u.client.conn.Close()
+	u.client.close()
 }
 
 // hopByHop are the headers that concern one connection (RFC 9110 section 7.6.1).

@@ -55,6 +55,12 @@ func (c *client) dial() {
 	}
 }
 
+// close ends the connection, or the attempt to make one.
+func (c *client) close() {
+	c.addrs = nil
+	c.conn.Close()
+}
+
 func (c *client) end(err error) {
 	if !c.over && c.ended != nil {
 		c.over = true

@@ -288,7 +288,7 @@ func (q *query) finish(addrs []netip.Addr, err error) {
 		q.socket.Close()
 	}
 	if q.client != nil {
-		q.client.conn.Close()
+		q.client.close()
 	}
 	q.done(addrs, err)
 }

@@ -174,7 +174,7 @@ func (s *stream) heard() ([]byte, error) {
 
 func (s *stream) peer() string { return s.client.peer.String() }
 
-func (s *stream) close() { s.client.conn.Close() }
+func (s *stream) close() { s.client.close() }
 
 // datagrams is a channel by UDP.
 type datagrams struct {

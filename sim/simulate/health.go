@@ -162,6 +162,6 @@ func (x *checking) finish(passed bool) {
 	}
 	x.over = true
 	x.cancel()
-	x.client.conn.Close()
+	x.client.close()
 	x.done(passed)
 }

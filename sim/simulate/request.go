@@ -145,7 +145,7 @@ func (x *exchange) finish(r story.Response) {
 	}
 	x.over, x.response, x.body = true, r, nil
 	if x.client != nil {
-		x.client.conn.Close()
+		x.client.close()
 	}
 	if x.done != nil {
 		x.done()
