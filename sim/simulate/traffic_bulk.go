@@ -220,7 +220,7 @@ func (f *flood) Finished(host.Conn) {
 // Closed implements [host.Handler].
 func (f *flood) Closed(_ host.Conn, err error) {
 	switch {
-	case !f.open && len(f.addrs) > 0:
+	case !f.open && !f.over && len(f.addrs) > 0:
 		f.dial()
 	case err != nil:
 		f.fail(err)
