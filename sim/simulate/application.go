@@ -124,19 +124,11 @@ func (u *upstream) receive(data []byte) {
 
 // read looks whether the answer is whole; if no more comes it has to be.
 func (u *upstream) read(last bool) {
-	resp, err := readResponse(u.in, u.req)
-	var body []byte
-	untilEnd := false
-	if err == nil {
-		if untilEnd = resp.ContentLength < 0 && len(resp.TransferEncoding) == 0; untilEnd && !last {
-			return
-		}
-		body, err = readBody(resp.Body)
-	}
+	resp, body, err := wholeResponse(u.in, u.req, last)
 	switch {
 	case err == nil:
 		u.finish(&service.Response{Status: resp.StatusCode, Header: endToEnd(resp.Header), Body: string(body)}, !last && !resp.Close)
-	case last, !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF):
+	case last, !unfinished(err):
 		u.fail(http.StatusBadGateway)
 	}
 }

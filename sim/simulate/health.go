@@ -3,8 +3,6 @@ package simulate
 import (
 	"bytes"
 	"context"
-	"errors"
-	"io"
 	"net/http"
 	"net/netip"
 	"time"
@@ -149,7 +147,7 @@ func (x *checking) received(data []byte) {
 	switch {
 	case err == nil:
 		x.finish(x.Passes(resp.StatusCode))
-	case !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF):
+	case !unfinished(err):
 		x.finish(false)
 	}
 }

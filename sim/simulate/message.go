@@ -24,6 +24,22 @@ func readResponse(b []byte, req *http.Request) (*http.Response, error) {
 	return http.ReadResponse(bufio.NewReader(bytes.NewReader(headLines(b))), req)
 }
 
+// wholeResponse reads an answer with its body; last says that no more will come, which is
+// the end of a body that has no other. Where more has to come the error is [unfinished].
+func wholeResponse(b []byte, req *http.Request, last bool) (resp *http.Response, body []byte, err error) {
+	if resp, err = readResponse(b, req); err != nil {
+		return nil, nil, err
+	}
+	if resp.ContentLength < 0 && len(resp.TransferEncoding) == 0 && !last {
+		return nil, nil, io.ErrUnexpectedEOF
+	}
+	body, err = readBody(resp.Body)
+	return resp, body, err
+}
+
+// unfinished reports whether an error says that more of a message has to come.
+func unfinished(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
+
 // errLongHead is the error of a request whose head does not end.
 var errLongHead = errors.New("the head is too long")
 

@@ -1,14 +1,9 @@
 package simulate
 
 import (
-	"errors"
-	"io"
 	"strings"
 	"testing"
 )
-
-// unfinished reports whether an error says that more has to come.
-func unfinished(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
 
 // A message that comes in pieces is waited for, wherever it is cut, and no piece of it is
 // taken for a wrong one.

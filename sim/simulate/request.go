@@ -102,19 +102,11 @@ func (x *exchange) receive(data []byte) {
 
 // read looks whether the answer is whole; if no more comes it has to be.
 func (x *exchange) read(last bool) {
-	resp, err := readResponse(x.body, x.req)
-	var body []byte
-	if err == nil {
-		untilEnd := resp.ContentLength < 0 && len(resp.TransferEncoding) == 0
-		if untilEnd && !last {
-			return
-		}
-		body, err = readBody(resp.Body)
-	}
+	resp, body, err := wholeResponse(x.body, x.req, last)
 	switch {
 	case err == nil:
 		x.finish(story.Response{Status: resp.StatusCode, Headers: resp.Header, Body: string(body[:min(len(body), maxBody)])})
-	case !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF):
+	case !unfinished(err):
 		x.fail(story.Failure{Kind: story.HTTP, Detail: x.address() + ": " + err.Error()})
 	case last:
 		x.fail(story.HalfAnswer(x.address()))

@@ -94,7 +94,7 @@ func (a *answer) takeSlowly(last bool) (int64, error) {
 		return a.body, nil
 	case !last && resp != nil: // more of the body may come; what is wrong with it shows at the end
 		return 0, nil
-	case last && errors.Is(err, io.EOF), last && errors.Is(err, io.ErrUnexpectedEOF):
+	case last && unfinished(err):
 		return 0, io.EOF
 	}
 	return 0, &notHTTP{err}

@@ -3,7 +3,6 @@ package simulate
 import (
 	"bytes"
 	"errors"
-	"io"
 	"net/http"
 	"net/netip"
 	"strconv"
@@ -77,7 +76,7 @@ func (s *webServer) work(c host.Conn, of *session) {
 	for !of.busy && len(of.in) > 0 {
 		req, body, rest, err := cutRequest(of.in)
 		switch {
-		case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		case unfinished(err):
 			return // more will come
 		case err != nil:
 			of.in = nil
