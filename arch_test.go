@@ -31,7 +31,7 @@ var edges = map[string]string{
 	"dataplane/snat":      "dataplane/clock dataplane/flow dataplane/packet",
 	"scenarios":           "",
 	"sim":                 "dataplane/flowlog sim/capture sim/live sim/scenario sim/simulate sim/story topology topology/cloudwatch",
-	"sim/capture":         "dataplane/clock",
+	"sim/capture":         "dataplane dataplane/clock dataplane/drop dataplane/flow",
 	"sim/daemon":          "dataplane/clock sim/emulate sim/scenario sim/story topology topology/netns",
 	"sim/diagnose":        "dataplane dataplane/drop dataplane/filter dataplane/flow dataplane/packet sim/capture sim/explain sim/live sim/scenario sim/simulate sim/story topology",
 	"sim/emulate":         "dataplane dataplane/clock dataplane/drop dataplane/engine dataplane/metrics dataplane/ppv2 dataplane/snat sim/live sim/scenario sim/service sim/story sim/traffic topology topology/netns",

@@ -7,8 +7,6 @@ import (
 
 	"github.com/plsim/plsim/dataplane"
 	"github.com/plsim/plsim/dataplane/clock"
-	"github.com/plsim/plsim/dataplane/drop"
-	"github.com/plsim/plsim/dataplane/flow"
 	"github.com/plsim/plsim/sim/capture"
 	"github.com/plsim/plsim/topology"
 )
@@ -76,12 +74,8 @@ func (c *watching) packets(seen []dataplane.Seen) []capture.Packet {
 		about[nic.Index] = nic
 	}
 	packets := make([]capture.Packet, len(seen))
-	for i, s := range seen {
-		p := capture.Packet{Time: s.Time, Interface: about[s.At].Label, Out: s.Way == flow.Egress, Frame: s.Frame}
-		if s.Why != drop.None {
-			p.Drop = s.Why.String()
-		}
-		packets[i] = p
+	for i := range seen {
+		packets[i] = capture.Of(&seen[i], about[seen[i].At].Label)
 	}
 	return packets
 }

@@ -289,10 +289,7 @@ func (r *replay) write(s dataplane.Seen) {
 	if r.out == nil {
 		return
 	}
-	p := capture.Packet{Time: s.Time, Interface: r.lab.NICs[s.At].Label, Out: s.Way == flow.Egress, Frame: s.Frame}
-	if s.Why != drop.None {
-		p.Drop = s.Why.String()
-	}
+	p := capture.Of(&s, r.lab.NICs[s.At].Label)
 	r.out.Packet(&p)
 }
 
