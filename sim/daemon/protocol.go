@@ -3,6 +3,7 @@ package daemon
 import (
 	"github.com/plsim/plsim/sim/emulate"
 	"github.com/plsim/plsim/sim/story"
+	"github.com/plsim/plsim/topology"
 )
 
 // One request is made over a connection, and answered. Both are a line of JSON. Whoever
@@ -16,6 +17,7 @@ type request struct {
 	Down   bool     `json:"down,omitempty"`
 	Exec   *Program `json:"exec,omitempty"`
 	Step   string   `json:"step,omitempty"` // as it stands in a scenario
+	Apply  *Edition `json:"apply,omitempty"`
 }
 
 // Program is a program to run in an instance.
@@ -39,6 +41,7 @@ type reply struct {
 	Instances []emulate.Instance `json:"instances,omitempty"`
 	ExitCode  int                `json:"exit_code,omitempty"`
 	Step      *story.StepResult  `json:"step,omitempty"`
+	Changes   []topology.Change  `json:"changes,omitempty"`
 }
 
 // Error is what a lab has to say against a request.
@@ -46,6 +49,8 @@ type Error struct {
 	Text string `json:"text"`
 	// Usage is whether the request was wrong; else the lab has a fault.
 	Usage bool `json:"usage,omitempty"`
+	// Start is whether what an instance runs did not come up as its scenario expects.
+	Start bool `json:"start,omitempty"`
 	// NotFound is whether the program that was asked for could not be started.
 	NotFound bool `json:"not_found,omitempty"`
 }

@@ -122,6 +122,8 @@ func (s *server) do(ctx context.Context, r *request, files []*os.File, signals <
 		return s.exec(ctx, r.Exec, files, signals)
 	case r.Step != "":
 		return s.step(ctx, r.Step)
+	case r.Apply != nil:
+		return s.apply(ctx, r.Apply)
 	case r.Down:
 		return new(reply)
 	}
@@ -137,7 +139,11 @@ func (s *server) exec(ctx context.Context, p *Program, files []*os.File, signals
 	if len(files) != 3 {
 		return refuse("a program needs its standard input, output and error")
 	}
-	h, err := s.lab.Instance(p.Instance)
+	var h *topology.Host
+	err := s.world.Look(func(lab *topology.Lab) (err error) {
+		h, err = lab.Instance(p.Instance)
+		return err
+	})
 	if err != nil {
 		return refuse("%v", err)
 	}
