@@ -32,7 +32,7 @@ var edges = map[string]string{
 	"scenarios":           "",
 	"sim":                 "dataplane/flowlog sim/capture sim/live sim/scenario sim/simulate sim/story topology topology/cloudwatch",
 	"sim/capture":         "dataplane dataplane/clock dataplane/drop dataplane/flow",
-	"sim/daemon":          "dataplane/clock sim/emulate sim/scenario sim/story topology topology/netns",
+	"sim/daemon":          "dataplane/clock sim/capture sim/emulate sim/live sim/scenario sim/story topology topology/netns",
 	"sim/diagnose":        "dataplane dataplane/drop dataplane/filter dataplane/flow dataplane/packet sim/capture sim/explain sim/live sim/scenario sim/simulate sim/story topology",
 	"sim/emulate":         "dataplane dataplane/clock dataplane/drop dataplane/engine dataplane/metrics dataplane/ppv2 dataplane/snat sim/live sim/scenario sim/service sim/story sim/traffic topology topology/netns",
 	"sim/explain":         "dataplane dataplane/drop dataplane/filter dataplane/flow dataplane/link dataplane/packet",

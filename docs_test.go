@@ -95,6 +95,8 @@ var elsewhere = map[string]string{
 	"plsim run scenarios/conformance": "make conformance",
 	"plsim flowlogs kept --follow":    "flowlogs.txtar follows another file",
 	"diff -r first second":            "TestSimulated compares all that two runs keep",
+
+	"plsim capture -w - | wireshark -k -i -": "Wireshark wants a screen; TestCaptureAbandoned and tcpdump read the same",
 	"make check":                      "its parts are run one by one",
 }
 

@@ -8,7 +8,8 @@ import (
 // One request is made over a connection, and answered. Both are a line of JSON. Whoever
 // asks for a program sends the files that become its standard input, output and error
 // along with the request, may send signals for it in lines of their own, and kills it by
-// going away.
+// going away. So does whoever asks for a capture, with the end of a pipe: packets are
+// written to that, and the answer comes when all has been said.
 
 // request asks for one thing.
 type request struct {
@@ -16,6 +17,8 @@ type request struct {
 	Down   bool     `json:"down,omitempty"`
 	Exec   *Program `json:"exec,omitempty"`
 	Step   string   `json:"step,omitempty"` // as it stands in a scenario
+
+	Capture *Capture `json:"capture,omitempty"`
 }
 
 // Program is a program to run in an instance.
@@ -39,6 +42,7 @@ type reply struct {
 	Instances []emulate.Instance `json:"instances,omitempty"`
 	ExitCode  int                `json:"exit_code,omitempty"`
 	Step      *story.StepResult  `json:"step,omitempty"`
+	Captured  *Captured          `json:"captured,omitempty"`
 }
 
 // Error is what a lab has to say against a request.
