@@ -3,6 +3,7 @@ package daemon
 import (
 	"github.com/plsim/plsim/sim/emulate"
 	"github.com/plsim/plsim/sim/story"
+	"github.com/plsim/plsim/topology"
 )
 
 // One request is made over a connection, and answered. Both are a line of JSON; before the
@@ -18,6 +19,8 @@ type request struct {
 	Exec   *Program `json:"exec,omitempty"`
 	Step   string   `json:"step,omitempty"` // as it stands in a scenario
 	Play   bool     `json:"play,omitempty"` // the scenario's own steps
+
+	Choices *choices `json:"choices,omitempty"`
 }
 
 // Program is a program to run in an instance.
@@ -42,6 +45,7 @@ type reply struct {
 	ExitCode  int                `json:"exit_code,omitempty"`
 	Step      *story.StepResult  `json:"step,omitempty"`
 	Story     *story.Result      `json:"story,omitempty"`
+	Choices   []topology.Choice  `json:"choices,omitempty"`
 }
 
 // Error is what a lab has to say against a request.
