@@ -17,6 +17,7 @@ import (
 	"github.com/plsim/plsim/sim/capture"
 	"github.com/plsim/plsim/sim/daemon"
 	"github.com/plsim/plsim/sim/story"
+	"github.com/plsim/plsim/topology"
 )
 
 // lastPackets is how long those who read of a capture have time for the last packets.
@@ -48,10 +49,7 @@ where it enters a node, behind it where it leaves.
   sudo plsim capture app vpc_endpoint.api.us-east-1a --filter 'tcp port 80'
   sudo plsim capture -w - | wireshark -k -i -
   sudo plsim capture -w lab.pcapng -c 1000`,
-		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-			names, _ := completeInstance(&f.lab)(nil, nil, "")
-			return names, cobra.ShellCompDirectiveNoFileComp
-		},
+		ValidArgsFunction: completeAll(topology.InterfaceKind),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.Interfaces = args
 			if cmd.Flags().Changed("count") && f.Count == 0 {
