@@ -95,6 +95,7 @@ var elsewhere = map[string]string{
 	"plsim run scenarios/conformance": "make conformance",
 	"plsim flowlogs kept --follow":    "flowlogs.txtar follows another file",
 	"diff -r first second":            "TestSimulated compares all that two runs keep",
+	"make bench-peers":                ".ci/run gives it less time",
 	"make check":                      "its parts are run one by one",
 }
 
