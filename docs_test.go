@@ -98,6 +98,8 @@ var elsewhere = map[string]string{
 
 	"plsim capture -w - | wireshark -k -i -": "Wireshark wants a screen; TestCaptureAbandoned and tcpdump read the same",
 	"make check":                             "its parts are run one by one",
+	"make bench-peers":                       ".ci/run gives it less time",
+	"make check":                             "its parts are run one by one",
 }
 
 // TestCommands wants each command line of the documents to be run somewhere: by
