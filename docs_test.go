@@ -97,7 +97,6 @@ var elsewhere = map[string]string{
 	"diff -r first second":            "TestSimulated compares all that two runs keep",
 
 	"plsim capture -w - | wireshark -k -i -": "Wireshark wants a screen; TestCaptureAbandoned and tcpdump read the same",
-	"make check":                             "its parts are run one by one",
 	"make bench-peers":                       ".ci/run gives it less time",
 	"make check":                             "its parts are run one by one",
 }
