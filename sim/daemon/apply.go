@@ -7,7 +7,6 @@ import (
 
 	"github.com/plsim/plsim/sim/emulate"
 	"github.com/plsim/plsim/sim/scenario"
-	"github.com/plsim/plsim/sim/story"
 	"github.com/plsim/plsim/topology"
 	"github.com/plsim/plsim/topology/netns"
 )
@@ -59,8 +58,8 @@ func (s *server) apply(ctx context.Context, e *Edition) *reply {
 		return refused(err)
 	}
 	if !e.DryRun {
-		next.Lab = s.lab // which is that now
-		s.steps, s.player = scenario.NewLiving(next), story.NewPlayer(s.lab, s.world)
+		s.scenario = next.Scenario
+		s.steps.Follow(next)
 	}
 	return &reply{Changes: changes}
 }
