@@ -44,7 +44,7 @@ func (s *server) apply(ctx context.Context, e *Edition) *reply {
 		if next, changes, err = loaded.Renew(lab); err != nil {
 			return nil, nil, err
 		}
-		return next.Lab, changes, nil
+		return next.Lab, changes, s.unarchived(next.Source, changes)
 	}
 	if e.DryRun {
 		err = s.world.Look(func(lab *topology.Lab) error {
@@ -62,6 +62,22 @@ func (s *server) apply(ctx context.Context, e *Edition) *reply {
 		s.steps.Follow(next)
 	}
 	return &reply{Changes: changes}
+}
+
+// unarchived says which changes would have flow logs that go into no files, although the
+// lab keeps them there.
+func (s *server) unarchived(src *scenario.Source, changes []topology.Change) error {
+	var mistakes scenario.Mistakes
+	for _, c := range changes {
+		kind, _, _ := strings.Cut(c.Address, ".")
+		if s.archived && (kind == "flow_log" || kind == "vpc" && c.Action == topology.Create) {
+			mistakes = append(mistakes, src.Mistake(c.Path(), c.Address+": the lab was started with --out, and goes on with the flow logs that it began with: plsim down and plsim up make others"))
+		}
+	}
+	if len(mistakes) > 0 {
+		return mistakes
+	}
+	return nil
 }
 
 const asItWas = "; the lab is what it was before"

@@ -28,6 +28,7 @@ type server struct {
 	down  context.CancelFunc
 
 	scenario *scenario.Scenario
+	archived bool // flow logs go into files
 	taken    func(story.StepResult)
 
 	mu     sync.Mutex // one step at a time
@@ -47,7 +48,7 @@ func (i *Inherited) Serve(ctx context.Context, l *scenario.Loaded, w *emulate.Wo
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	s := &server{
-		world: w, lab: l.Lab, down: cancel, scenario: l.Scenario, taken: func(story.StepResult) {},
+		world: w, lab: l.Lab, down: cancel, scenario: l.Scenario, archived: i.Info.Out != "", taken: func(story.StepResult) {},
 		steps: scenario.NewLiving(l), player: story.NewPlayer(l.Lab, w),
 	}
 	if i.Taken != nil {
