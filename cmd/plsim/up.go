@@ -25,6 +25,7 @@ type upFlags struct {
 	mode       mode
 	seed       seed
 	scale      scale
+	quiet      bool // whether what can be done with the lab is not said
 }
 
 func upCommand() *cobra.Command {
@@ -96,7 +97,7 @@ func (f *upFlags) up(cmd *cobra.Command, file string) error {
 	}
 	code, inside, err := f.enter(open, func() *daemon.Claim { return claim })
 	if inside {
-		return f.stay(cmd, file)
+		return f.stay(cmd)
 	}
 	if lab, ierr := daemon.Inherit(netns.Inherited()); netns.Detached() && ierr == nil {
 		err = errors.Join(err, lab.Remove())
@@ -122,7 +123,9 @@ func (f *upFlags) up(cmd *cobra.Command, file string) error {
 	if err != nil || f.foreground {
 		return errors.Join(err, claim.Remove())
 	}
-	f.welcome(cmd.OutOrStdout(), loaded, file, uint64(f.seed))
+	if !f.quiet {
+		f.welcome(cmd.OutOrStdout(), loaded, file, uint64(f.seed))
+	}
 	return nil
 }
 
@@ -146,13 +149,14 @@ func (f *upFlags) enter(open func() error, claim func() *daemon.Claim) (code int
 }
 
 // stay is the life of the lab.
-func (f *upFlags) stay(cmd *cobra.Command, file string) (err error) {
+func (f *upFlags) stay(cmd *cobra.Command) (err error) {
 	ctx, stop := interruptible(cmd)
 	defer stop()
 	lab, err := daemon.Inherit(netns.Inherited())
 	if err != nil {
 		return &codeError{exitFault, err}
 	}
+	file := lab.Info.File
 	loaded, err := load(file)
 	if err != nil {
 		return &codeError{exitUsage, err}

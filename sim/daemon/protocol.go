@@ -16,6 +16,9 @@ type request struct {
 	Down   bool     `json:"down,omitempty"`
 	Exec   *Program `json:"exec,omitempty"`
 	Step   string   `json:"step,omitempty"` // as it stands in a scenario
+	// Aside is whether the step is not to be written down.
+	Aside   bool `json:"aside,omitempty"`
+	Journal bool `json:"journal,omitempty"` // which steps have been taken
 }
 
 // Program is a program to run in an instance.
@@ -39,6 +42,7 @@ type reply struct {
 	Instances []emulate.Instance `json:"instances,omitempty"`
 	ExitCode  int                `json:"exit_code,omitempty"`
 	Step      *story.StepResult  `json:"step,omitempty"`
+	Journal   []string           `json:"journal,omitempty"`
 }
 
 // Error is what a lab has to say against a request.

@@ -31,6 +31,8 @@ type server struct {
 	steps  *scenario.Living
 	player *story.Player
 
+	journal []string // the steps that came off
+
 	wg sync.WaitGroup
 }
 
@@ -121,7 +123,9 @@ func (s *server) do(ctx context.Context, r *request, files []*os.File, signals <
 	case r.Exec != nil:
 		return s.exec(ctx, r.Exec, files, signals)
 	case r.Step != "":
-		return s.step(ctx, r.Step)
+		return s.step(ctx, r.Step, r.Aside)
+	case r.Journal:
+		return s.written()
 	case r.Down:
 		return new(reply)
 	}
@@ -165,8 +169,8 @@ func (s *server) exec(ctx context.Context, p *Program, files []*os.File, signals
 	}
 }
 
-// step takes a step of the scenario language.
-func (s *server) step(ctx context.Context, text string) *reply {
+// step takes a step of the scenario language, and writes it down unless it is aside.
+func (s *server) step(ctx context.Context, text string, aside bool) *reply {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var step *scenario.Step
@@ -184,6 +188,9 @@ func (s *server) step(ctx context.Context, text string) *reply {
 	res, err := s.player.Take(ctx, step)
 	if err != nil {
 		return &reply{Error: &Error{Text: err.Error()}}
+	}
+	if res.Verdict == story.Pass && !aside {
+		s.note(text)
 	}
 	return &reply{Step: &res}
 }
