@@ -34,7 +34,7 @@ func living(cmd *cobra.Command) *cobra.Command {
 	run := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if netns.Nested() {
-			return (&upFlags{mode: emulated}).up(cmd, "")
+			return labUp().up(cmd, "")
 		}
 		return run(cmd, args)
 	}

@@ -186,7 +186,7 @@ func (w *work) raise(cmd *cobra.Command) (*daemon.Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := (&upFlags{mode: emulated, seed: labSeed, quiet: true}).up(cmd, file); err != nil {
+	if err := labUp().up(cmd, file); err != nil {
 		return nil, err
 	}
 	l, err := w.mustRun()
@@ -209,6 +209,11 @@ func (w *work) raise(cmd *cobra.Command) (*daemon.Lab, error) {
 		fmt.Fprintf(cmd.ErrOrStderr(), "plsim: %s of those that you had taken does not come off any more\n", story.Count(lost, "step"))
 	}
 	return l, labError(err)
+}
+
+// labUp is plsim up as teaching labs have it.
+func labUp() *upFlags {
+	return &upFlags{mode: emulated, seed: labSeed, out: outFlags{log: awsLog}, quiet: true}
 }
 
 // lower ends the lab of the folder; what was done in it is kept.
