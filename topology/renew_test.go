@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/plsim/plsim/dataplane"
+	"github.com/plsim/plsim/dataplane/clock"
 	"github.com/plsim/plsim/dataplane/filter"
 	"github.com/plsim/plsim/dataplane/link"
 )
@@ -306,5 +307,158 @@ func (d *dumper) value(path string, v reflect.Value) {
 		d.say(path, "%d", v.Uint())
 	default:
 		d.say(path, "%d", v.Int())
+	}
+}
+
+// TestChanges: what a plan says of edits of the file, and of those that were made by hand.
+func TestChanges(t *testing.T) {
+	rule := &Rule{Protocol: "tcp", FromPort: port(22), CIDRBlocks: []string{"10.0.0.0/8"}}
+	for name, c := range map[string]struct {
+		edit func(*Lab) error
+		text []string
+		want string
+	}{
+		"nothing": {},
+		"the same in other words": {text: []string{"from_port: 80, to_port: 80, security_groups: [app]", "from_port: 80, security_groups: [consumer/app]",
+			"    subnet_ids: [a, b]", "    subnet_ids: [consumer/b, a]", "targets: [web-1, web-2, web-3]", "targets: [{ target_id: web-2, port: 8080 }, web-1, web-3]"}},
+		"a rule": {text: editions[1], want: "update security_group.consumer/app ingress +tcp 22 from 10.0.0.0/8\n"},
+		"a rule by hand": {
+			edit: func(l *Lab) error { return l.AuthorizeIngress("app", rule) },
+			want: "update security_group.consumer/app ingress -tcp 22 from 10.0.0.0/8\n",
+		},
+		"a target by hand": {
+			edit: func(l *Lab) error { return l.DeregisterTarget("web", &Target{TargetID: "web-1"}) },
+			want: "update target_group.web target +web-1\n",
+		},
+		"an endpoint by hand": {
+			edit: func(l *Lab) error {
+				return l.CreateVPCEndpoint(&NewEndpoint{Name: "mine", VPCEndpoint: VPCEndpoint{VPCID: "consumer", ServiceName: "api", SubnetIDs: []string{"a"}}})
+			},
+			want: "delete vpc_endpoint.mine\n",
+		},
+		"an endpoint that was deleted": {edit: func(l *Lab) error { return l.Delete("api") }, want: "create vpc_endpoint.api\n"},
+		"a state":                      {edit: func(l *Lab) error { return l.Reject("api") }},
+		"a lost zone":                  {edit: func(l *Lab) error { return l.LoseZone("use1-az1") }},
+		"another subnet":               {text: editions[7], want: "replace instance.provider/web-3 private_ip! -10.0.2.4 +10.0.1.7 subnet_id! -provider/b +provider/a\n"},
+		"groups where there were none": {
+			text: []string{"    subnets: [provider/a, provider/b]", "    security_groups: [provider/web]\n    subnets: [provider/a, provider/b]"},
+			want: "replace listener.api:80 load_balancer!\nreplace load_balancer.api security_groups! +web\n",
+		},
+		"another default of a group": {
+			text: []string{"      app: {}", "      app: {}\n      default: { ingress: [] }"},
+			want: "update security_group.consumer/default ingress -all from consumer/default\n",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := mustBuild(t, twoAccounts)
+			if c.edit != nil {
+				if err := c.edit(l); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, changes := renewed(t, l, twoAccounts, c.text...)
+			if got := told(changes); got != c.want {
+				t.Errorf("got\n%swant\n%s", got, c.want)
+			}
+		})
+	}
+}
+
+// TestFixed: what cannot be changed of a lab that runs is a mistake of the file.
+func TestFixed(t *testing.T) {
+	more := []string{"    subnets: [provider/a, provider/b]", "    subnets: [provider/a, provider/b]\n    secondary_ips_auto_assigned_per_subnet: 2"}
+	for want, c := range map[string]struct{ from, to []string }{
+		"region: the lab is in us-east-1, and cannot move to us-east-2: plsim down and plsim up make it so": {
+			to: []string{"vpcs:", "region: us-east-2\nvpcs:", "us-east-1a", "us-east-2a", "us-east-1b", "us-east-2b", "us-east-1a", "us-east-2a", "us-east-1b", "us-east-2b"},
+		},
+		"settings.closed_timeout: is 10 for as long as the lab is up, and cannot become 20: plsim down and plsim up make it so": {
+			to: []string{"vpcs:", "settings: { closed_timeout: 20, propagation_delay: 3 }\nvpcs:"},
+		},
+		"links: the lab has no links, and packets that travel several at a time, for as long as it is up: plsim down and plsim up make it so": {
+			to: []string{"vpcs:", "links: { a: { instance: app } }\nvpcs:"},
+		},
+		"load_balancers.api.secondary_ips_auto_assigned_per_subnet: 0 is fewer than the 2 that load balancer api has: AWS never takes one back": {from: more},
+	} {
+		l := mustBuild(t, twoAccounts, c.from...)
+		text := twoAccounts
+		for i := 0; i+1 < len(c.to); i += 2 {
+			text = strings.Replace(text, c.to[i], c.to[i+1], 1)
+		}
+		if _, err := l.Renew(parse(t, text)); err == nil || err.Error() != want {
+			t.Errorf("got  %v\nwant %s", err, want)
+		}
+	}
+}
+
+// TestLivesOn: what a lab has become goes on with what it was.
+func TestLivesOn(t *testing.T) {
+	l := mustBuild(t, twoAccounts, "vpcs:", "settings: { propagation_delay: 7 }\nvpcs:")
+	text := strings.Replace(twoAccounts, "vpcs:", "settings: { propagation_delay: 7 }\nvpcs:", 1)
+	if err := l.Accept("api"); err != nil {
+		t.Fatal(err)
+	}
+	l.Advance(clock.Time(1e9))
+	for _, c := range l.Checks() {
+		l.Checked(c, true)
+	}
+	first := l.Compile()
+	app, _ := l.Instance("app")
+	keys := map[CheckKey]bool{}
+	for _, c := range l.Checks() {
+		keys[c.Key()] = true
+	}
+	if err := l.LoseZone("use1-az2"); err != nil {
+		t.Fatal(err)
+	}
+	was := l.Snapshot()
+	got := become(t, l, text,
+		"      app: {}", "      aaa: {}\n      app: {}",
+		"      app: { subnet_id: a,", "      aaa: { subnet_id: a }\n      app: { subnet_id: a,",
+		"targets: [web-1, web-2, web-3]", "targets: [web-1, web-2]",
+		"vpc_endpoints:\n", "vpc_endpoints:\n  aaa: { vpc_id: consumer, service_name: api, subnet_ids: [a] }\n")
+	if want := "create instance.consumer/aaa\ncreate security_group.consumer/aaa\nupdate target_group.web target -web-3\ncreate vpc_endpoint.aaa\n"; got != want {
+		t.Errorf("changes\n%s", got)
+	}
+	now, _ := l.Instance("app")
+	if now.NIC.Index != app.NIC.Index || now.NIC.ID != app.NIC.ID || now.NIC.MAC != app.NIC.MAC {
+		t.Errorf("app was %+v and is %+v", app.NIC, now.NIC)
+	}
+	second := l.Compile()
+	if second.Epoch != first.Epoch+1 || len(second.Interfaces) != len(first.Interfaces)+2 {
+		t.Errorf("epoch %d after %d, %d interfaces after %d", second.Epoch, first.Epoch, len(second.Interfaces), len(first.Interfaces))
+	}
+	for i, r := range first.Rules {
+		if second.Rules[i].Group != r.Group || second.Rules[i].Text != r.Text {
+			t.Errorf("rule %d was %v and is %v", i, r, second.Rules[i])
+		}
+	}
+	health, err := l.TargetHealth("web")
+	if err != nil || fmt.Sprint(health) != "[{web-1 healthy } {web-2 healthy } {web-3 draining Target.DeregistrationInProgress}]" {
+		t.Errorf("health %v, %v", health, err)
+	}
+	for _, c := range l.Checks() {
+		if !keys[c.Key()] {
+			t.Errorf("the check of %s by %s is another", c.To, c.Node.Label)
+		}
+	}
+	e, _ := l.Endpoint("api")
+	fresh, _ := l.Endpoint("aaa")
+	if e.State != Available || fresh.State != PendingAcceptance || !l.lost[2] {
+		t.Errorf("endpoints are %s and %s, lost zones %v", e.State, fresh.State, l.lost)
+	}
+	if d, err := l.Describe(&Part{VPCEndpoint: "api"}); err != nil || fmt.Sprint(d.(endpointDescription).Events) != "[Connect Accept]" {
+		t.Errorf("events %v, %v", d, err)
+	}
+	// And back.
+	l.Revert(was)
+	third := l.Compile()
+	if third.Epoch != second.Epoch+1 || len(third.Interfaces) != len(second.Interfaces) || dump(third) != dump(first) && !l.lost[2] {
+		t.Error("the lab is not what it was")
+	}
+	if got := become(t, l, text); got != "" {
+		t.Errorf("left to change:\n%s", got)
+	}
+	if d, err := l.Describe(&Part{VPCEndpoint: "api"}); err != nil || fmt.Sprint(d.(endpointDescription).Events) != "[Connect Accept]" {
+		t.Errorf("events %v, %v", d, err)
 	}
 }

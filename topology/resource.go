@@ -108,7 +108,10 @@ func (s *lister) filters() {
 		for _, g := range vpc {
 			r := s.add("security_group", g.String(), g.path, &SecurityGroup{ID: g.ID, Description: g.Description})
 			r.say("vpc_id", g.network.Name)
-			r.implied = g.name == defaultGroup
+			if g.name == defaultGroup {
+				r.implied = true
+				delete(r.attributes, "description") // AWS's own
+			}
 			for d, rules := range g.rules {
 				var texts []string
 				for _, p := range rules {

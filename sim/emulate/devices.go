@@ -139,6 +139,11 @@ func (w *World) Prepare(lab *topology.Lab) (live.Change, error) {
 		return live.Change{}, errors.Join(err, w.unmake(come))
 	}
 	gone := w.part(lab)
+	for i, n := range w.nodes {
+		if err := n.settle(lab.NICs[i]); err != nil {
+			return live.Change{}, err
+		}
+	}
 	w.checks.follow(lab.Checks())
 	return live.Change{
 		Swap: func() (err error) {
