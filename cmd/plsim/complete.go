@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -35,6 +36,17 @@ func completeNames(kinds ...topology.Kind) cobra.CompletionFunc {
 			of = args[len(args)-1]
 		}
 		return namesOf(cmd, kinds[len(args)], of), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// completeAll offers parts of one kind for every argument, but none twice.
+func completeAll(kind topology.Kind) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		names := slices.DeleteFunc(namesOf(cmd, kind, ""), func(n string) bool {
+			name, _, _ := strings.Cut(n, "\t")
+			return slices.Contains(args, name)
+		})
+		return names, cobra.ShellCompDirectiveNoFileComp
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/plsim/plsim/bench"
 	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/sim/story"
 )
@@ -27,6 +28,7 @@ const (
 const thisIsAFault = "This is a fault of plsim; please report it with the scenario."
 
 func main() {
+	bench.RunTraffic() // where plsim bench has started this process as an end of a path
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
@@ -130,8 +132,8 @@ line or the scenario is wrong · 3 this host cannot do it · 4 a fault of plsim 
 		{"Write scenarios", []*cobra.Command{initCommand(), validateCommand(), schemaCommand(), graphCommand()}},
 		{"Labs that stay", []*cobra.Command{upCommand(), psCommand(), execCommand(), downCommand(), cleanupCommand()}},
 		{"Change a lab that is up", []*cobra.Command{serviceCommand(), targetCommand(), sgCommand(), failCommand(), healCommand(), stepCommand()}},
-		{"Find out why", []*cobra.Command{explainCommand(), flowlogsCommand()}},
-		{"About plsim", []*cobra.Command{doctorCommand(), versionCommand()}},
+		{"Find out why", []*cobra.Command{explainCommand(), captureCommand(), flowlogsCommand()}},
+		{"About plsim", []*cobra.Command{doctorCommand(), benchCommand(), versionCommand()}},
 	} {
 		root.AddGroup(&cobra.Group{ID: g.purpose, Title: g.purpose})
 		for _, verb := range g.verbs {
@@ -158,7 +160,7 @@ func otherNames(root *cobra.Command) {
 		"run": {"test", "play"}, "validate": {"check", "lint"}, "init": {"new", "create"},
 		"up": {"deploy", "start", "apply"}, "ps": {"ls", "list", "inspect", "status"}, "down": {"destroy", "stop", "delete", "rm"},
 		"exec": {"shell", "ssh", "attach"}, "explain": {"trace", "why", "analyze", "reachability"}, "graph": {"draw", "topology"},
-		"flowlogs": {"logs"},
+		"flowlogs": {"logs"}, "capture": {"tcpdump", "sniff", "dump"},
 	}
 	for _, verb := range root.Commands() {
 		verb.SuggestFor = others[verb.Name()]

@@ -136,6 +136,8 @@ func (s *server) do(ctx context.Context, r *request, files []*os.File, signals <
 		return s.exec(ctx, r.Exec, files, signals)
 	case r.Step != "":
 		return s.step(ctx, r.Step)
+	case r.Capture != nil:
+		return s.capture(ctx, r.Capture, files, signals)
 	case r.Choices != nil:
 		return s.choices(r.Choices)
 	case r.Down:
