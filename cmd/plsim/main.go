@@ -129,6 +129,7 @@ line or the scenario is wrong · 3 this host cannot do it · 4 a fault of plsim 
 		verbs   []*cobra.Command
 	}{
 		{"Play scenarios", []*cobra.Command{runCommand(), metricsCommand(), replayCommand()}},
+		{"Learn", []*cobra.Command{labCommand()}},
 		{"Write scenarios", []*cobra.Command{initCommand(), validateCommand(), schemaCommand(), graphCommand()}},
 		{"Labs that stay", []*cobra.Command{upCommand(), psCommand(), execCommand(), downCommand(), cleanupCommand()}},
 		{"Change a lab that is up", []*cobra.Command{serviceCommand(), targetCommand(), sgCommand(), failCommand(), healCommand(), stepCommand()}},
