@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"github.com/plsim/plsim/sim/emulate"
+	"github.com/plsim/plsim/sim/live"
 	"github.com/plsim/plsim/sim/story"
 	"github.com/plsim/plsim/topology"
 )
@@ -21,7 +22,8 @@ type request struct {
 	Step   string   `json:"step,omitempty"` // as it stands in a scenario
 	Play   bool     `json:"play,omitempty"` // the scenario's own steps
 
-	Capture *Capture `json:"capture,omitempty"`
+	Capture *Capture    `json:"capture,omitempty"`
+	Flows   *live.Sight `json:"flows,omitempty"`
 
 	Choices *choices `json:"choices,omitempty"`
 }
@@ -48,6 +50,7 @@ type reply struct {
 	ExitCode  int                `json:"exit_code,omitempty"`
 	Step      *story.StepResult  `json:"step,omitempty"`
 	Captured  *Captured          `json:"captured,omitempty"`
+	Flows     *live.Flows        `json:"flows,omitempty"`
 	Story     *story.Result      `json:"story,omitempty"`
 	Choices   []topology.Choice  `json:"choices,omitempty"`
 }
