@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -58,8 +59,9 @@ func labGradeCommand() *cobra.Command {
 the steps that they have taken, and judges every checkpoint anew.
 
   passed  it passes
-  noted   it does not pass when played again, but the student's own plsim lab check has
-          passed it, by what their programs sent: their progress.json says so
+  noted   it does not pass when played again, but the student's own
+          plsim lab check has passed it, by what their programs sent: their
+          progress.json says so
   solved  plsim lab solve has passed it
   open    it is not passed
 
@@ -67,7 +69,7 @@ It simulates, so that nothing of a student's runs on your host. With --mode emul
 builds their labs in namespaces: the programs in their files run there, as the user
 that you are. The exit code is 1 where a checkpoint is open or solved.`,
 		Example: "  plsim lab grade class\n  plsim lab grade class -o junit > grades.xml",
-		Args:    cobra.ExactArgs(1),
+		Args:    takes(1, 1),
 		RunE:    func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
 	}
 	cmd.Flags().Var(&f.mode, "mode", "how to play the students' labs")
@@ -167,22 +169,28 @@ func (f *labGrade) grade(ctx context.Context, out io.Writer, folders []handedIn,
 
 // one judges a folder. What is wrong with it is in the grade.
 func (f *labGrade) one(ctx context.Context, h handedIn, open course.Opener) (*course.Grade, error) {
-	folder, err := course.OpenFolder(h.dir)
+	folder, lab, err := f.read(h.dir)
+	if err == nil {
+		return folder.Grade(ctx, lab, open)
+	}
+	g := &course.Grade{Error: err.Error(), Checkpoints: []course.Mark{}}
+	return g, ctx.Err()
+}
+
+// read reads a student's folder, and the lab by which it is judged.
+func (f *labGrade) read(dir string) (*course.Folder, *course.Lab, error) {
+	folder, err := course.OpenFolder(dir)
 	if errors.Is(err, course.ErrNoFolder) && f.lab != "" {
-		folder, err = &course.Folder{Dir: h.dir}, nil
+		folder, err = &course.Folder{Dir: dir}, nil
 	}
 	if err != nil {
-		return &course.Grade{Error: err.Error(), Checkpoints: []course.Mark{}}, nil
+		return nil, nil, err
 	}
-	meant := folder.Lab
-	if f.lab != "" {
-		meant = f.lab
-	}
-	lab, _, err := teachingLab(meant)
+	lab, _, err := teachingLab(cmp.Or(f.lab, folder.Lab))
 	if err != nil {
-		return &course.Grade{Lab: meant, Error: fmt.Sprintf("%v; --lab names another", err), Checkpoints: []course.Mark{}}, nil
+		err = fmt.Errorf("%w; --lab names another", err)
 	}
-	return folder.Grade(ctx, lab, open)
+	return folder, lab, err
 }
 
 // print prints the grades as a table, and below it what is wrong.
