@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"github.com/plsim/plsim/sim/emulate"
+	"github.com/plsim/plsim/sim/explain"
 	"github.com/plsim/plsim/sim/story"
 )
 
@@ -16,6 +17,9 @@ type request struct {
 	Down   bool     `json:"down,omitempty"`
 	Exec   *Program `json:"exec,omitempty"`
 	Step   string   `json:"step,omitempty"` // as it stands in a scenario
+
+	Explain *Question `json:"explain,omitempty"`
+	Graph   string    `json:"graph,omitempty"` // mermaid, dot or svg
 }
 
 // Program is a program to run in an instance.
@@ -39,6 +43,9 @@ type reply struct {
 	Instances []emulate.Instance `json:"instances,omitempty"`
 	ExitCode  int                `json:"exit_code,omitempty"`
 	Step      *story.StepResult  `json:"step,omitempty"`
+
+	Explanation *explain.Explanation `json:"explanation,omitempty"`
+	Drawing     string               `json:"drawing,omitempty"`
 }
 
 // Error is what a lab has to say against a request.

@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/plsim/plsim/dataplane/clock"
+	"github.com/plsim/plsim/sim/diagnose"
 	"github.com/plsim/plsim/sim/emulate"
 	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/sim/story"
@@ -23,9 +24,11 @@ import (
 
 // server answers for a lab.
 type server struct {
-	world *emulate.World
-	lab   *topology.Lab
-	down  context.CancelFunc
+	info   Info
+	world  *emulate.World
+	loaded *scenario.Loaded
+	lab    *topology.Lab
+	down   context.CancelFunc
 
 	mu     sync.Mutex // one step at a time
 	steps  *scenario.Living
@@ -43,7 +46,10 @@ func (i *Inherited) Serve(ctx context.Context, l *scenario.Loaded, w *emulate.Wo
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s := &server{world: w, lab: l.Lab, down: cancel, steps: scenario.NewLiving(l), player: story.NewPlayer(l.Lab, w)}
+	s := &server{
+		info: i.Info, world: w, loaded: l, lab: l.Lab, down: cancel, steps: scenario.NewLiving(l),
+		player: story.NewPlayer(l.Lab, diagnose.Explained(w, l, true, i.Info.Seed)),
+	}
 	defer listener.Close()
 	context.AfterFunc(ctx, func() { listener.Close() })
 	go func() {
@@ -122,6 +128,10 @@ func (s *server) do(ctx context.Context, r *request, files []*os.File, signals <
 		return s.exec(ctx, r.Exec, files, signals)
 	case r.Step != "":
 		return s.step(ctx, r.Step)
+	case r.Explain != nil:
+		return s.explain(ctx, r.Explain)
+	case r.Graph != "":
+		return s.graph(r.Graph)
 	case r.Down:
 		return new(reply)
 	}
