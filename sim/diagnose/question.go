@@ -1,7 +1,7 @@
 // Package diagnose explains which way a first packet takes in a scenario's lab, and
 // what answers it; finds the changes that mend a way that fails, and makes sure of them
-// in a copy of the lab; and proves what it says with packets that are sent. The lab is
-// simulated: it needs no privilege.
+// in a copy of the lab; and proves what it says with packets that are sent. The lab of a
+// file is simulated, and needs no privilege; one that runs is asked itself.
 package diagnose
 
 import (
