@@ -17,6 +17,7 @@ import (
 	"github.com/plsim/plsim/sim/explain"
 	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/sim/story"
+	"github.com/plsim/plsim/topology"
 )
 
 type explainFlags struct {
@@ -214,7 +215,7 @@ func (f *explainFlags) print(cmd *cobra.Command, e *explain.Explanation) (err er
 }
 
 // complete offers scenarios for FILE. Before it is known it offers the names of the only
-// scenario in this directory, or the instances of the lab that is up.
+// scenario in this directory, or those of the lab that is up.
 func (f *explainFlags) complete(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 	if len(args) >= 2 {
 		if len(args) > 2 {
@@ -224,7 +225,11 @@ func (f *explainFlags) complete(cmd *cobra.Command, args []string, typed string)
 	}
 	files, err := filepath.Glob("*.yaml")
 	if f.lab != "" || err != nil || len(files) != 1 {
-		return completeInstance(&f.lab)(cmd, nil, typed)
+		names, directive := completeNames(topology.InstanceKind, topology.DestinationKind)(cmd, args, typed)
+		if len(args) == 1 {
+			directive |= cobra.ShellCompDirectiveNoSpace
+		}
+		return names, directive
 	}
 	s, err := load(files[0])
 	if err != nil {
