@@ -20,7 +20,10 @@ type request struct {
 	Down   bool     `json:"down,omitempty"`
 	Exec   *Program `json:"exec,omitempty"`
 	Step   string   `json:"step,omitempty"` // as it stands in a scenario
-	Play   bool     `json:"play,omitempty"` // the scenario's own steps
+	// Aside is whether the step is not to be written down.
+	Aside   bool `json:"aside,omitempty"`
+	Journal bool `json:"journal,omitempty"` // which steps have been taken
+	Play    bool `json:"play,omitempty"`    // the scenario's own steps
 
 	Capture *Capture `json:"capture,omitempty"`
 
@@ -51,6 +54,7 @@ type reply struct {
 	Instances []emulate.Instance `json:"instances,omitempty"`
 	ExitCode  int                `json:"exit_code,omitempty"`
 	Step      *story.StepResult  `json:"step,omitempty"`
+	Journal   []string           `json:"journal,omitempty"`
 	Captured  *Captured          `json:"captured,omitempty"`
 	Story     *story.Result      `json:"story,omitempty"`
 	Choices   []topology.Choice  `json:"choices,omitempty"`
