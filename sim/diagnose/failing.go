@@ -57,7 +57,7 @@ func (x *explained) Explain(ctx context.Context, from *topology.Host, to story.D
 			return way, err
 		}
 	}
-	way.Lines, way.Changes = lines(e), e.Changes
+	way.Lines, way.Why, way.Changes = lines(e), e.Summary, e.Changes
 	return way, nil
 }
 

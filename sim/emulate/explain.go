@@ -11,8 +11,8 @@ import (
 
 // Explain implements [story.World]. Programs that are no more are named, since they
 // answer no packet.
-func (w *World) Explain(_ context.Context, from *topology.Host, to story.Destination, _ []story.Deed) (way story.Way, err error) {
-	way.Lines, err = w.Way(from, to)
+func (w *World) Explain(_ context.Context, from *topology.Host, to story.Destination, _ []story.Deed) (story.Way, error) {
+	way, err := w.Way(from, to)
 	for _, h := range w.lab.Hosts {
 		if s := w.hosts[h.Name].obituary(); s != "" {
 			way.Notes = append(way.Notes, s)

@@ -11,9 +11,8 @@ import (
 )
 
 // Explain implements [story.World].
-func (w *World) Explain(_ context.Context, from *topology.Host, to story.Destination, _ []story.Deed) (way story.Way, err error) {
-	way.Lines, err = w.Way(from, to)
-	return way, err
+func (w *World) Explain(_ context.Context, from *topology.Host, to story.Destination, _ []story.Deed) (story.Way, error) {
+	return w.Way(from, to)
 }
 
 // Listens reports whether a built-in service of an instance listens on an address of it,

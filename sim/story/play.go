@@ -85,7 +85,7 @@ func (p *player) explain(ctx context.Context, o outcome, sr *StepResult) error {
 		if err != nil {
 			return err
 		}
-		sr.Explanation, sr.Changes = append(way.Lines, way.Notes...), way.Changes
+		sr.Explanation, sr.Why, sr.Changes = append(way.Lines, way.Notes...), way.Why, way.Changes
 	}
 	sr.Explanation = append(sr.Explanation, p.troubles()...)
 	return nil

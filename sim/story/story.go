@@ -87,6 +87,8 @@ type StepResult struct {
 	// Explanation is the way that a packet of the step takes, as plsim explain prints
 	// it, and what has failed before; of failed steps only.
 	Explanation []string `json:"explanation,omitempty"`
+	// Why says in a sentence what becomes of that packet; of failed steps only.
+	Why string `json:"why,omitempty"`
 	// Changes are what would mend that way, all of them together; of failed steps only.
 	Changes []string `json:"changes,omitempty"`
 }

@@ -92,6 +92,7 @@ type Destination struct {
 // Way is which way a packet would take, in lines for people.
 type Way struct {
 	Lines   []string
+	Why     string   // a packet arrives, or not, in a sentence
 	Changes []string // that would mend it
 	Notes   []string // what else is wrong with the lab
 }
