@@ -33,7 +33,9 @@ type fabric struct {
 	wire  event.Line // of frames that no link keeps longer
 
 	packets uint64 // that were sent
+	soon    []host.Arrival
 
+	stack   *host.Stack
 	flights []flight
 	free    [maxClass]uint32 // by class: the first free flight, plus 1; 0: none
 }
@@ -143,4 +145,20 @@ func (f *fabric) Happen(kind uint32, arg uint64) {
 	}
 	f.flights[arg].next = f.free[fl.class]
 	f.free[fl.class] = uint32(arg) + 1
+}
+
+// Foresee implements [event.Seer].
+func (f *fabric) Foresee(soon []event.Event) {
+	arrivals := f.soon[:0]
+	for _, e := range soon {
+		if e.Kind != arrives {
+			continue
+		}
+		fl := &f.flights[e.Arg]
+		if int(fl.to) < len(f.hosts) && f.hosts[fl.to] != nil {
+			arrivals = append(arrivals, host.Arrival{To: f.hosts[fl.to], Ethernet: fl.frame.Ethernet()})
+		}
+	}
+	f.stack.Expect(arrivals)
+	f.soon = arrivals
 }

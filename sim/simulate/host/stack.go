@@ -40,6 +40,7 @@ type Stack struct {
 	spec      packet.Spec
 	options   [40]byte
 	discarded uint64
+	seen      uint32 // of what was fetched early: so that it is
 }
 
 // served is a handler and how many connections it has.
