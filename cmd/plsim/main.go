@@ -120,6 +120,7 @@ line or the scenario is wrong · 3 this host cannot do it · 4 a fault of plsim 
 	root.AddCommand(upCommand(), psCommand(), execCommand(), downCommand(), cleanupCommand())
 	root.AddCommand(stepCommand(), serviceCommand(), targetCommand(), sgCommand(), failCommand(), healCommand())
 	root.AddCommand(explainCommand())
+	completeValues(root)
 	return root
 }
 
