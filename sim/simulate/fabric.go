@@ -7,6 +7,7 @@ import (
 	"github.com/plsim/plsim/dataplane"
 	"github.com/plsim/plsim/dataplane/clock"
 	"github.com/plsim/plsim/dataplane/drop"
+	"github.com/plsim/plsim/dataplane/flow"
 	"github.com/plsim/plsim/dataplane/packet"
 	"github.com/plsim/plsim/sim/simulate/event"
 	"github.com/plsim/plsim/sim/simulate/host"
@@ -34,6 +35,7 @@ type fabric struct {
 
 	packets uint64 // that were sent
 	soon    []host.Arrival
+	keys    []flow.Key
 
 	stack   *host.Stack
 	flights []flight
@@ -149,16 +151,28 @@ func (f *fabric) Happen(kind uint32, arg uint64) {
 
 // Foresee implements [event.Seer].
 func (f *fabric) Foresee(soon []event.Event) {
-	arrivals := f.soon[:0]
+	f.soon = f.soon[:0]
 	for _, e := range soon {
 		if e.Kind != arrives {
 			continue
 		}
 		fl := &f.flights[e.Arg]
 		if int(fl.to) < len(f.hosts) && f.hosts[fl.to] != nil {
-			arrivals = append(arrivals, host.Arrival{To: f.hosts[fl.to], Ethernet: fl.frame.Ethernet()})
+			f.soon = append(f.soon, host.Arrival{To: f.hosts[fl.to], Ethernet: fl.frame.Ethernet()})
 		}
 	}
-	f.stack.Expect(arrivals)
-	f.soon = arrivals
+	f.stack.ExpectFrames(f.soon)
+}
+
+// Expect implements [host.Network].
+func (f *fabric) Expect(soon []host.Sending) {
+	f.keys = f.keys[:0]
+	for _, s := range soon {
+		t := &s.Tuple
+		f.keys = append(f.keys, flow.Key{
+			Scope: flow.Scope(s.From.ID()), Proto: packet.TCP,
+			Src: t.Src, Dst: t.Dst, SrcPort: t.SrcPort, DstPort: t.DstPort,
+		})
+	}
+	f.walk.ExpectFlows(f.keys)
 }
