@@ -10,7 +10,8 @@ import (
 // answer to a story come its steps, a line each. Whoever
 // asks for a program sends the files that become its standard input, output and error
 // along with the request, may send signals for it in lines of their own, and kills it by
-// going away.
+// going away. So does whoever asks for a capture, with the end of a pipe: packets are
+// written to that, and the answer comes when all has been said.
 
 // request asks for one thing.
 type request struct {
@@ -18,7 +19,12 @@ type request struct {
 	Down   bool     `json:"down,omitempty"`
 	Exec   *Program `json:"exec,omitempty"`
 	Step   string   `json:"step,omitempty"` // as it stands in a scenario
-	Play   bool     `json:"play,omitempty"` // the scenario's own steps
+	// Aside is whether the step is not to be written down.
+	Aside   bool `json:"aside,omitempty"`
+	Journal bool `json:"journal,omitempty"` // which steps have been taken
+	Play    bool `json:"play,omitempty"`    // the scenario's own steps
+
+	Capture *Capture `json:"capture,omitempty"`
 
 	Choices *choices `json:"choices,omitempty"`
 }
@@ -44,6 +50,8 @@ type reply struct {
 	Instances []emulate.Instance `json:"instances,omitempty"`
 	ExitCode  int                `json:"exit_code,omitempty"`
 	Step      *story.StepResult  `json:"step,omitempty"`
+	Journal   []string           `json:"journal,omitempty"`
+	Captured  *Captured          `json:"captured,omitempty"`
 	Story     *story.Result      `json:"story,omitempty"`
 	Choices   []topology.Choice  `json:"choices,omitempty"`
 }
