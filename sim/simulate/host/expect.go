@@ -125,7 +125,7 @@ func (s *Stack) fetch(slots []uint32, all bool) {
 			continue
 		}
 		h := s.hosts[b.host]
-		sendings = append(sendings, Sending{h, packet.Tuple{Src: h.addrs[b.local], Dst: b.remote, SrcPort: b.lport, DstPort: b.rport}})
+		sendings = append(sendings, Sending{h, h.tuple(b)})
 	}
 	s.net.Expect(sendings)
 }

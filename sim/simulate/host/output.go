@@ -32,6 +32,11 @@ func addrPort(a packet.Addr, port uint16) netip.AddrPort { return netip.AddrPort
 
 func (h *Host) local(b *block) netip.AddrPort { return addrPort(h.addrs[b.local], b.lport) }
 
+// tuple is that of the packets that a connection sends.
+func (h *Host) tuple(b *block) packet.Tuple {
+	return packet.Tuple{Src: h.addrs[b.local], Dst: b.remote, SrcPort: b.lport, DstPort: b.rport}
+}
+
 func (b *block) peer() netip.AddrPort { return addrPort(b.remote, b.rport) }
 
 // rto returns the retransmission timeout, without backoff.
