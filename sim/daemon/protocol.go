@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"github.com/plsim/plsim/sim/emulate"
+	"github.com/plsim/plsim/sim/live"
 	"github.com/plsim/plsim/sim/story"
 	"github.com/plsim/plsim/topology"
 )
@@ -24,7 +25,8 @@ type request struct {
 	Journal bool `json:"journal,omitempty"` // which steps have been taken
 	Play    bool `json:"play,omitempty"`    // the scenario's own steps
 
-	Capture *Capture `json:"capture,omitempty"`
+	Capture *Capture    `json:"capture,omitempty"`
+	Flows   *live.Sight `json:"flows,omitempty"`
 
 	Choices *choices `json:"choices,omitempty"`
 }
@@ -52,6 +54,7 @@ type reply struct {
 	Step      *story.StepResult  `json:"step,omitempty"`
 	Journal   []string           `json:"journal,omitempty"`
 	Captured  *Captured          `json:"captured,omitempty"`
+	Flows     *live.Flows        `json:"flows,omitempty"`
 	Story     *story.Result      `json:"story,omitempty"`
 	Choices   []topology.Choice  `json:"choices,omitempty"`
 }

@@ -81,6 +81,8 @@ type Options struct {
 	// Unlogged says that nobody asks for flow logs: none are kept, which a million flows
 	// would fill with as many records a minute, and more.
 	Unlogged bool
+	// Accounts says that somebody may ask for flows.
+	Accounts bool
 }
 
 // New returns a lab that is ready to run. Start must follow, once fabric and devices
@@ -93,7 +95,7 @@ func New(lab *topology.Lab, opts Options) *Lab {
 	settings := dataplane.DefaultSettings()
 	settings.Seed = opts.Seed
 	lab.Configure(&settings)
-	settings.LogHidden, settings.Unlogged = opts.CompleteLog, opts.Unlogged
+	settings.LogHidden, settings.Unlogged, settings.Accounts = opts.CompleteLog, opts.Unlogged, opts.Accounts
 	l.walk = dataplane.New(lab.Compile(), settings)
 	return l
 }
