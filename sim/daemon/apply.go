@@ -58,7 +58,10 @@ func (s *server) apply(ctx context.Context, e *Edition) *reply {
 		return refused(err)
 	}
 	if !e.DryRun {
-		s.scenario = next.Scenario
+		next.Lab = s.lab // which is that now
+		s.edition.Lock()
+		*s.loaded = *next
+		s.edition.Unlock()
 		s.steps.Follow(next)
 	}
 	return &reply{Changes: changes}
@@ -70,7 +73,7 @@ func (s *server) unarchived(src *scenario.Source, changes []topology.Change) err
 	var mistakes scenario.Mistakes
 	for _, c := range changes {
 		kind, _, _ := strings.Cut(c.Address, ".")
-		if s.archived && (kind == "flow_log" || kind == "vpc" && c.Action == topology.Create) {
+		if s.info.Out != "" && (kind == "flow_log" || kind == "vpc" && c.Action == topology.Create) {
 			mistakes = append(mistakes, src.Mistake(c.Path(), c.Address+": the lab was started with --out, and goes on with the flow logs that it began with: plsim down and plsim up make others"))
 		}
 	}
