@@ -33,7 +33,6 @@ type World struct {
 	*live.Lab
 	fabric
 	lab       *topology.Lab
-	stack     *host.Stack
 	instances map[string]*instance // by VPC/NAME
 	nodes     map[*topology.NIC]*node
 	checks    checks
