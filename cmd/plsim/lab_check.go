@@ -74,7 +74,7 @@ that is open, and those that follow. It judges nothing; plsim lab check does. Wi
 it goes on doing so, with the ways of the packets that were sent last: open it in a
 second terminal while you work.`,
 		Example: "  plsim lab status\n  sudo plsim lab status --watch",
-		Args:    cobra.NoArgs,
+		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			w, err := findWork(dir)
 			if err != nil {
@@ -104,7 +104,7 @@ Of the first that is still open it says what is wrong. What has been passed stay
 
 The exit code is 0 when all are passed, and 1 while one is open.`,
 		Example: "  sudo plsim lab check",
-		Args:    cobra.NoArgs,
+		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			w, err := findWork(dir)
 			if err != nil {
@@ -182,7 +182,7 @@ func labHintCommand() *cobra.Command {
 		Long: `Hint gives the next hint for the first open checkpoint, from a nudge to nearly all.
 Your folder counts them, for your teacher.`,
 		Example: "  plsim lab hint",
-		Args:    cobra.NoArgs,
+		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			w, err := findWork(dir)
 			if err != nil {
@@ -213,8 +213,8 @@ func labStepCommand() *cobra.Command {
 		Long: `Step takes a step in the lab of a folder: a request, an edit, a look at flow logs. In
 emulate mode it is what plsim step is. In simulate mode plsim plays lab.yaml and the
 steps that you have taken before, on virtual time, and then this one, and keeps it.`,
-		Example: `  plsim lab step 'request: { from: app, url: "http://${vpc_endpoint.api.dns_name}/" }'`,
-		Args:    cobra.ExactArgs(1),
+		Example: `  plsim lab step 'request: { from: app, url: "http://10.0.1.4/" }'`,
+		Args:    takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			w, err := findWork(dir)
 			if err != nil {
