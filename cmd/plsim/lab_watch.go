@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -27,7 +28,7 @@ func (w *work) watch(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	page := watching{every: time.Second, apart: true, take: func(lines int) (string, error) {
+	page := watching{every: time.Second, apart: true, take: func(_ context.Context, lines int) (string, error) {
 		f, err := course.OpenFolder(w.Dir) // which plsim lab check changes
 		if err != nil {
 			return "", &codeError{exitHost, err}
