@@ -37,7 +37,7 @@ type server struct {
 	steps   *scenario.Living
 	player  *story.Player
 
-	journal []string // the steps that came off
+	journal []string // the steps that did something
 
 	wg sync.WaitGroup
 }
@@ -225,7 +225,7 @@ func (s *server) step(ctx context.Context, text string, aside bool) *reply {
 		return &reply{Error: &Error{Text: err.Error()}}
 	}
 	s.taken(res)
-	if res.Verdict == story.Pass && !aside {
+	if res.Acted() && !aside {
 		s.note(text)
 	}
 	return &reply{Step: &res}
