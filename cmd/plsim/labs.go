@@ -67,10 +67,27 @@ func labError(err error) error {
 		return err
 	case errors.As(err, &said) && said.Usage:
 		return &codeError{exitUsage, err}
+	case errors.As(err, &said) && said.Start:
+		return &codeError{exitFailed, err} // it ran, but not as the scenario expects
+	case errors.As(err, &said) && said.NotFound:
+		return &codeError{exitHost, err}
 	case errors.As(err, &said):
 		return &codeError{exitFault, err}
 	}
 	return &codeError{exitHost, err}
+}
+
+// errFileOrLab is about two answers to the question which lab is meant.
+var errFileOrLab = errors.New("give either FILE or --lab, which is of a lab that is up")
+
+// labOrFile is findLab for a verb that takes the file of a scenario as well.
+func labOrFile(name string) (*daemon.Lab, error) {
+	l, err := findLab(name)
+	var wrong *codeError
+	if errors.As(err, &wrong) && wrong.code == exitUsage && name == "" {
+		err = &codeError{exitUsage, fmt.Errorf("no FILE is given, and %w", wrong.err)}
+	}
+	return l, err
 }
 
 // labFlag registers --lab.

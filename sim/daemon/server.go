@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/plsim/plsim/dataplane/clock"
+	"github.com/plsim/plsim/sim/diagnose"
 	"github.com/plsim/plsim/sim/emulate"
 	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/sim/story"
@@ -23,18 +24,20 @@ import (
 
 // server answers for a lab.
 type server struct {
-	world *emulate.World
-	lab   *topology.Lab
-	down  context.CancelFunc
+	info   Info
+	world  *emulate.World
+	loaded *scenario.Loaded // guarded by edition where mu is not held
+	lab    *topology.Lab
+	down   context.CancelFunc
 
-	scenario *scenario.Scenario
-	taken    func(story.StepResult)
+	taken func(story.StepResult)
 
-	mu     sync.Mutex // one step at a time
-	steps  *scenario.Living
-	player *story.Player
+	edition sync.RWMutex
+	mu      sync.Mutex // one step at a time
+	steps   *scenario.Living
+	player  *story.Player
 
-	journal []string // the steps that came off
+	journal []string // the steps that did something
 
 	wg sync.WaitGroup
 }
@@ -49,8 +52,8 @@ func (i *Inherited) Serve(ctx context.Context, l *scenario.Loaded, w *emulate.Wo
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	s := &server{
-		world: w, lab: l.Lab, down: cancel, scenario: l.Scenario, taken: func(story.StepResult) {},
-		steps: scenario.NewLiving(l), player: story.NewPlayer(l.Lab, w),
+		info: i.Info, world: w, loaded: l, lab: l.Lab, down: cancel, taken: func(story.StepResult) {},
+		steps: scenario.NewLiving(l), player: story.NewPlayer(l.Lab, diagnose.Explained(w, l, true, i.Info.Seed)),
 	}
 	if i.Taken != nil {
 		s.taken = i.Taken
@@ -140,12 +143,20 @@ func (s *server) do(ctx context.Context, r *request, files []*os.File, signals <
 		return s.step(ctx, r.Step, r.Aside)
 	case r.Journal:
 		return s.written()
+	case r.Apply != nil:
+		return s.apply(ctx, r.Apply)
 	case r.Capture != nil:
 		return s.capture(ctx, r.Capture, files, signals)
 	case r.Flows != nil:
 		return s.flows(r.Flows)
+	case r.Activity > 0:
+		return s.activity(r.Activity)
 	case r.Choices != nil:
 		return s.choices(r.Choices)
+	case r.Explain != nil:
+		return s.explain(ctx, r.Explain)
+	case r.Graph != "":
+		return s.graph(r.Graph)
 	case r.Down:
 		return new(reply)
 	}
@@ -161,7 +172,11 @@ func (s *server) exec(ctx context.Context, p *Program, files []*os.File, signals
 	if len(files) != 3 {
 		return refuse("a program needs its standard input, output and error")
 	}
-	h, err := s.lab.Instance(p.Instance)
+	var h *topology.Host
+	err := s.world.Look(func(lab *topology.Lab) (err error) {
+		h, err = lab.Instance(p.Instance)
+		return err
+	})
 	if err != nil {
 		return refuse("%v", err)
 	}
@@ -210,7 +225,7 @@ func (s *server) step(ctx context.Context, text string, aside bool) *reply {
 		return &reply{Error: &Error{Text: err.Error()}}
 	}
 	s.taken(res)
-	if res.Verdict == story.Pass && !aside {
+	if res.Acted() && !aside {
 		s.note(text)
 	}
 	return &reply{Step: &res}

@@ -84,9 +84,26 @@ type StepResult struct {
 	Traffic *TrafficResult `json:"traffic,omitempty"`
 	// Differences are the expectations that did not hold.
 	Differences []string `json:"differences,omitempty"`
-	// Explanation is the way that a packet of the step takes, hop by hop; of
-	// failed steps only.
+	// Explanation is the way that a packet of the step takes, as plsim explain prints
+	// it, and what has failed before; of failed steps only.
 	Explanation []string `json:"explanation,omitempty"`
+	// Why says in a sentence what becomes of that packet; of failed steps only.
+	Why string `json:"why,omitempty"`
+	// Changes are what would mend that way, all of them together; of failed steps only.
+	Changes []string `json:"changes,omitempty"`
+}
+
+// refused is what is seen of an edit that AWS would refuse.
+const refused = "refused"
+
+// Acted reports whether the step did something in the lab, such as send a packet or change
+// a rule: it was not refused, and is more than a look.
+func (r *StepResult) Acted() bool {
+	switch r.Action {
+	case "describe", "target_health", "flow_logs", "drops", "captures", "metrics", "received", "traffic_result":
+		return false
+	}
+	return r.Seen != refused
 }
 
 // Play takes the steps of a story in a world, and calls done after each. A step
