@@ -35,11 +35,7 @@ func (l *Lab) Become(next *Lab, changes []Change) {
 	h.services()
 	h.endpoints(own)
 	h.tracks()
-	for _, s := range next.subnets {
-		for _, b := range s.blocks {
-			b.kept, b.ours = nil, nil
-		}
-	}
+	next.forgetKept()
 	*l = *next
 }
 

@@ -30,6 +30,26 @@ func (l *Lab) Renew(spec *Spec) (*Lab, error) {
 	return next, problems.err()
 }
 
+// Alike makes the lab of a document as [New] does, in which everything that l has by the
+// same name has the address and ID that it has there. Nothing of l is changed.
+func (l *Lab) Alike(spec *Spec) (*Lab, error) {
+	again, err := construct(l.Name, spec, l)
+	if err != nil {
+		return nil, err
+	}
+	again.forgetKept()
+	return again, nil
+}
+
+// forgetKept frees the addresses that were kept for those who had them.
+func (l *Lab) forgetKept() {
+	for _, s := range l.subnets {
+		for _, b := range s.blocks {
+			b.kept, b.ours = nil, nil
+		}
+	}
+}
+
 // fixed says what the document changes that holds from the start of a lab to its end.
 func (l *Lab) fixed(next *Lab) (problems Problems) {
 	const cure = ": plsim down and plsim up make it so"

@@ -213,7 +213,7 @@ func (w *work) raise(cmd *cobra.Command) (*daemon.Lab, error) {
 
 // labUp is plsim up as teaching labs have it.
 func labUp() *upFlags {
-	return &upFlags{mode: emulated, seed: labSeed, out: outFlags{log: awsLog}, quiet: true}
+	return &upFlags{mode: emulated, seed: labSeed, out: outFlags{log: awsLog}, teaching: true}
 }
 
 // lower ends the lab of the folder; what was done in it is kept.

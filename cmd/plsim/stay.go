@@ -25,6 +25,7 @@ type stayingLab struct {
 	info       daemon.Info
 	log        logKind
 	foreground bool
+	riddle     bool // as [daemon.Inherited] has it
 
 	// prepare, which may be nil, makes outside of the lab what that needs, and returns
 	// the host's files for it.
@@ -150,6 +151,7 @@ func (s *stayingLab) live(cmd *cobra.Command) (err error) {
 		if s.foreground {
 			welcome(cmd.OutOrStdout(), loaded, &lab.Info)
 		}
+		lab.Riddle = s.riddle
 		lab.Taken = func(sr story.StepResult) { k.step(w, sr) }
 		if err = netns.Ready(); err == nil {
 			err = lab.Serve(ctx, loaded, w)

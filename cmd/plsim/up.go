@@ -23,7 +23,7 @@ type upFlags struct {
 	scale      scale
 	listen     address
 	out        outFlags
-	quiet      bool // whether what can be done with the lab is not said
+	teaching   bool // whether it is a teaching lab, which says for itself what can be done with it
 }
 
 func upCommand() *cobra.Command {
@@ -61,7 +61,7 @@ several users may have the same name.`,
 }
 
 func (f *upFlags) up(cmd *cobra.Command, file string) error {
-	s := &stayingLab{log: f.out.log, foreground: f.foreground}
+	s := &stayingLab{log: f.out.log, foreground: f.foreground, riddle: f.teaching}
 	if netns.Nested() {
 		return s.start(cmd)
 	}
@@ -102,7 +102,7 @@ func (f *upFlags) up(cmd *cobra.Command, file string) error {
 		_, _ = io.WriteString(cmd.ErrOrStderr(), s.printed())
 	}
 	up := err == nil && !f.foreground
-	if err = errors.Join(err, handOver(made), s.close(up)); up && !f.quiet {
+	if err = errors.Join(err, handOver(made), s.close(up)); up && !f.teaching {
 		welcome(cmd.OutOrStdout(), loaded, &s.info)
 	}
 	return err

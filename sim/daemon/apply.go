@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/plsim/plsim/sim/emulate"
@@ -58,12 +59,13 @@ func (s *server) apply(ctx context.Context, e *Edition) *reply {
 		return refused(err)
 	}
 	if !e.DryRun {
-		next.Lab = s.lab // which is that now
+		next.Lab = s.loaded.Lab // which is that now
 		s.edition.Lock()
 		*s.loaded = *next
+		s.player.Renewed(changes)
 		s.edition.Unlock()
 		s.steps.Follow(next)
-		s.forget()
+		s.journal = slices.DeleteFunc(s.journal, func(e entry) bool { return !e.step.Outlasts(changes) })
 	}
 	return &reply{Changes: changes}
 }

@@ -82,7 +82,7 @@ func (s *server) capture(ctx context.Context, c *Capture, files []*os.File, sign
 	defer func() { _ = stream.Close() }() // the lab may have ended
 	defer context.AfterFunc(ctx, func() { _ = pipe.SetWriteDeadline(time.Now().Add(stalled)) })()
 	out := &deliverer{Captured: &Captured{}, limit: c.Count, buf: bufio.NewWriterSize(pipe, 64<<10)}
-	out.file = capture.NewPcapng(out.buf, s.world.Began(), "plsim capture of lab "+s.lab.Name)
+	out.file = capture.NewPcapng(out.buf, s.world.Began(), "plsim capture of lab "+s.info.Name)
 	for _, nic := range nics {
 		out.file.Interface(nic.Label)
 	}

@@ -36,9 +36,9 @@ func (s *server) explain(ctx context.Context, q *Question) *reply {
 		defer s.mu.Unlock()
 	}
 	s.edition.RLock()
-	loaded := *s.loaded
+	loaded, deeds := *s.loaded, s.player.Deeds()
 	s.edition.RUnlock()
-	lab := &diagnose.Running{World: s.world, Loaded: &loaded, Deeds: s.player.Deeds(), Real: true, Seed: s.info.Seed, Name: s.info.Name}
+	lab := &diagnose.Running{World: s.world, Loaded: &loaded, Deeds: deeds, Real: true, Seed: s.info.Seed, Name: s.info.Name}
 	e, err := lab.Explain(ctx, diagnose.Question{From: q.From, To: q.To, UDP: q.UDP}, diagnose.Options{Prove: q.Prove})
 	var question *diagnose.UsageError
 	switch {

@@ -19,6 +19,9 @@ type Inherited struct {
 	More []*os.File
 	// Taken, which may be nil, is called after each step that the lab has taken.
 	Taken func(story.StepResult)
+	// Riddle says that who plays in the lab is to find out what mends a step that fails:
+	// the step says which way its packet takes, and no more.
+	Riddle bool
 
 	lock, socket *os.File
 }

@@ -1,9 +1,7 @@
 package daemon
 
 import (
-	"regexp"
-	"slices"
-
+	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/sim/story"
 )
 
@@ -30,24 +28,16 @@ func (l *Lab) Journal() ([]string, error) {
 }
 
 // entry is a step that did something.
-type entry struct{ action, text string }
-
-// note writes down a step that did something.
-func (s *server) note(action, text string) {
-	if len(s.journal) < maxJournal {
-		s.journal = append(s.journal, entry{action, text})
-	}
+type entry struct {
+	step *scenario.Step
+	text string
 }
 
-// takenBack matches the edits that plsim apply takes back, since a file says what they
-// change. The acceptance of an endpoint, faults and links stay as they are.
-var takenBack = regexp.MustCompile(`^(authorize|revoke|register|deregister|delete|((create|replace|delete|modify|set|change)_.*))$`)
-
-// forget strikes out what plsim apply has taken back.
-func (s *server) forget() {
-	s.journal = slices.DeleteFunc(s.journal, func(e entry) bool {
-		return takenBack.MatchString(e.action) && e.action != "modify_link"
-	})
+// note writes down a step that did something.
+func (s *server) note(step *scenario.Step, text string) {
+	if len(s.journal) < maxJournal {
+		s.journal = append(s.journal, entry{step, text})
+	}
 }
 
 // written returns what has been written down.

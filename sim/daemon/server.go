@@ -27,7 +27,6 @@ type server struct {
 	info   Info
 	world  *emulate.World
 	loaded *scenario.Loaded // guarded by edition where mu is not held
-	lab    *topology.Lab
 	down   context.CancelFunc
 
 	taken func(story.StepResult)
@@ -52,9 +51,13 @@ func (i *Inherited) Serve(ctx context.Context, l *scenario.Loaded, w *emulate.Wo
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	s := &server{
-		info: i.Info, world: w, loaded: l, lab: l.Lab, down: cancel, taken: func(story.StepResult) {},
-		steps: scenario.NewLiving(l), player: story.NewPlayer(l.Lab, diagnose.Explained(w, l, true, i.Info.Seed)),
+		info: i.Info, world: w, loaded: l, down: cancel, taken: func(story.StepResult) {}, steps: scenario.NewLiving(l),
 	}
+	explained := diagnose.Explained
+	if i.Riddle {
+		explained = diagnose.Shown
+	}
+	s.player = story.NewPlayer(l.Lab, explained(w, l, true, i.Info.Seed))
 	if i.Taken != nil {
 		s.taken = i.Taken
 	}
@@ -226,7 +229,7 @@ func (s *server) step(ctx context.Context, text string, aside bool) *reply {
 	}
 	s.taken(res)
 	if res.Acted() && !aside {
-		s.note(res.Action, text)
+		s.note(step, text)
 	}
 	return &reply{Step: &res}
 }

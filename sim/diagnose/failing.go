@@ -28,13 +28,18 @@ const (
 type explained struct {
 	World
 	running Running
-	known   map[string]*explain.Explanation // what mends a way, by the way itself
+	known   map[string]*explain.Explanation // what mends a way, by the way itself; nil: that is not said
 }
 
 // Explained returns the world of a scenario, in which [story.Play] explains a step that
 // fails as [Running.Explain] explains its packet: with what mends it.
 func Explained(w World, l *scenario.Loaded, real bool, seed uint64) story.World {
 	return &explained{w, Running{World: w, Loaded: l, Real: real, Seed: seed}, map[string]*explain.Explanation{}}
+}
+
+// Shown is Explained without what mends a way, for those who are to find that out.
+func Shown(w World, l *scenario.Loaded, real bool, seed uint64) story.World {
+	return &explained{w, Running{World: w, Loaded: l, Real: real, Seed: seed}, nil}
 }
 
 // Explain implements [story.World].
@@ -52,7 +57,7 @@ func (x *explained) Explain(ctx context.Context, from *topology.Host, to story.D
 	if err != nil {
 		return way, err
 	}
-	if !seen.good() {
+	if !seen.good() && x.known != nil {
 		if err := x.mend(ctx, d, e, seen); err != nil {
 			return way, err
 		}

@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -117,6 +118,9 @@ func (d *diagnosis) fate(c *place, k *explain.Walked) (fate, error) {
 	f.outcome = explain.Answered
 	if to == nil || d.q.port == 0 {
 		return f, nil // a load balancer's own server, or a host, which answers every ping
+	}
+	if int(to.To) >= len(c.loaded.Lab.NICs) {
+		return f, errors.New("the lab has got other interfaces while it was asked: ask again")
 	}
 	nic := c.loaded.Lab.NICs[to.To]
 	if nic.Host == nil {

@@ -47,8 +47,12 @@ func (r *Running) Play(ctx context.Context, after int, step func(story.StepResul
 // nobody else plays in the lab meanwhile. The error is a *[UsageError] where the question
 // is at fault.
 func (r *Running) Explain(ctx context.Context, ask Question, opts Options) (*explain.Explanation, error) {
-	d := r.diagnosis(ask, opts)
+	still := *r
+	loaded := *r.Loaded
+	still.Loaded = &loaded
+	d := still.diagnosis(ask, opts)
 	err := r.Look(func(lab *topology.Lab) (err error) {
+		loaded.Lab = lab.Snapshot() // others may change the lab meanwhile
 		d.q, err = parse(lab, ask)
 		return err
 	})

@@ -18,6 +18,10 @@ type Loaded struct {
 	Scenario *Scenario // with everything filled in
 	Lab      *topology.Lab
 	Source   *Source
+
+	// addresses is the lab whose addresses and IDs other copies have, too; it belongs to
+	// them alone. nil: those that the file gives.
+	addresses *topology.Lab
 }
 
 // Load reads a scenario from a file, or from standard input where file is "-",
@@ -83,7 +87,11 @@ func (l *Loaded) Again(change func(*topology.Spec) error) (*Loaded, error) {
 			return nil, err
 		}
 	}
-	lab, problems := newLab(s)
+	build := func() (*topology.Lab, error) { return topology.New(s.Name, &s.Spec) }
+	if l.addresses != nil {
+		build = func() (*topology.Lab, error) { return l.addresses.Alike(&s.Spec) }
+	}
+	lab, problems := built(build())
 	if len(problems) > 0 {
 		return nil, src.mistakes(problems).err()
 	}
@@ -91,7 +99,7 @@ func (l *Loaded) Again(change func(*topology.Spec) error) (*Loaded, error) {
 		step.fill()
 	}
 	lab.Locate(src.Place)
-	return &Loaded{Scenario: s, Lab: lab, Source: src}, nil
+	return &Loaded{Scenario: s, Lab: lab, Source: src, addresses: l.addresses}, nil
 }
 
 // rehearsal returns another lab of the same file, in which the steps can be tried
@@ -119,7 +127,11 @@ func onOff(s *Scenario) {
 
 // newLab builds the topology, whose own checks find the problems.
 func newLab(s *Scenario) (*topology.Lab, topology.Problems) {
-	lab, err := topology.New(s.Name, &s.Spec)
+	return built(topology.New(s.Name, &s.Spec))
+}
+
+// built is a lab, or the problems that its document has.
+func built(lab *topology.Lab, err error) (*topology.Lab, topology.Problems) {
 	var problems topology.Problems
 	if err != nil && !errors.As(err, &problems) {
 		problems = topology.Problems{{Msg: err.Error()}}

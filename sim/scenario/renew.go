@@ -25,7 +25,11 @@ func (l *Loaded) Renew(running *topology.Lab) (*Loaded, []topology.Change, error
 		step.fill()
 	}
 	next.Locate(src.Place)
-	return &Loaded{Scenario: s, Lab: next, Source: src}, changes, nil
+	renewed := &Loaded{Scenario: s, Lab: next, Source: src}
+	again, _, _, _ := parse(src.File, src.Text())
+	onOff(again)
+	renewed.addresses, err = running.Alike(&again.Spec)
+	return renewed, changes, err
 }
 
 // mistakes tells problems of the lab as the author of the file sees them.

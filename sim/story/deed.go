@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/plsim/plsim/sim/scenario"
+	"github.com/plsim/plsim/topology"
 )
 
 // Deed is a step that has changed the lab, or let something in it fail or come back.
@@ -31,6 +32,20 @@ func (d *deeds) all() []Deed {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return slices.Clip(d.list)
+}
+
+// Renewed tells of changes by which the lab has become that of another file: deeds that
+// they have taken back are forgotten.
+func (p *Player) Renewed(changes []topology.Change) {
+	p.deeds.mu.Lock()
+	defer p.deeds.mu.Unlock()
+	var lasting []Deed
+	for _, d := range p.deeds.list {
+		if d.Step.Outlasts(changes) {
+			lasting = append(lasting, d)
+		}
+	}
+	p.deeds.list = lasting // those who were given the list have it still
 }
 
 // Deeds returns what has changed the lab so far. It may be called from any goroutine.
