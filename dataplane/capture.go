@@ -73,6 +73,8 @@ func (c *Capture) Take() []Seen {
 // frame to draw each packet in, as it looks from place to place.
 type watch struct {
 	captures [][]*Capture // by InterfaceID
+	changed  bool         // and no packet has come since
+	since    clock.Time   // when the first one came after they changed
 	easel    *packet.Frame
 	wire     []byte
 	// errorFrame and icmpError are the ICMP error at hand as it was sent: its way is found
@@ -92,7 +94,7 @@ func (w *Walk) Watch(c *Capture, at ...InterfaceID) {
 		}
 		w.watch.captures[id] = append(w.watch.captures[id], c)
 	}
-	w.rewatch()
+	w.watch.changed = true
 }
 
 // Unwatch ends a capture.
@@ -105,17 +107,20 @@ func (w *Walk) Unwatch(c *Capture) {
 	for id := range w.watch.captures {
 		w.watch.captures[id] = slices.DeleteFunc(w.watch.captures[id], is)
 	}
+	w.watch.changed = true
 	if !slices.ContainsFunc(w.watch.captures, others) {
 		w.watch = nil
 	}
-	w.rewatch()
 }
 
-// rewatch works out anew which paths somebody looks at.
-func (w *Walk) rewatch() {
-	for _, t := range w.paths.All() {
-		p := w.whole(t)
-		p.watched = w.watches(&p)
+// look works out whether somebody looks at a path, if that is not known: if it has had no
+// packet since captures began or ended.
+func (w *Walk) look(now clock.Time, p *path) {
+	if w.watch.changed {
+		w.watch.since, w.watch.changed = now, false
+	}
+	if p.last <= w.watch.since {
+		p.watched = w.watches(p)
 	}
 }
 
@@ -167,6 +172,10 @@ func (w *Walk) prepare(v *packet.View) {
 // show shows a packet along its path, before the path is followed: at every interface
 // as it looks there, up to the one that drops it if why says so.
 func (w *Walk) show(in InterfaceID, p *path, dir flow.Dir, original *packet.View, why drop.Reason) {
+	if w.watch == nil { // by now
+		p.watched = false
+		return
+	}
 	var list [maxVisits]visit
 	all := w.visits(p, dir, &list)
 	if len(all) == 0 {

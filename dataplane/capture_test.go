@@ -3,12 +3,14 @@ package dataplane_test
 import (
 	"bytes"
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 
 	"github.com/cockroachdb/datadriven"
 
 	"github.com/plsim/plsim/dataplane"
+	"github.com/plsim/plsim/dataplane/clock"
 	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/flow"
 	"github.com/plsim/plsim/dataplane/packet"
@@ -156,5 +158,67 @@ func TestWatch(t *testing.T) {
 	send("red/app")
 	if n := len(one.Take()); n != 1 || one.Missed != 1 || len(one.Take()) != 0 {
 		t.Errorf("%d packets since, %d missed", n, one.Missed)
+	}
+}
+
+// TestWatchLater: whether somebody looks at a flow shows with its next packet, however late that comes and whatever
+// packets others have sent since the capture began or ended.
+func TestWatchLater(t *testing.T) {
+	l := newLab(t, false, twoConsumers)
+	w := dataplane.New(l.prog, dataplane.DefaultSettings())
+	f := packet.NewFrame()
+	now := clock.Time(0)
+	send := func(from string) {
+		t.Helper()
+		now++
+		dial(l, from, strings.Replace(from, "app", "ep", 1), packet.UDP).Build(f)
+		if _, why := w.Process(now, l.id(from), f); why != drop.None {
+			t.Fatal(why)
+		}
+	}
+	send("red/app")
+	send("blue/app")
+	c, other := &dataplane.Capture{Room: 1 << 20}, &dataplane.Capture{Room: 1 << 20}
+	w.Watch(c, l.id("red/app"))
+	for _, step := range []struct {
+		do   func()
+		want int // packets that c has
+	}{
+		{func() { send("blue/app") }, 0},
+		{func() { send("red/app") }, 1},
+		{func() { w.Watch(other, l.id("blue/app")) }, 1},
+		{func() { send("red/app") }, 2},
+		{func() { w.Unwatch(c) }, 2},
+		{func() { send("blue/app") }, 2},
+		{func() { send("red/app") }, 2},
+		{func() { w.Unwatch(other) }, 2},
+		{func() { send("blue/app") }, 2},
+		{func() { w.Watch(c, l.id("red/app")); send("blue/app"); send("blue/app"); send("red/app") }, 3},
+	} {
+		if step.do(); len(c.Packets) != step.want {
+			t.Errorf("at %d there are %d packets, want %d", now, len(c.Packets), step.want)
+		}
+	}
+	if len(other.Packets) != 1 {
+		t.Errorf("the other capture has %d packets", len(other.Packets))
+	}
+}
+
+// BenchmarkWatch begins and ends a capture while 50,000 flows stand, which it must not hold up.
+func BenchmarkWatch(b *testing.B) {
+	l, f := newLab(b, false, churnLab), packet.NewFrame()
+	w := dataplane.New(l.prog, dataplane.DefaultSettings())
+	for i := range 50_000 {
+		s := dial(l, "red/app", "red/ep", packet.TCP)
+		s.Src = netip.AddrPortFrom(s.Src.Addr(), uint16(1024+i))
+		s.Build(f)
+		if _, why := w.Process(0, l.id("red/app"), f); why != drop.None {
+			b.Fatal(why)
+		}
+	}
+	c := &dataplane.Capture{Room: 1 << 20}
+	for b.Loop() {
+		w.Watch(c, l.id("blue/app"))
+		w.Unwatch(c)
 	}
 }

@@ -74,7 +74,7 @@ type trip struct {
 	isn      uint32            // sequence number of the packet that was decided on
 	ports    [2][2]uint16      // by side: source and destination of Forward packets
 	delta    packet.Delta      // of the translation of Forward packets
-	watched  bool              // somebody looks at an interface on it
+	watched  bool              // somebody looks at an interface on it, as far as look knows
 	life     conntrack.Machine // as seen by the side that began the flow
 	last     clock.Time
 	idle     time.Duration     // after which some state behind the path is gone

@@ -247,6 +247,9 @@ func isDiscovery(kind uint8) bool { return kind >= 133 && kind <= 137 }
 // follow sends a packet along its path: what every packet of a flow does after
 // the first.
 func (w *Walk) follow(now clock.Time, in InterfaceID, p *path, dir flow.Dir, v *packet.View) (InterfaceID, drop.Reason) {
+	if w.watch != nil {
+		w.look(now, p)
+	}
 	p.last = now
 	why := drop.None
 	if p.verdict == drop.None {
