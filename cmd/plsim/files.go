@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -93,6 +94,9 @@ func scenariosBelow(arg string) ([]string, error) {
 // that come with plsim.
 func load(file string) (*scenario.Loaded, error) {
 	l, err := scenario.Load(file)
+	if errors.Is(err, syscall.EISDIR) {
+		return nil, fmt.Errorf("%s is a directory: name the file in it", file)
+	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return l, err
 	}

@@ -88,7 +88,7 @@ func followLogs(cmd *cobra.Command, args []string, output format, filter *flowlo
 	if err != nil {
 		return &codeError{exitUsage, err}
 	}
-	return silent(exitInterrupted)
+	return nil // whoever follows stops, and that is no failure
 }
 
 // action is the value of --action.

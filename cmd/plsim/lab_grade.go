@@ -100,15 +100,23 @@ type handedIn struct {
 }
 
 // folders finds the students' folders: those with a progress.json or, by --lab, with a
-// lab.yaml, one or two levels down.
+// lab.yaml, one or two levels down, or dir itself.
 func (f *labGrade) folders(dir string) (all []handedIn, err error) {
 	err = filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
 		if err != nil || !d.IsDir() {
 			return err
 		}
 		rel, err := filepath.Rel(dir, name)
-		if err != nil || rel == "." {
+		if err != nil {
 			return err
+		}
+		if rel == "." {
+			if !f.isWork(name) {
+				return nil
+			}
+			abs, err := filepath.Abs(dir)
+			all = append(all, handedIn{filepath.Base(abs), name})
+			return errors.Join(err, filepath.SkipAll)
 		}
 		if f.isWork(name) {
 			all = append(all, handedIn{filepath.ToSlash(rel), name})
