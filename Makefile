@@ -15,7 +15,7 @@ UNPRIVILEGED := ./dataplane/... ./topology ./sim ./sim/scenario/... ./sim/story 
 LINT_VERSION := v2.15.0
 LINT         := bin/golangci-lint-$(LINT_VERSION)
 
-.PHONY: all build quickstart conformance test priv race fuzz bench bench-live lint check schema clean
+.PHONY: all build quickstart conformance test priv race fuzz bench bench-peers lint check schema clean
 all: build
 
 build: ## ./plsim
@@ -48,9 +48,8 @@ fuzz: ## each fuzz test for FUZZTIME
 bench: ## each benchmark ten times, as benchstat wants them
 	$(GO) test -run '^$$' -bench . -count 10 ./...
 
-bench-live: ## the live path beside the kernel's own NAT; JSON=FILE keeps the numbers
-	PLSIM_PRIVILEGED=require PLSIM_BENCH=live PLSIM_BENCH_JSON=$(if $(JSON),$(abspath $(JSON))) \
-		$(GO) test $(if $(SUDO),-exec '$(SUDO) -E') -run '^$$' -bench '^BenchmarkLive$$' -benchtime 1x ./bench
+bench-peers: build ## the live path beside the kernel's own NAT and proxies; BENCH=FLAGS of plsim bench
+	$(SUDO) ./plsim bench $(BENCH)
 
 lint: $(LINT) ## formatting, vet and the linters
 	$(GO) vet ./...

@@ -95,7 +95,10 @@ var elsewhere = map[string]string{
 	"plsim run scenarios/conformance": "make conformance",
 	"plsim flowlogs kept --follow":    "flowlogs.txtar follows another file",
 	"diff -r first second":            "TestSimulated compares all that two runs keep",
-	"make check":                      "its parts are run one by one",
+
+	"plsim capture -w - | wireshark -k -i -": "Wireshark wants a screen; TestCaptureAbandoned and tcpdump read the same",
+	"make bench-peers":                       ".ci/run gives it less time",
+	"make check":                             "its parts are run one by one",
 }
 
 // TestCommands wants each command line of the documents to be run somewhere: by

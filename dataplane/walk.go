@@ -53,10 +53,12 @@ type Walk struct {
 	watch *watch // nil: nobody looks
 	links *links // nil: the lab declares none
 
-	view     packet.View        // the packet at hand,
-	piece    uint32             // the number of which it is a fragment,
-	decision decision           // its decision and
-	header   [ppv2.MaxSize]byte // its PROXY protocol header: here so that none is allocated anew
+	// Here so that none is allocated anew:
+	view     packet.View          // the packet at hand,
+	piece    uint32               // the number of which it is a fragment,
+	decision decision             // its decision,
+	header   [ppv2.MaxSize]byte   // its PROXY protocol header; and
+	expected [flow.Ahead]flow.Key // those of packets to come
 }
 
 // Settings are the choices of a lab that are no part of its topology.

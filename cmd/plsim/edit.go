@@ -11,6 +11,7 @@ import (
 
 	"github.com/plsim/plsim/sim/report"
 	"github.com/plsim/plsim/sim/story"
+	"github.com/plsim/plsim/topology"
 )
 
 // Edits of a lab that is up are steps of the scenario language: these verbs write such a
@@ -77,7 +78,7 @@ a request, an edit, a look at flow logs, with what is expected of it. It prints 
 plsim run would, and ends with exit code 1 where the expectation fails.`,
 		Example: `  sudo plsim step 'request: { from: app, url: "http://${vpc_endpoint.api.dns_name}/" }'
   sudo plsim step 'target_health: { target_group_arn: web }'`,
-		Args: cobra.ExactArgs(1),
+		Args: cobra.ExactArgs(1), ValidArgsFunction: cobra.NoFileCompletions,
 	}, func(args []string) (string, error) {
 		if strings.TrimSpace(args[0]) == "" {
 			return "", errors.New("an empty step does nothing")
@@ -104,8 +105,10 @@ func family(use, short, long string, below ...*cobra.Command) *cobra.Command {
 
 func serviceCommand() *cobra.Command {
 	verb := func(action, short, example string) *cobra.Command {
-		return stepVerb(&cobra.Command{Use: action + " ENDPOINT", Short: short, Example: "  " + example, Args: cobra.ExactArgs(1)},
-			func(args []string) (string, error) { return write(action, args[0]) })
+		return stepVerb(&cobra.Command{
+			Use: action + " ENDPOINT", Short: short, Example: "  " + example,
+			Args: cobra.ExactArgs(1), ValidArgsFunction: completeNames(topology.EndpointKind),
+		}, func(args []string) (string, error) { return write(action, args[0]) })
 	}
 	return family("service", "Accept or reject an endpoint, in a lab that is up",
 		"Service does what the provider of an endpoint service does about a consumer's endpoint.",
@@ -114,32 +117,37 @@ func serviceCommand() *cobra.Command {
 }
 
 func targetCommand() *cobra.Command {
-	verb := func(action, short, example string) *cobra.Command {
+	verb := func(action, short, example string, targets topology.Kind) *cobra.Command {
 		var target struct {
 			TargetGroup      string `json:"target_group_arn"`
 			TargetID         string `json:"target_id"`
 			Port             int    `json:"port,omitempty"`
 			AvailabilityZone string `json:"availability_zone,omitempty"`
 		}
-		cmd := stepVerb(&cobra.Command{Use: action + " TARGET-GROUP TARGET", Short: short, Example: "  " + example, Args: cobra.ExactArgs(2)},
-			func(args []string) (string, error) {
-				target.TargetGroup, target.TargetID = args[0], args[1]
-				return write(action, target)
-			})
+		cmd := stepVerb(&cobra.Command{
+			Use: action + " TARGET-GROUP TARGET", Short: short, Example: "  " + example,
+			Args: cobra.ExactArgs(2), ValidArgsFunction: completeNames(topology.TargetGroupKind, targets),
+		}, func(args []string) (string, error) {
+			target.TargetGroup, target.TargetID = args[0], args[1]
+			return write(action, target)
+		})
 		cmd.Flags().IntVar(&target.Port, "port", 0, "port of the target (default: the group's)")
 		cmd.Flags().StringVar(&target.AvailabilityZone, "availability-zone", "", "of an address outside the group's VPC: all, or a zone")
 		return cmd
 	}
 	return family("target", "Register or deregister a target, in a lab that is up",
 		"Target adds a target, which is an instance or an address, to a target group, or removes it.",
-		verb("register", "Add a target to a target group", "sudo plsim target register web web-3"),
-		verb("deregister", "Remove a target from a target group; it drains", "sudo plsim target deregister web web-3"))
+		verb("register", "Add a target to a target group", "sudo plsim target register web web-3", topology.InstanceKind),
+		verb("deregister", "Remove a target from a target group; it drains", "sudo plsim target deregister web web-3", topology.TargetKind))
 }
 
 func sgCommand() *cobra.Command {
 	verb := func(action, short, example string) *cobra.Command {
 		var ingress, egress string
-		cmd := stepVerb(&cobra.Command{Use: action + " SECURITY-GROUP", Short: short, Example: "  " + example, Args: cobra.ExactArgs(1)},
+		cmd := stepVerb(&cobra.Command{
+			Use: action + " SECURITY-GROUP", Short: short, Example: "  " + example,
+			Args: cobra.ExactArgs(1), ValidArgsFunction: completeNames(topology.SecurityGroupKind),
+		},
 			func(args []string) (string, error) {
 				group, err := json.Marshal(args[0])
 				switch {
@@ -177,6 +185,7 @@ func failCommand() *cobra.Command {
 	var f fault
 	target := targetFault("fail", &f, "What runs in an instance fails")
 	target.Flags().StringVar(&f.How, "how", "", "dies (default), hangs, refuses or flaps")
+	_ = target.RegisterFlagCompletionFunc("how", cobra.FixedCompletions([]string{"dies", "hangs", "refuses", "flaps"}, cobra.ShellCompDirectiveNoFileComp)) // it is there
 	target.Flags().StringVar(&f.Every, "every", "", "of flaps: after how much of the lab's time it comes back, and dies again")
 	return family("fail", "Let something fail, in a lab that is up",
 		"Fail lets something go wrong that plsim heal mends: a zone, what runs in an instance, or a link.",
@@ -190,8 +199,10 @@ func healCommand() *cobra.Command {
 }
 
 func zoneFault(action, short string) *cobra.Command {
-	return stepVerb(&cobra.Command{Use: "az ZONE", Short: short, Example: "  sudo plsim " + action + " az use1-az1", Args: cobra.ExactArgs(1)},
-		func(args []string) (string, error) { return write(action, fault{AvailabilityZone: args[0]}) })
+	return stepVerb(&cobra.Command{
+		Use: "az ZONE", Short: short, Example: "  sudo plsim " + action + " az use1-az1",
+		Args: cobra.ExactArgs(1), ValidArgsFunction: completeNames(topology.AvailabilityZoneKind),
+	}, func(args []string) (string, error) { return write(action, fault{AvailabilityZone: args[0]}) })
 }
 
 func targetFault(action string, f *fault, short string) *cobra.Command {
@@ -202,15 +213,14 @@ func targetFault(action string, f *fault, short string) *cobra.Command {
 		f.Instance = args[0]
 		return write(action, f)
 	})
-	cmd.ValidArgsFunction = func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
-		lab, _ := c.Flags().GetString("lab") // it is there
-		return completeInstance(&lab)(c, args, typed)
-	}
+	cmd.ValidArgsFunction = completeNames(topology.InstanceKind)
 	cmd.Flags().IntVar(&f.Port, "port", 0, "port of a built-in service (default: all of the instance's, and its command)")
 	return cmd
 }
 
 func linkFault(action, short string) *cobra.Command {
-	return stepVerb(&cobra.Command{Use: "link LINK", Short: short, Example: "  sudo plsim " + action + " link between-zones", Args: cobra.ExactArgs(1)},
-		func(args []string) (string, error) { return write(action, fault{Link: args[0]}) })
+	return stepVerb(&cobra.Command{
+		Use: "link LINK", Short: short, Example: "  sudo plsim " + action + " link between-zones",
+		Args: cobra.ExactArgs(1), ValidArgsFunction: completeNames(topology.LinkKind),
+	}, func(args []string) (string, error) { return write(action, fault{Link: args[0]}) })
 }

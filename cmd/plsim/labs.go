@@ -73,31 +73,3 @@ func labFlag(cmd *cobra.Command, name *string) {
 	cmd.Flags().StringVar(name, "lab", "", "the lab, where several are up")
 	_ = cmd.RegisterFlagCompletionFunc("lab", completeLab) // it is there
 }
-
-// completeLab offers the caller's labs.
-func completeLab(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	var names []string
-	if labs, err := daemon.List(daemon.Dir()); err == nil && len(args) == 0 {
-		for _, l := range labs {
-			names = append(names, l.Name)
-		}
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
-}
-
-// completeInstance offers the instances of the lab that --lab names.
-func completeInstance(lab *string) cobra.CompletionFunc {
-	return func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		if len(args) > 0 {
-			return nil, cobra.ShellCompDirectiveDefault
-		}
-		var names []string
-		if l, err := findLab(*lab); err == nil {
-			instances, _ := l.Instances() // an error offers nothing
-			for _, i := range instances {
-				names = append(names, i.Name)
-			}
-		}
-		return names, cobra.ShellCompDirectiveNoFileComp
-	}
-}

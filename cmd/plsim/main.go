@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/plsim/plsim/bench"
 	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/sim/story"
 	"github.com/plsim/plsim/topology"
@@ -29,6 +30,7 @@ const (
 const thisIsAFault = "This is a fault of plsim; please report it with the scenario."
 
 func main() {
+	bench.RunTraffic() // where plsim bench has started this process as an end of a path
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
@@ -117,9 +119,10 @@ line or the scenario is wrong · 3 this host cannot do it · 4 a fault of plsim 
 	}
 	root.AddCommand(runCommand(), flowlogsCommand(), metricsCommand(), replayCommand(), graphCommand(), initCommand(), doctorCommand(), validateCommand(), schemaCommand(), versionCommand())
 	root.SetFlagErrorFunc(meantFlag)
-	root.AddCommand(upCommand(), psCommand(), execCommand(), downCommand(), cleanupCommand())
+	root.AddCommand(upCommand(), psCommand(), execCommand(), captureCommand(), downCommand(), cleanupCommand())
 	root.AddCommand(stepCommand(), serviceCommand(), targetCommand(), sgCommand(), failCommand(), healCommand())
-	root.AddCommand(explainCommand())
+	root.AddCommand(explainCommand(), benchCommand())
+	completeValues(root)
 	return root
 }
 

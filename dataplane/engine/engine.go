@@ -112,7 +112,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	defer context.AfterFunc(ctx, e.poller.Wake)()
 
 	var (
-		frame = packet.NewFrame()
+		batch = newBatch()
 		ready []int
 		swept clock.Time
 		err   error
@@ -123,9 +123,9 @@ func (e *Engine) Run(ctx context.Context) error {
 			return fmt.Errorf("wait for packets: %w", err)
 		}
 		now := e.now()
-		e.deliver(now, frame)
+		e.deliver(now, batch.frames[0])
 		for _, i := range ready {
-			e.drain(now, dataplane.InterfaceID(i), frame)
+			e.drain(now, dataplane.InterfaceID(i), batch)
 		}
 		if now.Sub(swept) >= sweepEvery {
 			e.walk.Expire(now, sweep)
@@ -136,32 +136,34 @@ func (e *Engine) Run(ctx context.Context) error {
 }
 
 // drain forwards what waits at a port, a burst at most. The poller tells again of
-// a port that has more.
-func (e *Engine) drain(now clock.Time, in dataplane.InterfaceID, f *packet.Frame) {
+// a port that has more. The first frame goes by itself: most often it is the only
+// one, and it should not wait until that is known.
+func (e *Engine) drain(now clock.Time, in dataplane.InterfaceID, b *batch) {
 	if int(in) >= len(e.ports) {
 		return
 	}
-	for range burst {
-		if e.ports[in] == nil {
-			return // also where the answer to a frame found its device gone
+	for left, most := burst, 1; left > 0; most = left {
+		frames := e.receive(in, b, most)
+		for _, f := range frames {
+			e.forward(now, in, f)
 		}
-		ok, err := e.ports[in].Recv(f)
-		if err != nil {
-			e.detach(in)
+		if len(frames) == 0 {
 			return
 		}
-		if !ok {
-			return
-		}
-		out, _ := e.walk.Process(now, in, f)
-		if out == dataplane.NoInterface {
-			continue
-		}
-		if fate := e.walk.Fate(); fate != nil {
-			e.dispatch(now, out, f, fate)
-		} else {
-			e.send(out, f)
-		}
+		left -= len(frames)
+	}
+}
+
+// forward takes a frame along the walk, and sends what becomes of it.
+func (e *Engine) forward(now clock.Time, in dataplane.InterfaceID, f *packet.Frame) {
+	out, _ := e.walk.Process(now, in, f)
+	if out == dataplane.NoInterface {
+		return
+	}
+	if fate := e.walk.Fate(); fate != nil {
+		e.dispatch(now, out, f, fate)
+	} else {
+		e.send(out, f)
 	}
 }
 

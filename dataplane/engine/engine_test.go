@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -173,6 +175,23 @@ func TestFramesMove(t *testing.T) {
 	r.ports[a].give(question())
 	if answer := r.ports[a].get(t); answer[21] != 2 {
 		t.Errorf("want an ARP reply, got %x", answer)
+	}
+}
+
+// TestOrder: frames leave in the order in which they came, long or short, however many
+// are read before the first is sent.
+func TestOrder(t *testing.T) {
+	r := start(t)
+	var frames [][]byte
+	mark := func(i int) string { return fmt.Sprintf("mark %d", i) }
+	for i := range 90 {
+		frames = append(frames, datagram(a, b, strings.Repeat(".", i%7*1000)+mark(i)))
+	}
+	if err := r.Do(func(*dataplane.Walk, clock.Time) { r.ports[a].give(frames...) }); err != nil {
+		t.Fatal(err)
+	}
+	for i := range frames {
+		r.ports[b].want(t, mark(i))
 	}
 }
 

@@ -37,6 +37,17 @@ func (x *index) place(c cell) {
 	x.cells[i] = c
 }
 
+// first returns the first cell with a hash, which need not be that of the key one looks
+// for; the zero cell where there is none.
+func (x *index) first(hash uint32) cell {
+	mask := uint32(len(x.cells) - 1)
+	for i := hash & mask; ; i = (i + 1) & mask {
+		if c := x.cells[i]; c.hash == hash || c.key == 0 {
+			return c
+		}
+	}
+}
+
 // remove takes away c, which must be there, and closes the gap, so that a deletion
 // leaves no trace that later lookups would have to step over.
 func (x *index) remove(c cell) {

@@ -110,3 +110,32 @@ func convertAgain(t *testing.T, f *packet.Frame, v *packet.View) packet.Tuple {
 	}
 	return to
 }
+
+// FuzzGlance holds a glance at a frame to what decoding finds: the same, if the packet is
+// a plain one of TCP or UDP.
+func FuzzGlance(f *testing.F) {
+	for _, s := range []packet.Spec{
+		spec4(packet.TCP), spec6(packet.TCP), spec4(packet.UDP), spec6(packet.UDP), spec4(packet.ICMP), spec4(132),
+	} {
+		frame := build(s).Ethernet()
+		f.Add(frame)
+		f.Add(frame[:len(frame)-len(s.Payload)-1])
+	}
+	f.Add(arp(f, 1, hostMAC, "10.0.0.5", "10.0.0.1").Ethernet())
+	f.Add([]byte{})
+
+	frame, v := packet.NewFrame(), new(packet.View)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		seen, proto, ok := packet.Glance(b)
+		frame.SetEthernet(b)
+		if v.Decode(frame) != drop.None || v.Fragment || v.Proto != packet.TCP && v.Proto != packet.UDP {
+			return
+		}
+		if !v.V6 && b[14]&15 != 5 {
+			return // it has options
+		}
+		if !ok || seen != v.Tuple() || proto != v.Proto {
+			t.Errorf("%v, %d, %v; decoded: %v, %d", seen, proto, ok, v.Tuple(), v.Proto)
+		}
+	})
+}

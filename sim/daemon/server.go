@@ -27,6 +27,9 @@ type server struct {
 	lab   *topology.Lab
 	down  context.CancelFunc
 
+	scenario *scenario.Scenario
+	taken    func(story.StepResult)
+
 	mu     sync.Mutex // one step at a time
 	steps  *scenario.Living
 	player *story.Player
@@ -43,7 +46,13 @@ func (i *Inherited) Serve(ctx context.Context, l *scenario.Loaded, w *emulate.Wo
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s := &server{world: w, lab: l.Lab, down: cancel, steps: scenario.NewLiving(l), player: story.NewPlayer(l.Lab, w)}
+	s := &server{
+		world: w, lab: l.Lab, down: cancel, scenario: l.Scenario, taken: func(story.StepResult) {},
+		steps: scenario.NewLiving(l), player: story.NewPlayer(l.Lab, w),
+	}
+	if i.Taken != nil {
+		s.taken = i.Taken
+	}
 	defer listener.Close()
 	context.AfterFunc(ctx, func() { listener.Close() })
 	go func() {
@@ -107,7 +116,12 @@ func (s *server) answer(ctx context.Context, c *net.UnixConn) {
 			}
 		}
 	}()
-	_ = json.NewEncoder(c).Encode(s.do(ctx, &r, files, signals)) // it may be gone
+	out := json.NewEncoder(c)
+	if r.Play {
+		s.play(ctx, out)
+		return
+	}
+	_ = out.Encode(s.do(ctx, &r, files, signals)) // it may be gone
 	if r.Down {
 		s.down()
 	}
@@ -122,6 +136,10 @@ func (s *server) do(ctx context.Context, r *request, files []*os.File, signals <
 		return s.exec(ctx, r.Exec, files, signals)
 	case r.Step != "":
 		return s.step(ctx, r.Step)
+	case r.Capture != nil:
+		return s.capture(ctx, r.Capture, files, signals)
+	case r.Choices != nil:
+		return s.choices(r.Choices)
 	case r.Down:
 		return new(reply)
 	}
@@ -185,5 +203,6 @@ func (s *server) step(ctx context.Context, text string) *reply {
 	if err != nil {
 		return &reply{Error: &Error{Text: err.Error()}}
 	}
+	s.taken(res)
 	return &reply{Step: &res}
 }

@@ -60,6 +60,7 @@ type Lab struct {
 	logs     *logs
 	captures []*watching           // of the story's goroutine
 	room     int                   // bytes left for all captures; the walk's owner counts
+	streams  int                   // and for all streams
 	record   func(Recording) error // may be nil
 }
 
@@ -85,7 +86,7 @@ type Options struct {
 // New returns a lab that is ready to run. Start must follow, once fabric and devices
 // stand.
 func New(lab *topology.Lab, opts Options) *Lab {
-	l := &Lab{now: opts.Now, began: opts.Began, lab: lab, settling: true, record: opts.Captures, room: capturesRoom, events: opts.Events}
+	l := &Lab{now: opts.Now, began: opts.Began, lab: lab, settling: true, record: opts.Captures, room: capturesRoom, streams: capturesRoom, events: opts.Events}
 	l.publish()
 	l.logs = newLogs(lab, opts.Began, opts.Logs)
 	l.logs.none = opts.Unlogged

@@ -1,0 +1,40 @@
+package dataplane
+
+import (
+	"github.com/plsim/plsim/dataplane/flow"
+	"github.com/plsim/plsim/dataplane/packet"
+)
+
+// An Arrival is a frame on its way to the walk, as [Walk.Expect] is told of it.
+type Arrival struct {
+	In       InterfaceID // whose device it comes from
+	Ethernet []byte      // read, and not kept
+	// Answer says that the frame has left by In's device instead, and that what will come
+	// from there answers it.
+	Answer bool
+}
+
+// Expect tells the walk which frames it will soon be given, a few dozen at a time at
+// best. It fetches what they will need of the tables into the processor's cache, for all
+// of them at once: with a million flows a packet mostly waits for memory, and dozens of
+// packets can wait for theirs together. Nothing else comes of it: frames that are
+// expected need not come, and others may.
+func (w *Walk) Expect(soon []Arrival) {
+	for len(soon) > 0 {
+		n := min(len(soon), flow.Ahead)
+		keys := w.expected[:0]
+		for i := range soon[:n] {
+			a := &soon[i]
+			t, proto, ok := packet.Glance(a.Ethernet)
+			if !ok {
+				continue // it is read when it comes
+			}
+			if a.Answer {
+				t = t.Reversed()
+			}
+			keys = append(keys, tupleKey(a.In, proto, t))
+		}
+		w.paths.Expect(keys)
+		soon = soon[n:]
+	}
+}

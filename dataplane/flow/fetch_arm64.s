@@ -1,0 +1,10 @@
+#include "textflag.h"
+
+// func fetch(p *uint32)
+TEXT ·fetch(SB), NOSPLIT, $0-8
+	MOVD p+0(FP), R0
+	PRFM (R0), PLDL1KEEP
+	PRFM 64(R0), PLDL1KEEP
+	PRFM 128(R0), PLDL1KEEP
+	PRFM 192(R0), PLDL1KEEP
+	RET
