@@ -29,10 +29,27 @@ func (l *Lab) Compile() *dataplane.Program {
 	}
 	c.transits()
 	c.links()
-	for _, lb := range l.balancers {
+	c.balancers()
+	return c.program
+}
+
+// CompileHealth makes the lab's program as it is now, if nothing but health checks has
+// changed the lab since it made the last one: what they do not concern is that one's, which
+// is nearly all in a large lab, and a thousand targets may fail one by one.
+func (l *Lab) CompileHealth(last *dataplane.Program) *dataplane.Program {
+	l.epoch++
+	p := *last
+	p.Epoch, p.Closures, p.Balancers = l.epoch, l.closures, nil
+	l.closures = nil
+	c := &compiler{Lab: l, program: &p}
+	c.balancers()
+	return &p
+}
+
+func (c *compiler) balancers() {
+	for _, lb := range c.Lab.balancers {
 		c.program.Balancers = append(c.program.Balancers, c.balancer(lb))
 	}
-	return c.program
 }
 
 // compiler is one compilation.

@@ -39,8 +39,9 @@ func (l *Lab) TargetHealth(targetGroup string) ([]TargetHealth, error) {
 		return nil, err
 	}
 	var all []TargetHealth
+	used := l.used()
 	for _, m := range p.members {
-		all = append(all, l.healthOf(p, m))
+		all = append(all, l.healthOf(p, m, used))
 	}
 	for _, o := range p.leavers {
 		if l.now < o.unused {
@@ -73,7 +74,7 @@ func (l *Lab) HealthOf(targetGroup string, t *Target) (TargetHealth, error) {
 		i := p.index(m)
 		switch {
 		case i >= 0:
-			all = append(all, l.healthOf(p, p.members[i]))
+			all = append(all, l.healthOf(p, p.members[i], l.used()))
 		case slices.ContainsFunc(p.leavers, func(o leaver) bool { return o.same(m) && l.now < o.unused }):
 			all = append(all, p.drained(m, TargetDraining))
 		default:
@@ -92,10 +93,19 @@ func (p *pool) drained(m member, state TargetState) TargetHealth {
 	return TargetHealth{p.nameOf(m), state, reason}
 }
 
-func (l *Lab) healthOf(p *pool, m member) TargetHealth {
+// used returns the health of all targets that somebody checks.
+func (l *Lab) used() map[*health]bool {
+	used := map[*health]bool{}
+	for _, c := range l.Checks() {
+		used[c.health] = true
+	}
+	return used
+}
+
+func (l *Lab) healthOf(p *pool, m member, used map[*health]bool) TargetHealth {
 	h := TargetHealth{Target: p.nameOf(m), State: m.health.state()}
 	switch {
-	case !slices.ContainsFunc(l.Checks(), func(c Check) bool { return c.health == m.health }):
+	case !used[m.health]:
 		h.State, h.Reason = TargetUnused, "Target.NotInUse" // F2.19
 	case h.State == TargetInitial:
 		h.Reason = "Elb.InitialHealthChecking"
