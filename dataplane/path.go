@@ -274,6 +274,9 @@ func (w *Walk) install(d *decision) path {
 	if f := w.flows.At(p.balanced); f != nil && (p.verdict == drop.None || !w.lives(f.Owner)) {
 		f.Owner = ref
 	}
+	if w.ledger != nil {
+		w.open(&p)
+	}
 	return p
 }
 

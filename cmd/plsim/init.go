@@ -53,7 +53,9 @@ given, and - for standard output.`,
 func templates() (names []string) {
 	entries, _ := scenarios.FS.ReadDir("templates") // it is there
 	for _, e := range entries {
-		names = append(names, strings.TrimSuffix(e.Name(), ".yaml"))
+		if name, ok := strings.CutSuffix(e.Name(), ".yaml"); ok {
+			names = append(names, name)
+		}
 	}
 	return names
 }

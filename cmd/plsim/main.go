@@ -119,9 +119,9 @@ line or the scenario is wrong · 3 this host cannot do it · 4 a fault of plsim 
 	}
 	root.AddCommand(runCommand(), flowlogsCommand(), metricsCommand(), replayCommand(), graphCommand(), initCommand(), doctorCommand(), validateCommand(), schemaCommand(), versionCommand())
 	root.SetFlagErrorFunc(meantFlag)
-	root.AddCommand(upCommand(), psCommand(), execCommand(), captureCommand(), downCommand(), cleanupCommand())
+	root.AddCommand(upCommand(), psCommand(), execCommand(), captureCommand(), flowsCommand(), downCommand(), cleanupCommand())
 	root.AddCommand(stepCommand(), serviceCommand(), targetCommand(), sgCommand(), failCommand(), healCommand())
-	root.AddCommand(explainCommand(), benchCommand())
+	root.AddCommand(explainCommand(), benchCommand(), labCommand())
 	completeValues(root)
 	return root
 }

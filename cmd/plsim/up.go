@@ -23,6 +23,7 @@ type upFlags struct {
 	scale      scale
 	listen     address
 	out        outFlags
+	quiet      bool // whether what can be done with the lab is not said
 }
 
 func upCommand() *cobra.Command {
@@ -101,7 +102,7 @@ func (f *upFlags) up(cmd *cobra.Command, file string) error {
 		_, _ = io.WriteString(cmd.ErrOrStderr(), s.printed())
 	}
 	up := err == nil && !f.foreground
-	if err = errors.Join(err, handOver(made), s.close(up)); up {
+	if err = errors.Join(err, handOver(made), s.close(up)); up && !f.quiet {
 		welcome(cmd.OutOrStdout(), loaded, &s.info)
 	}
 	return err

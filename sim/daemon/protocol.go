@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"github.com/plsim/plsim/sim/emulate"
+	"github.com/plsim/plsim/sim/live"
 	"github.com/plsim/plsim/sim/story"
 	"github.com/plsim/plsim/topology"
 )
@@ -19,9 +20,13 @@ type request struct {
 	Down   bool     `json:"down,omitempty"`
 	Exec   *Program `json:"exec,omitempty"`
 	Step   string   `json:"step,omitempty"` // as it stands in a scenario
-	Play   bool     `json:"play,omitempty"` // the scenario's own steps
+	// Aside is whether the step is not to be written down.
+	Aside   bool `json:"aside,omitempty"`
+	Journal bool `json:"journal,omitempty"` // which steps have been taken
+	Play    bool `json:"play,omitempty"`    // the scenario's own steps
 
-	Capture *Capture `json:"capture,omitempty"`
+	Capture *Capture    `json:"capture,omitempty"`
+	Flows   *live.Sight `json:"flows,omitempty"`
 
 	Choices *choices `json:"choices,omitempty"`
 }
@@ -47,7 +52,9 @@ type reply struct {
 	Instances []emulate.Instance `json:"instances,omitempty"`
 	ExitCode  int                `json:"exit_code,omitempty"`
 	Step      *story.StepResult  `json:"step,omitempty"`
+	Journal   []string           `json:"journal,omitempty"`
 	Captured  *Captured          `json:"captured,omitempty"`
+	Flows     *live.Flows        `json:"flows,omitempty"`
 	Story     *story.Result      `json:"story,omitempty"`
 	Choices   []topology.Choice  `json:"choices,omitempty"`
 }

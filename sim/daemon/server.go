@@ -34,6 +34,8 @@ type server struct {
 	steps  *scenario.Living
 	player *story.Player
 
+	journal []string // the steps that came off
+
 	wg sync.WaitGroup
 }
 
@@ -135,9 +137,13 @@ func (s *server) do(ctx context.Context, r *request, files []*os.File, signals <
 	case r.Exec != nil:
 		return s.exec(ctx, r.Exec, files, signals)
 	case r.Step != "":
-		return s.step(ctx, r.Step)
+		return s.step(ctx, r.Step, r.Aside)
+	case r.Journal:
+		return s.written()
 	case r.Capture != nil:
 		return s.capture(ctx, r.Capture, files, signals)
+	case r.Flows != nil:
+		return s.flows(r.Flows)
 	case r.Choices != nil:
 		return s.choices(r.Choices)
 	case r.Down:
@@ -183,8 +189,8 @@ func (s *server) exec(ctx context.Context, p *Program, files []*os.File, signals
 	}
 }
 
-// step takes a step of the scenario language.
-func (s *server) step(ctx context.Context, text string) *reply {
+// step takes a step of the scenario language, and writes it down unless it is aside.
+func (s *server) step(ctx context.Context, text string, aside bool) *reply {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var step *scenario.Step
@@ -204,5 +210,8 @@ func (s *server) step(ctx context.Context, text string) *reply {
 		return &reply{Error: &Error{Text: err.Error()}}
 	}
 	s.taken(res)
+	if res.Verdict == story.Pass && !aside {
+		s.note(text)
+	}
 	return &reply{Step: &res}
 }

@@ -54,7 +54,7 @@ type Lab struct {
 	mu       sync.Mutex // guards what edits, time and health checks change in lab
 	lab      *topology.Lab
 	program  *dataplane.Program // of lab
-	settling bool // the first health checks show all at once
+	settling bool               // the first health checks show all at once
 	events   func(Event)
 	told     []topology.Condition // what events have said
 
@@ -82,6 +82,8 @@ type Options struct {
 	// Unlogged says that nobody asks for flow logs: none are kept, which a million flows
 	// would fill with as many records a minute, and more.
 	Unlogged bool
+	// Accounts says that somebody may ask for flows.
+	Accounts bool
 }
 
 // New returns a lab that is ready to run. Start must follow, once fabric and devices
@@ -94,7 +96,7 @@ func New(lab *topology.Lab, opts Options) *Lab {
 	settings := dataplane.DefaultSettings()
 	settings.Seed = opts.Seed
 	lab.Configure(&settings)
-	settings.LogHidden, settings.Unlogged = opts.CompleteLog, opts.Unlogged
+	settings.LogHidden, settings.Unlogged, settings.Accounts = opts.CompleteLog, opts.Unlogged, opts.Accounts
 	l.program = lab.Compile()
 	l.walk = dataplane.New(l.program, settings)
 	return l
