@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -167,22 +168,28 @@ func (f *labGrade) grade(ctx context.Context, out io.Writer, folders []handedIn,
 
 // one judges a folder. What is wrong with it is in the grade.
 func (f *labGrade) one(ctx context.Context, h handedIn, open course.Opener) (*course.Grade, error) {
-	folder, err := course.OpenFolder(h.dir)
+	folder, lab, err := f.read(h.dir)
+	if err == nil {
+		return folder.Grade(ctx, lab, open)
+	}
+	g := &course.Grade{Error: err.Error(), Checkpoints: []course.Mark{}}
+	return g, ctx.Err()
+}
+
+// read reads a student's folder, and the lab by which it is judged.
+func (f *labGrade) read(dir string) (*course.Folder, *course.Lab, error) {
+	folder, err := course.OpenFolder(dir)
 	if errors.Is(err, course.ErrNoFolder) && f.lab != "" {
-		folder, err = &course.Folder{Dir: h.dir}, nil
+		folder, err = &course.Folder{Dir: dir}, nil
 	}
 	if err != nil {
-		return &course.Grade{Error: err.Error(), Checkpoints: []course.Mark{}}, nil
+		return nil, nil, err
 	}
-	meant := folder.Lab
-	if f.lab != "" {
-		meant = f.lab
-	}
-	lab, _, err := teachingLab(meant)
+	lab, _, err := teachingLab(cmp.Or(f.lab, folder.Lab))
 	if err != nil {
-		return &course.Grade{Lab: meant, Error: fmt.Sprintf("%v; --lab names another", err), Checkpoints: []course.Mark{}}, nil
+		err = fmt.Errorf("%w; --lab names another", err)
 	}
-	return folder.Grade(ctx, lab, open)
+	return folder, lab, err
 }
 
 // print prints the grades as a table, and below it what is wrong.

@@ -24,9 +24,10 @@ type classroom struct {
 
 func newClassroom(t *testing.T) *classroom {
 	t.Helper()
-	base, err := os.MkdirTemp("", "plsim") // a socket's path must be short
-	if err != nil {
-		t.Fatal(err)
+	base := t.TempDir()
+	runtimeDir := filepath.Join(base, "run")
+	if len(runtimeDir) > 70 { // a socket's path must be short
+		t.Fatalf("%s is too long for the sockets of labs: set TMPDIR", runtimeDir)
 	}
 	dir := filepath.Join(base, "Übung für Größere", strings.Repeat("lang", 40))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -46,14 +47,11 @@ func newClassroom(t *testing.T) *classroom {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &classroom{t, dir, append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "PLSIM_RUNTIME_DIR="+filepath.Join(base, "run"))}
+	c := &classroom{t, dir, append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "PLSIM_RUNTIME_DIR="+runtimeDir)}
 	t.Cleanup(func() {
-		if left, err := os.ReadDir(filepath.Join(base, "run")); err == nil {
+		if left, err := os.ReadDir(runtimeDir); err == nil {
 			t.Errorf("%d labs are left", len(left))
 			_, _ = c.sh("plsim down --all")
-		}
-		if err := os.RemoveAll(base); err != nil {
-			t.Error(err)
 		}
 	})
 	return c

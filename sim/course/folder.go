@@ -154,7 +154,7 @@ func (f *Folder) Hint(l *Lab) (checkpoint, hint string, n, total int) {
 	if f.Hints == nil {
 		f.Hints = map[string]int{}
 	}
-	n, total = min(f.Hints[cp.Name]+1, len(cp.Hints)), len(cp.Hints)
+	n, total = min(max(f.Hints[cp.Name], 0)+1, len(cp.Hints)), len(cp.Hints)
 	f.Hints[cp.Name] = n
 	return cp.Name, sentence(cp.Hints[n-1]), n, total
 }

@@ -30,7 +30,7 @@ type Checkpoint struct {
 
 // FileEdit is a change of the text of a scenario.
 type FileEdit struct {
-	Replace string `yaml:"replace,omitempty" doc:"Whole lines of the file, as they stand there once. Default: nothing, and the new lines go to its end."`
+	Replace string `yaml:"replace,omitempty" doc:"Whole lines of the file, which stand there once; what they are indented by beyond this, the new ones are, too. Default: nothing, and the new lines go to the end of the file."`
 	With    string `yaml:"with" doc:"What stands there instead."`
 }
 
@@ -64,22 +64,51 @@ func (s *Source) without(key string) string {
 // Apply returns the text of a scenario with the edits of the reference solution.
 func (c *Checkpoint) Apply(text string) (string, error) {
 	for i, e := range c.Edit {
-		with := strings.TrimRight(e.With, "\n") + "\n"
+		with := textLines(e.With)
 		if e.Replace == "" {
-			text += "\n" + with
+			text += "\n" + strings.Join(with, "\n") + "\n"
 			continue
 		}
-		old := strings.TrimRight(e.Replace, "\n") + "\n"
-		switch n := strings.Count("\n"+text, "\n"+old); n {
-		case 1:
-			text = strings.TrimPrefix(strings.Replace("\n"+text, "\n"+old, "\n"+with, 1), "\n")
-		case 0:
-			return "", fmt.Errorf("the file has no such lines as edit %d replaces", i+1)
-		default:
-			return "", fmt.Errorf("the file has the lines that edit %d replaces %d times: take more of them", i+1, n)
+		lines, old := strings.Split(text, "\n"), textLines(e.Replace)
+		var found []int
+		for at := range lines {
+			if _, ok := standsAt(lines[at:], old); ok {
+				found = append(found, at)
+			}
 		}
+		if len(found) != 1 {
+			return "", fmt.Errorf("the lines that edit %d replaces stand %d times in the file: they have to stand there once", i+1, len(found))
+		}
+		at := found[0]
+		margin, _ := standsAt(lines[at:], old)
+		for i, line := range with {
+			if line != "" {
+				with[i] = margin + line
+			}
+		}
+		text = strings.Join(slices.Concat(lines[:at], with, lines[at+len(old):]), "\n")
 	}
 	return text, nil
+}
+
+// textLines returns the lines of a text without an empty one at its end.
+func textLines(text string) []string { return strings.Split(strings.TrimRight(text, "\n"), "\n") }
+
+// standsAt reports whether lines begin with others, all of them behind the same margin.
+func standsAt(lines, others []string) (margin string, ok bool) {
+	if len(lines) < len(others) {
+		return "", false
+	}
+	margin, ok = strings.CutSuffix(lines[0], others[0])
+	if !ok || strings.Trim(margin, " ") != "" {
+		return "", false
+	}
+	for i, other := range others {
+		if lines[i] != margin+other && lines[i]+other != "" {
+			return "", false
+		}
+	}
+	return margin, true
 }
 
 // lesson checks a lesson, and tries out its reference solution beside the story.
