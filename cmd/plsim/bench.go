@@ -35,8 +35,8 @@ is named and left out. Measures: ` + strings.Join(bench.MeasureNames(), ", ") + 
 Every run checks that no kernel has received a spoiled packet, and every path first
 carries some megabytes both ways whose hashes must agree. Bench needs what plsim run
 needs; all rivals and measures take some minutes.`,
-		Example: "  sudo plsim bench\n  sudo plsim bench --rival nft --rival haproxy --measure connections -o json",
-		Args:    cobra.NoArgs,
+		Example: "  sudo plsim bench\n  sudo plsim bench --rival nft --rival haproxy \\\n      --measure connections -o json",
+		Args:    takes(0, 0),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return f.bench(cmd) },
 	}
 	cmd.Flags().StringSliceVar(&f.options.Rivals, "rival", bench.RivalNames(), "measure beside these rivals")

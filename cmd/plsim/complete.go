@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -81,4 +82,26 @@ func completeValues(cmd *cobra.Command) {
 	for _, below := range cmd.Commands() {
 		completeValues(below)
 	}
+}
+
+// describeCompletion makes cobra's command for the scripts of shells one of ours.
+func describeCompletion(c *cobra.Command) {
+	c.Use, c.Short = "completion", "Print the completion script for a shell"
+	c.Long = `Completion prints a script with which a shell completes plsim's verbs, flags, scenarios
+and the parts of the lab that is up: endpoints, targets, zones, links and so on.
+make install puts it where the shells look.`
+	var shells []string
+	for _, shell := range c.Commands() {
+		shells = append(shells, shell.Name())
+		shell.Short = "Print the completion script for " + shell.Name()
+		shell.Args = takes(0, 0)
+	}
+	c.Example = "  source <(plsim completion bash)\n  plsim completion zsh > \"${fpath[1]}/_plsim\"\n  plsim completion fish > ~/.config/fish/completions/plsim.fish"
+	c.Args = func(c *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return noVerb(c, args[0])
+		}
+		return fmt.Errorf("plsim completion needs one of %s", strings.Join(shells, ", "))
+	}
+	c.RunE = func(*cobra.Command, []string) error { return nil }
 }

@@ -48,7 +48,7 @@ Those that had a packet last come first. Health checks are left out, unless aske
   sudo plsim flows --instance app --proto tcp
   sudo plsim flows --endpoint api --watch
   sudo plsim flows --dropped -o json`,
-		Args: cobra.NoArgs,
+		Args: takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
 			case f.want.Limit < 0:

@@ -185,7 +185,7 @@ func labListCommand() *cobra.Command {
 		Long: `List shows the labs that come with plsim, and in which modes each runs: emulate, in
 namespaces with real programs, or simulate, on virtual time and without privilege.`,
 		Example: "  plsim lab list",
-		Args:    cobra.NoArgs,
+		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			all, err := shippedLabs()
 			if err != nil {

@@ -59,7 +59,7 @@ func labStatusCommand() *cobra.Command {
 		Long: `Status shows the checkpoints of a lab: ✓ passed, ~ passed by plsim lab solve, > the one
 that is open, and those that follow. It judges nothing; plsim lab check does.`,
 		Example: "  plsim lab status",
-		Args:    cobra.NoArgs,
+		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			w, err := findWork(dir)
 			if err != nil {
@@ -92,7 +92,7 @@ Of the first that is still open it says what is wrong. What has been passed stay
 
 The exit code is 0 when all are passed, and 1 while one is open.`,
 		Example: "  sudo plsim lab check",
-		Args:    cobra.NoArgs,
+		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			w, err := findWork(dir)
 			if err != nil {
@@ -170,7 +170,7 @@ func labHintCommand() *cobra.Command {
 		Long: `Hint gives the next hint for the first open checkpoint, from a nudge to nearly all.
 Your folder counts them, for your teacher.`,
 		Example: "  plsim lab hint",
-		Args:    cobra.NoArgs,
+		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			w, err := findWork(dir)
 			if err != nil {
@@ -201,8 +201,8 @@ func labStepCommand() *cobra.Command {
 		Long: `Step takes a step in the lab of a folder: a request, an edit, a look at flow logs. In
 emulate mode it is what plsim step is. In simulate mode plsim plays lab.yaml and the
 steps that you have taken before, on virtual time, and then this one, and keeps it.`,
-		Example: `  plsim lab step 'request: { from: app, url: "http://${vpc_endpoint.api.dns_name}/" }'`,
-		Args:    cobra.ExactArgs(1),
+		Example: `  plsim lab step 'request: { from: app, url: "http://10.0.1.4/" }'`,
+		Args:    takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			w, err := findWork(dir)
 			if err != nil {

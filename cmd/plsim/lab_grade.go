@@ -59,8 +59,9 @@ func labGradeCommand() *cobra.Command {
 the steps that they have taken, and judges every checkpoint anew.
 
   passed  it passes
-  noted   it does not pass when played again, but the student's own plsim lab check has
-          passed it, by what their programs sent: their progress.json says so
+  noted   it does not pass when played again, but the student's own
+          plsim lab check has passed it, by what their programs sent: their
+          progress.json says so
   solved  plsim lab solve has passed it
   open    it is not passed
 
@@ -68,7 +69,7 @@ It simulates, so that nothing of a student's runs on your host. With --mode emul
 builds their labs in namespaces: the programs in their files run there, as the user
 that you are. The exit code is 1 where a checkpoint is open or solved.`,
 		Example: "  plsim lab grade class\n  plsim lab grade class -o junit > grades.xml",
-		Args:    cobra.ExactArgs(1),
+		Args:    takes(1, 1),
 		RunE:    func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
 	}
 	cmd.Flags().Var(&f.mode, "mode", "how to play the students' labs")

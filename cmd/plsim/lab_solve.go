@@ -22,7 +22,7 @@ func labSolveCommand() *cobra.Command {
 or those up to --to, and shows what that is. Where it edits lab.yaml, yours is kept
 beside it. The checkpoints count as solved, not as passed.`,
 		Example: "  sudo plsim lab solve\n  sudo plsim lab solve --to reach-it",
-		Args:    cobra.NoArgs,
+		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			w, err := findWork(dir)
 			if err != nil {
@@ -139,7 +139,7 @@ func labResetCommand() *cobra.Command {
 checkpoints before that one are solved. Where you have edited lab.yaml, yours is kept
 beside it. What you have passed before the checkpoint stays passed.`,
 		Example: "  sudo plsim lab reset\n  sudo plsim lab reset --to 2",
-		Args:    cobra.NoArgs,
+		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			w, err := findWork(dir)
 			if err != nil {

@@ -37,7 +37,7 @@ In emulate mode the lab stays up until plsim lab stop. In simulate mode, which s
 chooses where this host cannot emulate, nothing runs between commands: edit lab.yaml,
 or take steps with plsim lab step, and plsim lab check plays it all on virtual time.`,
 		Example:           "  sudo plsim lab start 1\n  plsim lab start 3 my-lab --mode simulate\n  sudo plsim lab start",
-		Args:              cobra.MaximumNArgs(2),
+		Args:              takes(0, 2),
 		ValidArgsFunction: completeTeachingLab,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			w, err := beginWork(args, m)
@@ -291,7 +291,7 @@ func labStopCommand() *cobra.Command {
 		Long: `Stop ends the lab of a folder, with all that runs in it. The folder stays, with your
 progress: plsim lab start goes on with it.`,
 		Example: "  sudo plsim lab stop",
-		Args:    cobra.NoArgs,
+		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			w, err := findWork(dir)
 			if err != nil {

@@ -27,7 +27,7 @@ func labNewCommand() *cobra.Command {
 		Long: `New writes a lab to begin your own from into a new folder: README.md and lab.yaml, with
 comments. It passes plsim lab test as it stands. docs/teaching.md explains the format.`,
 		Example: "  plsim lab new my-lab",
-		Args:    cobra.ExactArgs(1),
+		Args:    takes(1, 1),
 		RunE:    func(cmd *cobra.Command, args []string) error { return newLab(cmd.OutOrStdout(), args[0]) },
 	}
 }

@@ -34,6 +34,11 @@ func findLab(name string) (*daemon.Lab, error) {
 	case len(found) == 0 && name == "":
 		return wrong("no lab is up%s; what dead ones have left behind, plsim cleanup removes", ofOthers())
 	case len(found) == 0:
+		for _, l := range labs {
+			if l.File == name {
+				return wrong("%s is the file of lab %s, not its name: say %s", name, l.Name, l.Name)
+			}
+		}
 		return wrong("no lab is named %s; there is %s", name, strings.Join(names, ", "))
 	case len(found) > 1:
 		return wrong("which lab? There is %s", strings.Join(names, ", "))
@@ -70,6 +75,6 @@ func labError(err error) error {
 
 // labFlag registers --lab.
 func labFlag(cmd *cobra.Command, name *string) {
-	cmd.Flags().StringVar(name, "lab", "", "the lab, where several are up")
+	cmd.Flags().StringVar(name, "lab", "", "the `LAB`, where several are up")
 	_ = cmd.RegisterFlagCompletionFunc("lab", completeLab) // it is there
 }

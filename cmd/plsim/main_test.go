@@ -75,7 +75,7 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       *update,
 		Setup: func(env *testscript.Env) error {
 			// As in a checkout: the documents' commands name these files.
-			for _, name := range []string{"scenarios", "sim"} {
+			for _, name := range []string{"scenarios", "sim", "Makefile"} {
 				if err := os.Symlink(filepath.Join(root, name), filepath.Join(env.WorkDir, name)); err != nil {
 					return err
 				}

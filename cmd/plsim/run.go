@@ -64,7 +64,7 @@ it, until plsim down.`,
 	f.severalFlags.register(cmd)
 	cmd.Flags().VarP((*reportFormat)(&f.output), "output", "o", "how to print the result on standard output")
 	cmd.Flags().BoolVar(&f.keep, "keep", false, "leave the lab of a scenario that fails up as it is, to look into it")
-	f.out.register(cmd, "keep the result, the events, the flow logs and the captures in this directory, which must be new or empty")
+	f.out.register(cmd, "keep the result, the events, the flow logs and the captures in the directory `DIR`, which must be new or empty")
 	return cmd
 }
 

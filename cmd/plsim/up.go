@@ -50,13 +50,13 @@ several users may have the same name.`,
 			return f.up(cmd, args[0])
 		},
 	}
-	cmd.Flags().StringVar(&f.name, "name", "", "name of the lab (default: the scenario's)")
+	cmd.Flags().StringVar(&f.name, "name", "", "`NAME` of the lab (default: the scenario's)")
 	cmd.Flags().BoolVar(&f.foreground, "foreground", false, "stay until the lab has ended; ^C ends it")
 	cmd.Flags().Var(&f.mode, "mode", "only emulate: nobody could do anything in a lab on virtual time")
 	cmd.Flags().Var(&f.scale, "time-scale", "how many seconds pass in the lab while one passes on the wall (default: the scenario's, or 1)")
 	cmd.Flags().Var(&f.seed, "seed", "seed of all random choices (default: a new one, printed)")
 	cmd.Flags().Var(&f.listen, "metrics-listen", "serve CloudWatch's metrics to Prometheus there, on this host, while the lab is up")
-	f.out.register(cmd, "keep the events, the flow logs and the captures in this directory, which must be new or empty; they are complete when the lab is down")
+	f.out.register(cmd, "keep the events, the flow logs and the captures in the directory `DIR`, which must be new or empty; they are complete when the lab is down")
 	return cmd
 }
 

@@ -22,12 +22,13 @@ func (s *server) play(ctx context.Context, out *json.Encoder) {
 		_ = out.Encode(reply{Step: &sr}) // it may be gone
 	})
 	s.steps.Played(s.scenario.Steps)
+	alone := ctx.Err() != nil // who has the answer may go at once
 	last := reply{Story: res}
 	if err != nil {
 		var program *netns.ProgramError
 		last.Error = &Error{Text: err.Error(), NotFound: errors.As(err, &program)}
 	}
-	if out.Encode(last) != nil || ctx.Err() != nil {
+	if out.Encode(last) != nil || alone {
 		s.down()
 	}
 }

@@ -438,6 +438,22 @@ func TestNearestRecord(t *testing.T) {
 }
 
 // within repeats a step until it holds, at the world's own pace.
+// Where another number was expected, what there is is shown, as much as a screen holds.
+func TestRowsAreShown(t *testing.T) {
+	s := &stage{records: make([]flowlog.Record, 30)}
+	for i := range s.records {
+		s.records[i].DstPort = uint16(1000 + i)
+	}
+	res, err := play(t, s, `  - { flow_logs: { interface: "${instance.app.network_interface}" }, expect: { count: 0 } }`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := res.Steps[0].Differences
+	if len(got) != 26 || got[0] != "count of records: expected 0, saw 30" || !strings.Contains(got[24], " 1023 ") || got[25] != "  and 6 more records" {
+		t.Errorf("%d lines: %q", len(got), got)
+	}
+}
+
 func TestWithin(t *testing.T) {
 	s := &stage{
 		answers:  []story.Response{{Failure: silence()}, {Status: 503}},
