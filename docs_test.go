@@ -88,7 +88,7 @@ var elsewhere = map[string]string{
 	"git clone https://github.com/plsim/plsim": "a checkout is where tests start",
 	"cd plsim":                        "likewise",
 	"make":                            "the target build",
-	"sudo make install":               "man.txtar runs it, below a directory of its own",
+	"make install":                    "man.txtar runs it, below a directory of its own",
 	"make priv":                       ".ci/run sets what it sets, for make test",
 	"make fuzz":                       "the seeds of every fuzz test run with make test",
 	"make bench":                      ".ci/run runs each benchmark once",

@@ -9,9 +9,6 @@ import (
 type Arrival struct {
 	In       InterfaceID // whose device it comes from
 	Ethernet []byte      // read, and not kept
-	// Answer says that the frame has left by In's device instead, and that what will come
-	// from there answers it.
-	Answer bool
 }
 
 // Expect tells the walk which frames it will soon be given, a few dozen at a time at
@@ -24,17 +21,20 @@ func (w *Walk) Expect(soon []Arrival) {
 		n := min(len(soon), flow.Ahead)
 		keys := w.expected[:0]
 		for i := range soon[:n] {
-			a := &soon[i]
-			t, proto, ok := packet.Glance(a.Ethernet)
-			if !ok {
-				continue // it is read when it comes
+			if t, proto, ok := packet.Glance(soon[i].Ethernet); ok { // else it is read when it comes
+				keys = append(keys, tupleKey(soon[i].In, proto, t))
 			}
-			if a.Answer {
-				t = t.Reversed()
-			}
-			keys = append(keys, tupleKey(a.In, proto, t))
 		}
 		w.paths.Expect(keys)
 		soon = soon[n:]
 	}
+}
+
+// ExpectFlows is [Walk.Expect] for whoever knows of frames only whose they will be: the keys
+// of their flows, each in its direction and within the scope of the interface.
+func (w *Walk) ExpectFlows(keys []flow.Key) {
+	for ; len(keys) > flow.Ahead; keys = keys[flow.Ahead:] {
+		w.paths.Expect(keys)
+	}
+	w.paths.Expect(keys)
 }
