@@ -39,7 +39,7 @@ var edges = map[string]string{
 	"sim/emulate":         "dataplane dataplane/clock dataplane/drop dataplane/engine dataplane/metrics dataplane/packet dataplane/ppv2 dataplane/snat sim/live sim/scenario sim/service sim/story sim/traffic topology topology/netns",
 	"sim/explain":         "dataplane dataplane/drop dataplane/filter dataplane/flow dataplane/link dataplane/packet",
 	"sim/flowlogs":        "dataplane/drop dataplane/flowlog topology",
-	"sim/live":            "dataplane dataplane/clock dataplane/drop dataplane/flow dataplane/flowlog dataplane/metrics dataplane/packet sim/capture sim/explain sim/service sim/story topology topology/cloudwatch",
+	"sim/live":            "dataplane dataplane/clock dataplane/conntrack dataplane/drop dataplane/flow dataplane/flowlog dataplane/metrics dataplane/packet sim/capture sim/explain sim/service sim/story topology topology/cloudwatch",
 	"sim/replay":          "dataplane dataplane/clock dataplane/drop dataplane/flow dataplane/packet sim/capture sim/explain sim/story topology",
 	"sim/report":          "sim/story topology/cloudwatch",
 	"sim/scenario":        "dataplane/clock dataplane/drop dataplane/flowlog sim/capture topology",

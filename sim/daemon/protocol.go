@@ -26,8 +26,9 @@ type request struct {
 	Journal bool `json:"journal,omitempty"` // which steps have been taken
 	Play    bool `json:"play,omitempty"`    // the scenario's own steps
 
-	Capture *Capture    `json:"capture,omitempty"`
-	Flows   *live.Sight `json:"flows,omitempty"`
+	Capture  *Capture    `json:"capture,omitempty"`
+	Flows    *live.Sight `json:"flows,omitempty"`
+	Activity int         `json:"activity,omitempty"` // with so many flows
 
 	Choices *choices `json:"choices,omitempty"`
 
@@ -59,6 +60,7 @@ type reply struct {
 	Journal   []string           `json:"journal,omitempty"`
 	Captured  *Captured          `json:"captured,omitempty"`
 	Flows     *live.Flows        `json:"flows,omitempty"`
+	Activity  *live.Activity     `json:"activity,omitempty"`
 	Story     *story.Result      `json:"story,omitempty"`
 	Choices   []topology.Choice  `json:"choices,omitempty"`
 

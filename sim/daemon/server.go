@@ -146,6 +146,8 @@ func (s *server) do(ctx context.Context, r *request, files []*os.File, signals <
 		return s.capture(ctx, r.Capture, files, signals)
 	case r.Flows != nil:
 		return s.flows(r.Flows)
+	case r.Activity > 0:
+		return s.activity(r.Activity)
 	case r.Choices != nil:
 		return s.choices(r.Choices)
 	case r.Explain != nil:
