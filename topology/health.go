@@ -65,12 +65,13 @@ type RegisteredTarget struct {
 // health. Of an Application Load Balancer each node is one.
 func (l *Lab) Targets() []RegisteredTarget {
 	var all []RegisteredTarget
+	used := l.used()
 	add := func(p *pool, m member, h TargetHealth) {
 		all = append(all, RegisteredTarget{p.name, dataplane.TargetID{Group: p.number, Addr: packet.AddrFrom(m.address()), Port: m.port}, h})
 	}
 	for _, p := range l.pools {
 		for _, m := range p.members {
-			add(p, m, l.healthOf(p, m))
+			add(p, m, l.healthOf(p, m, used))
 		}
 		for _, o := range p.leavers {
 			if l.now < o.unused {
