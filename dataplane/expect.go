@@ -22,19 +22,24 @@ type Arrival struct {
 func (w *Walk) Expect(soon []Arrival) {
 	for len(soon) > 0 {
 		n := min(len(soon), flow.Ahead)
-		keys := w.expected[:0]
+		known := 0 // what is not is read when it comes
 		for i := range soon[:n] {
-			a := &soon[i]
-			t, proto, ok := packet.Glance(a.Ethernet)
-			if !ok {
-				continue // it is read when it comes
+			if soon[i].key(&w.expected[known]) {
+				known++
 			}
-			if a.Answer {
-				t = t.Reversed()
-			}
-			keys = append(keys, tupleKey(a.In, proto, t))
 		}
-		w.paths.Expect(keys)
+		w.paths.Expect(w.expected[:known])
 		soon = soon[n:]
 	}
+}
+
+// key finds out the key of what will come, as far as a glance shows it.
+func (a *Arrival) key(k *flow.Key) (ok bool) {
+	k.Scope = flow.Scope(a.In)
+	if a.Answer {
+		k.DstPort, k.SrcPort, k.Proto, ok = packet.Glance(a.Ethernet, &k.Dst, &k.Src)
+	} else {
+		k.SrcPort, k.DstPort, k.Proto, ok = packet.Glance(a.Ethernet, &k.Src, &k.Dst)
+	}
+	return ok
 }
