@@ -15,11 +15,29 @@ UNPRIVILEGED := ./dataplane/... ./topology ./sim ./sim/scenario/... ./sim/story 
 LINT_VERSION := v2.15.0
 LINT         := bin/golangci-lint-$(LINT_VERSION)
 
-.PHONY: all build quickstart conformance test priv race fuzz bench bench-live lint check schema clean
+# Where make install puts what. Packagers set DESTDIR.
+PREFIX ?= /usr/local
+SHARE  := $(DESTDIR)$(PREFIX)/share
+PLSIM  ?= ./plsim
+
+.PHONY: all build install uninstall quickstart conformance test priv race fuzz bench bench-peers lint check schema clean
 all: build
 
 build: ## ./plsim
 	$(GO) build -trimpath -o plsim ./cmd/plsim
+
+install: build ## plsim, its man pages and completions, below PREFIX
+	install -D -m 755 $(PLSIM) $(DESTDIR)$(PREFIX)/bin/plsim
+	$(PLSIM) man $(SHARE)/man/man1
+	install -d $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
+	$(PLSIM) completion bash > $(SHARE)/bash-completion/completions/plsim
+	$(PLSIM) completion zsh > $(SHARE)/zsh/site-functions/_plsim
+	$(PLSIM) completion fish > $(SHARE)/fish/vendor_completions.d/plsim.fish
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/plsim $(SHARE)/man/man1/plsim.1 $(SHARE)/man/man1/plsim-*.1 \
+		$(SHARE)/bash-completion/completions/plsim $(SHARE)/zsh/site-functions/_plsim \
+		$(SHARE)/fish/vendor_completions.d/plsim.fish
 
 quickstart: build ## a request over PrivateLink, end to end
 	$(SUDO) ./plsim run scenarios/quickstart.yaml
@@ -48,9 +66,8 @@ fuzz: ## each fuzz test for FUZZTIME
 bench: ## each benchmark ten times, as benchstat wants them
 	$(GO) test -run '^$$' -bench . -count 10 ./...
 
-bench-live: ## the live path beside the kernel's own NAT; JSON=FILE keeps the numbers
-	PLSIM_PRIVILEGED=require PLSIM_BENCH=live PLSIM_BENCH_JSON=$(if $(JSON),$(abspath $(JSON))) \
-		$(GO) test $(if $(SUDO),-exec '$(SUDO) -E') -run '^$$' -bench '^BenchmarkLive$$' -benchtime 1x ./bench
+bench-peers: build ## the live path beside the kernel's own NAT and proxies; BENCH=FLAGS of plsim bench
+	$(SUDO) ./plsim bench $(BENCH)
 
 lint: $(LINT) ## formatting, vet and the linters
 	$(GO) vet ./...

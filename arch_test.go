@@ -14,7 +14,7 @@ import (
 // hand, or not made.
 var edges = map[string]string{
 	"bench":               "sim/emulate sim/scenario topology/netns",
-	"cmd/plsim":           "scenarios sim/capture sim/daemon sim/diagnose sim/emulate sim/explain sim/flowlogs sim/live sim/replay sim/report sim/scenario sim/simulate sim/story topology topology/cloudwatch topology/graph topology/netns",
+	"cmd/plsim":           "bench scenarios sim/capture sim/course sim/daemon sim/diagnose sim/emulate sim/explain sim/flowlogs sim/live sim/replay sim/report sim/scenario sim/simulate sim/story topology topology/cloudwatch topology/graph topology/netns",
 	"dataplane":           "dataplane/clock dataplane/conntrack dataplane/drop dataplane/filter dataplane/flow dataplane/flowlog dataplane/link dataplane/metrics dataplane/nlb dataplane/packet dataplane/ppv2 dataplane/snat",
 	"dataplane/clock":     "",
 	"dataplane/conntrack": "dataplane/clock dataplane/filter dataplane/flow dataplane/packet",
@@ -32,7 +32,8 @@ var edges = map[string]string{
 	"scenarios":           "",
 	"sim":                 "dataplane/flowlog sim/capture sim/live sim/scenario sim/simulate sim/story topology topology/cloudwatch",
 	"sim/capture":         "dataplane dataplane/clock dataplane/drop dataplane/flow",
-	"sim/daemon":          "dataplane/clock sim/emulate sim/scenario sim/story topology topology/netns",
+	"sim/course":          "dataplane/clock sim/scenario sim/story topology",
+	"sim/daemon":          "dataplane/clock sim/capture sim/emulate sim/live sim/scenario sim/story topology topology/netns",
 	"sim/diagnose":        "dataplane dataplane/drop dataplane/filter dataplane/flow dataplane/packet sim/capture sim/explain sim/live sim/scenario sim/simulate sim/story topology",
 	"sim/emulate":         "dataplane dataplane/clock dataplane/drop dataplane/engine dataplane/metrics dataplane/ppv2 dataplane/snat sim/live sim/scenario sim/service sim/story sim/traffic topology topology/netns",
 	"sim/explain":         "dataplane dataplane/drop dataplane/filter dataplane/flow dataplane/link dataplane/packet",
@@ -85,7 +86,7 @@ func TestImportEdges(t *testing.T) {
 // stand on anything at or below their own floor.
 func floor(dir string) int {
 	top, _, _ := strings.Cut(dir, "/")
-	return slices.Index([]string{"dataplane", "topology", "sim", "scenarios", "cmd", "bench", "."}, top)
+	return slices.Index([]string{"dataplane", "topology", "sim", "scenarios", "bench", "cmd", "."}, top)
 }
 
 func TestImportsRunDownward(t *testing.T) {

@@ -12,13 +12,13 @@ import (
 
 // Options say what [Compare] does.
 type Options struct {
-	Rivals   []string      // of nft and veth; default both
+	Rivals   []string      // by name; default nft and veth
 	Measures []string      // by name; default all
 	Pairs    int           // of runs, one of each path, for each measure; default 5
 	For      time.Duration // how long one run of a throughput takes; default 1 s
 	MTU      int           // of both ends of every path; default 9001 (F1.31)
 	// Progress is called after each run; nil: nobody is told.
-	Progress func(measure, path string)
+	Progress func(rival, measure string, run, of int)
 }
 
 // Result is what a comparison found. Values are of this machine at this minute;
@@ -51,83 +51,28 @@ type Comparison struct {
 	Max   float64 `json:"ratio_max"`
 }
 
-// A measure is one kind of run, which may yield several values.
-type measure struct {
-	name   string
-	values []value
-	run    func(context.Context, *path, *Options) ([]float64, error)
-}
+// Check says what is wrong with the options.
+func (o Options) Check() error { return o.fill() }
 
-type value struct {
-	name, unit string
-	lower      bool
-}
-
-var measures = []measure{
-	{"tcp1", []value{{"TCP, 1 stream", "Gbit/s", false}}, streams(1)},
-	{"tcp4", []value{{"TCP, 4 streams", "Gbit/s", false}}, streams(4)},
-	{"connections", []value{{"connections", "1/s", false}}, connections},
-	{"roundtrip", []value{{"round trip p50", "us", true}, {"round trip p99", "us", true}}, roundTrips},
-}
-
-func streams(n int) func(context.Context, *path, *Options) ([]float64, error) {
-	return func(ctx context.Context, p *path, o *Options) ([]float64, error) {
-		a, err := p.ask(ctx, request{Streams: n, For: o.For})
-		if err != nil {
-			return nil, err
-		}
-		return []float64{float64(a.Bytes) * 8 / a.Elapsed.Seconds() / 1e9}, nil
-	}
-}
-
-const (
-	connectionsARun = 2000
-	roundTripsARun  = 5000
-)
-
-func connections(ctx context.Context, p *path, _ *Options) ([]float64, error) {
-	a, err := p.ask(ctx, request{Connections: connectionsARun})
-	if err != nil {
-		return nil, err
-	}
-	return []float64{connectionsARun / a.Elapsed.Seconds()}, nil
-}
-
-func roundTrips(ctx context.Context, p *path, _ *Options) ([]float64, error) {
-	a, err := p.ask(ctx, request{RoundTrips: roundTripsARun})
-	if err != nil {
-		return nil, err
-	}
-	return []float64{micros(a.P50), micros(a.P99)}, nil
-}
-
-func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
-
-// MeasureNames are the names that [Options] may have.
-func MeasureNames() []string {
-	var names []string
-	for _, m := range measures {
-		names = append(names, m.name)
-	}
-	return names
-}
-
+// fill fills in defaults.
 func (o *Options) fill() error {
 	if o.Rivals == nil {
 		o.Rivals = []string{"nft", "veth"}
 	}
-	for _, r := range o.Rivals {
-		if r == "plsim" || builders[r] == nil {
-			return fmt.Errorf("there is no rival %q: choose from nft and veth", r)
-		}
-	}
 	if o.Measures == nil {
 		o.Measures = MeasureNames()
 	}
-	for _, m := range o.Measures {
-		if !slices.Contains(MeasureNames(), m) {
-			return fmt.Errorf("there is no measure %q: choose from %s", m, strings.Join(MeasureNames(), ", "))
-		}
+	if err := known("rival", o.Rivals, RivalNames()); err != nil {
+		return err
+	}
+	if err := known("measure", o.Measures, MeasureNames()); err != nil {
+		return err
+	}
+	if o.Pairs < 0 || o.For < 0 {
+		return errors.New("pairs of runs, and the time that a run takes, are more than none")
+	}
+	if o.MTU != 0 && (o.MTU < 576 || o.MTU > 9001) {
+		return fmt.Errorf("an MTU of %d is none that instances have: choose from 576 to 9001 (F1.31)", o.MTU)
 	}
 	if o.Pairs == 0 {
 		o.Pairs = 5
@@ -139,7 +84,17 @@ func (o *Options) fill() error {
 		o.MTU = 9001
 	}
 	if o.Progress == nil {
-		o.Progress = func(string, string) {}
+		o.Progress = func(string, string, int, int) {}
+	}
+	return nil
+}
+
+// known says which of some names is not one of those that there are.
+func known(what string, names, all []string) error {
+	for _, n := range names {
+		if !slices.Contains(all, n) {
+			return fmt.Errorf("there is no %s %q: choose from %s", what, n, strings.Join(all, ", "))
+		}
 	}
 	return nil
 }
@@ -172,7 +127,11 @@ func Compare(ctx context.Context, o Options) (res *Result, err error) {
 			return res, err
 		}
 		for _, m := range measures {
-			if err == nil && slices.Contains(o.Measures, m.name) {
+			switch {
+			case err != nil || !slices.Contains(o.Measures, m.name):
+			case m.udp && theirs.tcpOnly:
+				res.Missing = append(res.Missing, fmt.Sprintf("%s, %s: it forwards TCP only", rival, m.name))
+			default:
 				var found []Comparison
 				found, err = m.compare(ctx, ours, theirs, &o)
 				res.Comparisons = append(res.Comparisons, found...)
@@ -187,7 +146,8 @@ func Compare(ctx context.Context, o Options) (res *Result, err error) {
 
 // compare runs pairs. Who goes first changes from pair to pair, so that a machine
 // that grows slower or faster favours nobody. One run of each goes before and does
-// not count: it learns the neighbours' addresses and warms the caches.
+// not count: it learns the neighbours' addresses and warms the caches. After each run
+// the path must be found to have harmed nothing.
 func (m *measure) compare(ctx context.Context, ours, theirs *path, o *Options) ([]Comparison, error) {
 	found := make([]Comparison, len(m.values))
 	for i, v := range m.values {
@@ -199,10 +159,14 @@ func (m *measure) compare(ctx context.Context, ours, theirs *path, o *Options) (
 			who := (pair + turn) % 2
 			p := []*path{ours, theirs}[who]
 			var err error
-			if got[who], err = m.run(ctx, p, o); err != nil {
+			got[who], err = m.run(ctx, p, o)
+			if err == nil {
+				err = p.intact(ctx)
+			}
+			if err != nil {
 				return nil, fmt.Errorf("%s: %w", m.name, err)
 			}
-			o.Progress(m.name, p.name)
+			o.Progress(theirs.name, m.name, 2*pair+turn+1, 2*(o.Pairs+1))
 		}
 		if pair == 0 {
 			continue

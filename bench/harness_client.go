@@ -29,6 +29,8 @@ type request struct {
 
 	RoundTrips int `json:",omitempty"` // on one connection, a byte there and a byte back
 
+	Datagrams bool `json:",omitempty"` // look for the most that arrives, in attempts of For
+
 	Upload, Download int64 `json:",omitempty"` // bytes made from Seed
 	Seed             uint64
 }
@@ -37,8 +39,11 @@ type request struct {
 type reply struct {
 	Bytes   int64         `json:",omitempty"` // that arrived
 	Elapsed time.Duration `json:",omitempty"`
+	CPU     time.Duration `json:",omitempty"` // of all processors, spent on anything
 
 	P50, P99 time.Duration `json:",omitempty"` // of the round trips
+
+	Best, Lossless float64 `json:",omitempty"` // datagrams a second
 
 	Sent, Received string `json:",omitempty"` // SHA-256 at the sender and at the receiver
 }
@@ -64,6 +69,8 @@ func (r *request) do() (reply, error) {
 		return r.connect()
 	case r.RoundTrips > 0:
 		return r.roundTrips()
+	case r.Datagrams:
+		return r.datagrams()
 	case r.Upload > 0:
 		return r.upload()
 	case r.Download > 0:
@@ -108,6 +115,10 @@ func parallel(n int, f func() error) error {
 // buffers when the time is up is waited for, and so is the time.
 func (r *request) stream() (a reply, err error) {
 	var total atomic.Int64
+	idle, all, err := processorTimes()
+	if err != nil {
+		return a, err
+	}
 	began := time.Now()
 	err = parallel(r.Streams, func() error {
 		c, err := r.blocking(opDiscard, 0)
@@ -130,7 +141,13 @@ func (r *request) stream() (a reply, err error) {
 		total.Add(int64(binary.BigEndian.Uint64(n[:])))
 		return nil
 	})
-	return reply{Bytes: total.Load(), Elapsed: time.Since(began)}, err
+	if err != nil {
+		return a, err
+	}
+	a = reply{Bytes: total.Load(), Elapsed: time.Since(began)}
+	idle2, all2, err := processorTimes()
+	a.CPU = (all2 - all) - (idle2 - idle)
+	return a, err
 }
 
 // workers is how many connections connect has open at a time.

@@ -24,7 +24,7 @@ const rules = `
 table ip double {
 	chain in {
 		type nat hook prerouting priority dstnat
-		tcp dport %[1]d dnat to %[2]s:%[1]d
+		meta l4proto { tcp, udp } th dport %[1]d dnat to %[2]s:%[1]d
 	}
 	chain out {
 		type nat hook postrouting priority srcnat
@@ -52,7 +52,18 @@ func newNFT(ctx context.Context) (*path, error) {
 		return nil, &Missing{"nft", err}
 	}
 	d := new(double)
-	err := d.make(ctx, "nft", true)
+	err := d.route(ctx, "nft")
+	if err == nil {
+		if _, why := run(ctx, d.middle, fmt.Sprintf(rules, port, serverAddr, serverGate), "nft", "-f", "-"); why != nil {
+			err = &Missing{"nft", why} // a kernel without it
+		}
+	}
+	return d.path(ctx, clientGate, err)
+}
+
+// route makes the namespaces of a path with a router in the middle.
+func (d *double) route(ctx context.Context, name string) error {
+	err := d.make(ctx, name, true)
 	for _, script := range []string{
 		"echo 1 > /proc/sys/net/ipv4/ip_forward",
 		"ip link set client mtu 9001 up && ip addr add " + clientGate + doubleRange + " dev client",
@@ -63,17 +74,12 @@ func newNFT(ctx context.Context) (*path, error) {
 		}
 	}
 	if err == nil {
-		if _, why := run(ctx, d.middle, fmt.Sprintf(rules, port, serverAddr, serverGate), "nft", "-f", "-"); why != nil {
-			err = &Missing{"nft", why} // a kernel without it
-		}
-	}
-	if err == nil {
 		err = d.plug(ctx, d.client, clientAddr, clientGate)
 	}
 	if err == nil {
 		err = d.plug(ctx, d.server, serverAddr, serverGate)
 	}
-	return d.path(ctx, "nft", clientGate, err)
+	return err
 }
 
 // newDirect builds the path without a middle.
@@ -89,7 +95,7 @@ func newDirect(ctx context.Context) (*path, error) {
 	if err == nil {
 		err = d.plug(ctx, d.server, clientGate, "")
 	}
-	return d.path(ctx, "veth", clientGate, err)
+	return d.path(ctx, clientGate, err)
 }
 
 func installed(programs ...string) error {
@@ -138,10 +144,9 @@ func (d *double) plug(ctx context.Context, n *netns.Namespace, addr, gateway str
 
 // path starts the server and makes a path of d, or closes it all for the error
 // that building it came to.
-func (d *double) path(ctx context.Context, name, to string, err error) (*path, error) {
+func (d *double) path(ctx context.Context, to string, err error) (*path, error) {
 	p := &path{
-		name: name,
-		to:   netip.AddrPortFrom(netip.MustParseAddr(to), port),
+		to: netip.AddrPortFrom(netip.MustParseAddr(to), port),
 		exec: func(ctx context.Context, s side, stdin string, argv ...string) (string, error) {
 			n := d.client
 			if s == serverSide {

@@ -19,7 +19,7 @@ vpcs:
     cidr_block: 10.0.0.0/16
     subnets: { a: {} }
     security_groups:
-      server: { ingress: [{ protocol: tcp, from_port: %[1]d, cidr_blocks: [10.0.0.0/16] }] }
+      server: { ingress: [{ protocol: tcp, from_port: %[1]d, cidr_blocks: [10.0.0.0/16] }, { protocol: udp, from_port: %[1]d, cidr_blocks: [10.0.0.0/16] }] }
     instances:
       server:
         vpc_security_group_ids: [server]
@@ -30,15 +30,15 @@ vpcs:
     subnets: { a: {} }
     security_groups:
       client: {}
-      endpoint: { ingress: [{ protocol: tcp, from_port: %[1]d, security_groups: [client] }] }
+      endpoint: { ingress: [{ protocol: tcp, from_port: %[1]d, security_groups: [client] }, { protocol: udp, from_port: %[1]d, security_groups: [client] }] }
     instances:
       client: { vpc_security_group_ids: [client] }
 load_balancers:
   bench:
     subnets: [provider/a]
-    listeners: [{ port: %[1]d, protocol: TCP, default_action: { target_group_arn: bench } }]
+    listeners: [{ port: %[1]d, protocol: TCP_UDP, default_action: { target_group_arn: bench } }]
 target_groups:
-  bench: { port: %[1]d, protocol: TCP, targets: [server] }
+  bench: { port: %[1]d, protocol: TCP_UDP, targets: [server] }
 endpoint_services:
   bench: { network_load_balancer_arns: [bench], acceptance_required: false, allowed_principals: ["*"] }
 vpc_endpoints:
@@ -65,8 +65,7 @@ func newLab(ctx context.Context) (*path, error) {
 	}
 	instances := map[side]string{clientSide: "consumer/client", serverSide: "provider/server"}
 	return &path{
-		name: "plsim",
-		to:   netip.AddrPortFrom(addr, port),
+		to: netip.AddrPortFrom(addr, port),
 		exec: func(ctx context.Context, s side, stdin string, argv ...string) (string, error) {
 			x, err := w.Exec(ctx, &scenario.Exec{In: instances[s], Command: argv, Stdin: stdin, Timeout: scenario.Duration(time.Minute)})
 			switch {

@@ -35,16 +35,34 @@ type path struct {
 	// exit code other than 0 is an error.
 	exec  func(ctx context.Context, s side, stdin string, argv ...string) (string, error)
 	close func() error
+
+	tcpOnly bool // it forwards no UDP
 }
 
 // A builder makes a path, whose server listens when it returns.
 type builder func(ctx context.Context) (*path, error)
 
-// builders are the middles to choose from.
-var builders = map[string]builder{
-	"plsim": newLab,    // an endpoint, a load balancer and a target: the forwarder
-	"nft":   newNFT,    // the kernel's own DNAT and SNAT in a routing namespace
-	"veth":  newDirect, // nothing: one pair of devices
+// builders are the middles to choose from, the forwarder's first.
+var builders = []struct {
+	name  string
+	build builder
+}{
+	{"plsim", newLab},      // an endpoint, a load balancer and a target: the forwarder
+	{"nft", newNFT},        // the kernel's own DNAT and SNAT in a routing namespace
+	{"veth", newDirect},    // nothing: one pair of devices
+	{"splice", newSplicer}, // a proxy in Go that copies within the kernel
+	{"haproxy", newHAProxy},
+	{"nginx", newNginx},
+	{"socat", newSocat},
+}
+
+// RivalNames are the names of rivals that [Options] may have.
+func RivalNames() []string {
+	var names []string
+	for _, b := range builders[1:] {
+		names = append(names, b.name)
+	}
+	return names
 }
 
 // Missing says that a path cannot be had on this host.
@@ -59,14 +77,25 @@ func (m *Missing) Unwrap() error { return m.Why }
 
 // open builds a path and tunes it. The caller closes it.
 func open(ctx context.Context, name string, mtu int) (*path, error) {
-	p, err := builders[name](ctx)
-	if err != nil {
-		return nil, fmt.Errorf("build the path %s: %w", name, err)
+	for _, b := range builders {
+		if b.name != name {
+			continue
+		}
+		p, err := b.build(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("build the path %s: %w", name, err)
+		}
+		p.name = name
+		err = p.tune(ctx, mtu)
+		if err == nil {
+			err = p.faithful(ctx)
+		}
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("set up the path %s: %w", name, err), p.close())
+		}
+		return p, nil
 	}
-	if err := p.tune(ctx, mtu); err != nil {
-		return nil, errors.Join(fmt.Errorf("set up the path %s: %w", name, err), p.close())
-	}
-	return p, nil
+	return nil, fmt.Errorf("there is no path %q", name)
 }
 
 // tune gives both ends the same MTU and the same congestion control: the host's
@@ -123,6 +152,44 @@ func await(ctx context.Context, dial func(context.Context, string, string) (net.
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
+}
+
+// faithful has some megabytes cross the path both ways and compares what was sent with
+// what has arrived.
+func (p *path) faithful(ctx context.Context) error {
+	const size = 4 << 20
+	for _, r := range []request{{Upload: size, Seed: 1}, {Download: size, Seed: 2}} {
+		a, err := p.ask(ctx, r)
+		if err != nil {
+			return err
+		}
+		if a.Sent == "" || a.Sent != a.Received {
+			return fmt.Errorf("%s: SHA-256 of what was sent is %s, and of what was received %s", p.name, a.Sent, a.Received)
+		}
+	}
+	return nil
+}
+
+// harms are the counters of a kernel that has received what somebody has spoiled.
+var harms = []string{"Ip.InHdrErrors", "Icmp.InCsumErrors", "Tcp.InCsumErrors", "Tcp.InErrs", "Udp.InCsumErrors"}
+
+// intact says which side has received packets that were spoiled on their way.
+func (p *path) intact(ctx context.Context) error {
+	for s, name := range []string{clientSide: "client", serverSide: "server"} {
+		all, err := p.counters(ctx, side(s))
+		if err != nil {
+			return err
+		}
+		for _, c := range harms {
+			switch n, known := all[c]; {
+			case !known:
+				return fmt.Errorf("%s: the kernel of the %s does not count %s", p.name, name, c)
+			case n != 0:
+				return fmt.Errorf("%s: the %s has received spoiled packets: %s is %d", p.name, name, c, n)
+			}
+		}
+	}
+	return nil
 }
 
 // counters reads the network counters of one side, as /proc/net/snmp names them:

@@ -30,7 +30,7 @@ func TestCompareRunsPairs(t *testing.T) {
 	if err := o.fill(); err != nil {
 		t.Fatal(err)
 	}
-	found, err := m.compare(t.Context(), &path{name: "plsim"}, &path{name: "nft"}, &o)
+	found, err := m.compare(t.Context(), unharmed("plsim"), unharmed("nft"), &o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,6 +40,30 @@ func TestCompareRunsPairs(t *testing.T) {
 	}
 	if want := strings.Fields("plsim nft nft plsim plsim nft nft plsim"); !slices.Equal(order, want) {
 		t.Errorf("order of runs: %v, want %v", order, want)
+	}
+}
+
+// counting is a path whose kernels count some packets as spoiled.
+func counting(name, spoiled string) *path {
+	return &path{name: name, exec: func(context.Context, side, string, ...string) (string, error) {
+		return "Ip: InHdrErrors\nIp: 0\nIcmp: InCsumErrors\nIcmp: 0\nTcp: InErrs InCsumErrors\nTcp: 0 " + spoiled + "\nUdp: InCsumErrors\nUdp: 0\n", nil
+	}}
+}
+
+func unharmed(name string) *path { return counting(name, "0") }
+
+// A path that spoils packets is not measured.
+func TestCompareWantsPacketsUnharmed(t *testing.T) {
+	m := measure{name: "m", values: make([]value, 1), run: func(context.Context, *path, *Options) ([]float64, error) {
+		return []float64{1}, nil
+	}}
+	var o Options
+	if err := o.fill(); err != nil {
+		t.Fatal(err)
+	}
+	_, err := m.compare(t.Context(), unharmed("plsim"), counting("nft", "3"), &o)
+	if want := "m: nft: the client has received spoiled packets: Tcp.InCsumErrors is 3"; err == nil || err.Error() != want {
+		t.Errorf("the error is %v, want %s", err, want)
 	}
 }
 
@@ -62,9 +86,9 @@ func TestOptions(t *testing.T) {
 		options Options
 		want    string
 	}{
-		{Options{Rivals: []string{"haproxy"}}, `there is no rival "haproxy": choose from nft and veth`},
-		{Options{Rivals: []string{"plsim"}}, `there is no rival "plsim": choose from nft and veth`},
-		{Options{Measures: []string{"udp"}}, `there is no measure "udp": choose from tcp1, tcp4, connections, roundtrip`},
+		{Options{Rivals: []string{"envoy"}}, `there is no rival "envoy": choose from nft, veth, splice, haproxy, nginx, socat`},
+		{Options{Rivals: []string{"plsim"}}, `there is no rival "plsim": choose from nft, veth, splice, haproxy, nginx, socat`},
+		{Options{Measures: []string{"sctp"}}, `there is no measure "sctp": choose from tcp1, tcp4, udp, connections, roundtrip`},
 	} {
 		if _, err := Compare(t.Context(), tt.options); err == nil || err.Error() != tt.want {
 			t.Errorf("Compare says %v, want %s", err, tt.want)

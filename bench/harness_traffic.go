@@ -20,10 +20,11 @@ const (
 	trafficProgram = "/proc/self/exe"
 	serverRole     = "plsim-bench-server"
 	clientRole     = "plsim-bench-client"
+	splicerRole    = "plsim-bench-splicer"
 )
 
-// RunTraffic makes this process a client or a server if a harness started it as
-// one, and then does not return. A program that measures calls it before
+// RunTraffic makes this process a client, a server or a proxy between them if a harness
+// started it as one, and then does not return. A program that measures calls it before
 // anything else.
 func RunTraffic() {
 	if len(os.Args) != 2 {
@@ -35,6 +36,8 @@ func RunTraffic() {
 		err = serve()
 	case clientRole:
 		err = answer(os.Stdin, os.Stdout)
+	case splicerRole:
+		err = splice()
 	default:
 		return
 	}
@@ -53,6 +56,7 @@ const (
 	opSend    = 's' // send size random bytes and their SHA-256
 	opEcho    = 'e' // send back what comes
 	opByte    = 'b' // send one byte, then wait for the end
+	opCount   = 'c' // tell of the datagrams whose run is the seed
 )
 
 const headerLen = 1 + 8 + 8
@@ -75,19 +79,26 @@ func serve() error {
 	if err != nil {
 		return err
 	}
-	for {
-		c, err := l.Accept()
-		if err != nil {
-			return err
+	broken := make(chan error, 2)
+	var count datagramCount
+	go func() { broken <- count.receive() }()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				broken <- err
+				return
+			}
+			go func() {
+				_ = serveConn(c.(*net.TCPConn), &count) // the client tells
+			}()
 		}
-		go func() {
-			_ = serveConn(c.(*net.TCPConn)) // the client tells
-		}()
-	}
+	}()
+	return <-broken
 }
 
 // serveConn serves one connection and closes it.
-func serveConn(c *net.TCPConn) error {
+func serveConn(c *net.TCPConn, count *datagramCount) error {
 	var h [headerLen]byte
 	if _, err := io.ReadFull(c, h[:]); err != nil {
 		return errors.Join(err, c.Close())
@@ -97,6 +108,10 @@ func serveConn(c *net.TCPConn) error {
 		if err == nil {
 			_, err = c.Read(h[:1])
 		}
+		return errors.Join(err, c.Close())
+	}
+	if h[0] == opCount {
+		err := count.tell(c, binary.BigEndian.Uint64(h[9:]))
 		return errors.Join(err, c.Close())
 	}
 	f, err := netns.Blocking(c)

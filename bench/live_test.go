@@ -1,9 +1,9 @@
 package bench
 
 import (
-	"bytes"
+	"math"
 	"os"
-	"strconv"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -50,13 +50,8 @@ func TestFileCrossesBothWays(t *testing.T) {
 				t.Errorf("SHA-256 of what was sent: %s, and of what was received: %s", a.Sent, a.Received)
 			}
 			after := p.both(t)
-			for s := range after {
-				for _, name := range []string{"Ip.InHdrErrors", "Icmp.InCsumErrors", "Tcp.InCsumErrors", "Tcp.InErrs", "Udp.InCsumErrors"} {
-					n, ok := after[s][name]
-					if n != 0 || !ok {
-						t.Errorf("side %d: %s is %d (known: %t)", s, name, n, ok)
-					}
-				}
+			if err := p.intact(t.Context()); err != nil {
+				t.Error(err)
 			}
 			// The devices count frames: one of 64 KiB is one.
 			mean := func(s side, way string) uint64 {
@@ -71,6 +66,46 @@ func TestFileCrossesBothWays(t *testing.T) {
 				t.Errorf("frames of %d bytes on average leave the sender and of %d reach the receiver: these are no superframes", sent, received)
 			}
 		})
+	}
+}
+
+// Each rival that is installed carries what its client sends, unharmed, or says why it
+// cannot.
+func TestRivals(t *testing.T) {
+	netns.RequireSandbox(t)
+	for _, rival := range RivalNames() {
+		t.Run(rival, func(t *testing.T) {
+			res, err := Compare(t.Context(), Options{
+				Rivals: []string{rival}, Measures: []string{"tcp1", "udp", "roundtrip"}, Pairs: 1, For: 40 * time.Millisecond,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(res.Comparisons) == 0 {
+				if os.Getenv("PLSIM_PRIVILEGED") == "require" && !slices.Contains([]string{"nginx", "socat"}, rival) {
+					t.Fatal(res.Missing)
+				}
+				t.Skip(res.Missing)
+			}
+			udp := false
+			for _, c := range res.Comparisons {
+				udp = udp || strings.HasPrefix(c.Measure, "UDP")
+				if !(c.Ratio > 0) || math.IsInf(c.Ratio, 0) {
+					t.Errorf("%s is %v times that of %s", c.Measure, c.Ratio, rival)
+				}
+			}
+			if !udp && !slices.Contains(res.Missing, rival+", udp: it forwards TCP only") {
+				t.Errorf("UDP was not measured, and %q does not say why", res.Missing)
+			}
+		})
+	}
+}
+
+// What could not be had is said, not left out in silence.
+func TestMissingProgram(t *testing.T) {
+	err := installed("ip-that-nobody-has")
+	if err == nil || err.Error() != "ip-that-nobody-has is not installed" {
+		t.Errorf("the error is %v", err)
 	}
 }
 
@@ -126,59 +161,17 @@ func TestFloors(t *testing.T) {
 // sees by doing nothing for a moment.
 func busy(t *testing.T) float64 {
 	t.Helper()
-	idle, total := cpuTime(t)
+	idle, total := times(t)
 	<-time.After(200 * time.Millisecond)
-	idle2, total2 := cpuTime(t)
-	return 1 - (idle2-idle)/(total2-total)
+	idle2, total2 := times(t)
+	return 1 - float64(idle2-idle)/float64(total2-total)
 }
 
-// cpuTime reads how long all processors together have been idle, waiting for
-// disks included, and how long there have been processors.
-func cpuTime(t *testing.T) (idle, total float64) {
+func times(t *testing.T) (idle, total time.Duration) {
 	t.Helper()
-	b, err := os.ReadFile("/proc/stat")
+	idle, total, err := processorTimes()
 	if err != nil {
 		t.Fatal(err)
 	}
-	line, _, _ := strings.Cut(string(b), "\n")
-	for i, field := range strings.Fields(line)[1:9] { // guests' time is in user's, too
-		n, err := strconv.ParseFloat(field, 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		total += n
-		if i == 3 || i == 4 {
-			idle += n
-		}
-	}
 	return idle, total
-}
-
-// BenchmarkLive prints the whole comparison: make bench-live. Its own time says
-// nothing.
-func BenchmarkLive(b *testing.B) {
-	netns.RequireSandbox(b)
-	if os.Getenv("PLSIM_BENCH") != "live" {
-		b.Skip("takes minutes: make bench-live")
-	}
-	for b.Loop() {
-		res, err := Compare(b.Context(), Options{})
-		if err != nil {
-			b.Fatal(err)
-		}
-		if err := res.WriteTable(os.Stdout); err != nil {
-			b.Fatal(err)
-		}
-		file := os.Getenv("PLSIM_BENCH_JSON")
-		if file == "" {
-			continue
-		}
-		var text bytes.Buffer
-		if err := res.WriteJSON(&text); err != nil {
-			b.Fatal(err)
-		}
-		if err := os.WriteFile(file, text.Bytes(), 0o644); err != nil {
-			b.Fatal(err)
-		}
-	}
 }

@@ -22,6 +22,9 @@ func (w *Walk) report(p *path) {
 	for dir := range p.counts {
 		if c := &p.counts[dir]; c.Packets > 0 {
 			w.enter(p, flow.Dir(dir), c.Counter(), drop.None)
+			if w.ledger != nil {
+				w.book(p, flow.Dir(dir), c)
+			}
 			*c, *w.inserted(p, flow.Dir(dir)) = flowlog.Tally{}, added{}
 		}
 	}
@@ -72,6 +75,9 @@ func (w *Walk) sweep(now clock.Time, n int) {
 		}
 		return false
 	})
+	if w.ledger != nil {
+		w.closeAccounts(n)
+	}
 	w.track.Sweep(now, n)
 	w.ports.Wake(now, n)
 	w.affinities.Sweep(n, func(_ flow.Ref, a *affinity) bool { return now >= a.until })

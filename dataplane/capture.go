@@ -33,7 +33,7 @@ type Capture struct {
 	Room   int
 	Shared *int
 
-	Packets []Seen // in their order; only ever appended to
+	Packets []Seen // in their order; only ever appended to, until they are taken
 	Missed  uint64 // how many more there was no room for
 	used    int
 }
@@ -57,6 +57,16 @@ func (c *Capture) add(s Seen) {
 	c.used += size
 	s.Frame = slices.Clone(s.Frame)
 	c.Packets = append(c.Packets, s)
+}
+
+// Take takes the packets away, and makes room for others. What was missed stays counted.
+func (c *Capture) Take() []Seen {
+	taken := c.Packets
+	if c.Shared != nil {
+		*c.Shared += c.used
+	}
+	c.Packets, c.used = nil, 0
+	return taken
 }
 
 // watch is what the walk needs to show packets: the captures, by interface, and a

@@ -149,4 +149,12 @@ func TestWatch(t *testing.T) {
 	if len(one.Packets) != 2 || len(two.Packets) != 1 || one.Missed != 1 || two.Missed != 2 || left != size/2 {
 		t.Errorf("of 3 packets the captures have %d and %d, and there is room for %d bytes", len(one.Packets), len(two.Packets), left)
 	}
+	// What is taken away makes room again.
+	if n := len(one.Take()); n != 2 || left != 2*size+size/2 {
+		t.Errorf("took %d packets, and there is room for %d bytes", n, left)
+	}
+	send("red/app")
+	if n := len(one.Take()); n != 1 || one.Missed != 1 || len(one.Take()) != 0 {
+		t.Errorf("%d packets since, %d missed", n, one.Missed)
+	}
 }

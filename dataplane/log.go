@@ -218,15 +218,21 @@ func (w *Walk) identify(p *path) uint64 {
 	if !w.settings.LogHidden {
 		return 0
 	}
-	client, t := p.hop(0), p.seen(0)
+	key := w.clientKey(p)
+	return flow.Hash(w.salt, &key) | 1
+}
+
+// clientKey returns the key of what the client of a path's flow sends, as it leaves the
+// client.
+func (w *Walk) clientKey(p *path) flow.Key {
 	if f := w.flows.At(p.balanced); f != nil {
 		there, _, _ := w.flows.Keys(p.balanced)
-		client, t = InterfaceID(f.Client), keyTuple(&there)
-	} else if p.turned {
-		client, t = p.lastHop(), p.seen(1).Reversed()
+		return there
 	}
-	key := tupleKey(client, p.proto, t)
-	return flow.Hash(w.salt, &key) | 1
+	if p.turned {
+		return tupleKey(p.lastHop(), p.proto, p.seen(1).Reversed())
+	}
+	return tupleKey(p.hop(0), p.proto, p.seen(0))
 }
 
 // counted reports whether a path has counted packets before a moment, and not

@@ -288,6 +288,9 @@ func (w *Walk) install(d *decision) {
 	if f := w.flows.At(p.balanced); f != nil && (p.verdict == drop.None || !w.lives(f.Owner)) {
 		f.Owner = ref
 	}
+	if w.ledger != nil {
+		w.open(p)
+	}
 }
 
 // displace takes a key from the path that holds it: with client addresses

@@ -47,12 +47,13 @@ type Walk struct {
 	fragments []*fragments // by InterfaceID; nil: it has sent none
 	number    uint32       // how many packets came in fragments so far
 
-	drops [][drop.NumReasons]uint64 // by InterfaceID
-	meter *metrics.Meter
-	died  []uint64 // by InterfaceID: what of drops the meter knows
-	log   *flowlog.Buffer
-	watch *watch // nil: nobody looks
-	links *links // nil: the lab declares none
+	drops  [][drop.NumReasons]uint64 // by InterfaceID
+	meter  *metrics.Meter
+	died   []uint64 // by InterfaceID: what of drops the meter knows
+	log    *flowlog.Buffer
+	ledger *ledger // nil: nobody will ask how a flow is
+	watch  *watch  // nil: nobody looks
+	links  *links  // nil: the lab declares none
 
 	// Here so that none is allocated anew:
 	view     packet.View          // the packet at hand,
@@ -93,6 +94,9 @@ type Settings struct {
 	LogHidden bool
 	// Unlogged says that nobody will look at flow logs: nothing is entered in them.
 	Unlogged bool
+	// Accounts says that somebody may ask how flows are: for each it is kept when it
+	// began and what it has sent ([Walk.ViewFlows]).
+	Accounts bool
 }
 
 // DefaultSettings are AWS's, where AWS says.
@@ -130,6 +134,9 @@ func New(prog *Program, s Settings) *Walk {
 	w.track = conntrack.NewTable(w.seed(), w.timeouts, s.TrackedFlows, w.lives)
 	w.salt = w.seed()
 	w.affinities = flow.NewSingle[affinity](w.salt)
+	if s.Accounts {
+		w.ledger = newLedger(w.salt)
+	}
 	w.Load(prog)
 	return w
 }

@@ -5,7 +5,8 @@ package scenarios
 
 import "embed"
 
-// FS holds the scenario files; those in templates are for plsim init to begin others from.
+// FS holds the scenario files; those in templates are for plsim init and plsim lab new to
+// begin others from, and the folders in labs are what plsim lab start copies out.
 //
-//go:embed *.yaml conformance/*.yaml problems/*.yaml templates/*.yaml
+//go:embed *.yaml conformance/*.yaml problems/*.yaml templates/*.yaml templates/lab labs
 var FS embed.FS

@@ -299,6 +299,9 @@ func TestApplicationEdits(t *testing.T) {
 			t.Errorf("got:\n%v\nwant:\n%s", err, want)
 		}
 	}
+	if err := l.SetSecurityGroups(&GroupChange{LoadBalancer: "front", SecurityGroups: []string{"web"}, EnforceSG: "off"}); err == nil || !strings.Contains(err.Error(), "is for Network Load Balancers") {
+		t.Errorf("what an Application Load Balancer enforces: %v", err)
+	}
 	if err := l.SetSecurityGroups(&GroupChange{LoadBalancer: "front", SecurityGroups: []string{"web"}}); err != nil || l.find.balancers["front"].nodes[0].groups[0].name != "web" {
 		t.Errorf("other security groups: %v", err)
 	}

@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -107,7 +108,8 @@ func (l *Lab) removeNode(lb *balancer, n *NIC) {
 }
 
 // SetSecurityGroups changes the security groups of a load balancer that was created
-// with some; it keeps one at least (F2.63).
+// with some; it keeps one at least (F2.63). It also says whether their inbound rules
+// matter to what comes through PrivateLink (F2.64).
 func (l *Lab) SetSecurityGroups(c *GroupChange) error {
 	lb, err := find("load balancer", l.find.balancers, c.LoadBalancer)
 	if err != nil {
@@ -123,11 +125,19 @@ func (l *Lab) SetSecurityGroups(c *GroupChange) error {
 			"the groups of %s can be changed, but never all removed", lb.name)
 	}
 	groups := b.groupRefs("security_groups", lb.network, c.SecurityGroups)
+	enforce := cmp.Or(c.EnforceSG, lb.EnforceSG)
+	switch {
+	case c.EnforceSG == "":
+	case lb.LoadBalancerType == "application":
+		b.problems.add(enforceSG, "is for Network Load Balancers: endpoint services stand on no others, and %s is an Application Load Balancer", lb.name)
+	default:
+		b.choice(enforceSG, &enforce, "a setting", "on", "off")
+	}
 	if err := b.problems.verdict(""); err != nil {
 		return err
 	}
 	own := *lb.LoadBalancer
-	own.SecurityGroups = slices.Clone(c.SecurityGroups)
+	own.SecurityGroups, own.EnforceSG = slices.Clone(c.SecurityGroups), enforce
 	lb.LoadBalancer, lb.groups = &own, groups
 	for _, n := range lb.nodes {
 		n.groups = groups

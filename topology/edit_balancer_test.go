@@ -108,6 +108,29 @@ func TestSetSecurityGroups(t *testing.T) {
 	}
 }
 
+// TestEnforceSecurityGroups: whether inbound rules matter to PrivateLink's traffic can be
+// changed with the groups (F2.64).
+func TestEnforceSecurityGroups(t *testing.T) {
+	l := mustBuild(t, twoAccounts, "    subnets: [provider/a, provider/b]\n", "    subnets: [provider/a, provider/b]\n    security_groups: [web]\n")
+	for _, c := range []struct {
+		to       string
+		enforced bool
+		want     string // the mistake
+	}{
+		{"", true, ""}, {"off", false, ""}, {"", false, ""}, {"of", false, `enforce_security_group_inbound_rules_on_private_link_traffic: "of" is not a setting; did you mean off?`}, {"on", true, ""},
+	} {
+		err := l.SetSecurityGroups(&GroupChange{LoadBalancer: "api", SecurityGroups: []string{"web"}, EnforceSG: c.to})
+		if fmt.Sprint(err) != c.want && (err != nil || c.want != "") {
+			t.Errorf("%q:\n got %v\nwant %s", c.to, err, c.want)
+		}
+		for _, lb := range l.Compile().Balancers {
+			if lb.EnforceSG != c.enforced {
+				t.Errorf("after %q it is enforced: %v", c.to, lb.EnforceSG)
+			}
+		}
+	}
+}
+
 // TestRoutingPolicy: which zones a load balancer's name answers with (F2.5).
 func TestRoutingPolicy(t *testing.T) {
 	for policy, share := range map[string]int{"": 0, "any_availability_zone": 0, "partial_availability_zone_affinity": 85, "availability_zone_affinity": 100} {

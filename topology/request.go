@@ -48,6 +48,7 @@ type SubnetChange struct {
 type GroupChange struct {
 	LoadBalancer   string   `yaml:"load_balancer_arn" doc:"Load balancer, by name."`
 	SecurityGroups []string `yaml:"security_groups" doc:"All security groups that it is to have."`
+	EnforceSG      string   `yaml:"enforce_security_group_inbound_rules_on_private_link_traffic,omitempty" doc:"on or off; if not given, it is as before (F2.64)."`
 }
 
 // InterfaceChange is a ModifyNetworkInterfaceAttribute.

@@ -30,7 +30,7 @@ scenarios will not run or not well, or missing; below it stands what mends it.
 
 Exit codes: 0 where plsim run works · 3 where only plsim run --mode simulate does.`,
 		Example: "  plsim doctor\n  sudo plsim doctor -o json",
-		Args:    cobra.NoArgs,
+		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return examine(cmd, output)
 		},

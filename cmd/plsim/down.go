@@ -19,7 +19,7 @@ func downCommand() *cobra.Command {
 nothing is left. LAB may be left out where only one is up. One that does not answer
 is killed.`,
 		Example:           "  sudo plsim down\n  sudo plsim down --all",
-		Args:              cobra.MaximumNArgs(1),
+		Args:              takes(0, 1),
 		ValidArgsFunction: completeLab,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
@@ -75,7 +75,7 @@ kill -9; with --yes it removes them. Nothing else of a dead lab is on the host: 
 namespaces, devices and programs the kernel has ended with it. Labs that are up, and
 files without plsim's mark, are left alone.`,
 		Example: "  sudo plsim cleanup\n  sudo plsim cleanup --yes",
-		Args:    cobra.NoArgs,
+		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			labs, err := daemon.List(daemon.Dir())
 			if err != nil {

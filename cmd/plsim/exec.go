@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/plsim/plsim/sim/daemon"
+	"github.com/plsim/plsim/topology"
 )
 
 // exitNotFound is what shells say of a program that cannot be started.
@@ -42,7 +43,12 @@ INSTANCE is VPC/NAME, or NAME where that is unique.`,
 			}
 			return nil
 		},
-		ValidArgsFunction: completeInstance(&f.lab),
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveDefault // a program and its files
+			}
+			return completeNames(topology.InstanceKind)(cmd, args, typed)
+		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			argv := args[1:]
 			if argv[0] == "--" {

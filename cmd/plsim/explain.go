@@ -44,7 +44,8 @@ is for plsim run. The lab is simulated: it needs no privilege.
 Exit codes: 1 where the packet does not arrive, or is not answered, or where with
 --prove packets do what was not foretold.`,
 		Example: `  plsim explain consumer/app vpc_endpoint.api:80 quickstart
-  plsim explain consumer/stranger vpc_endpoint.api:80 quickstart --after 2 --detailed
+  plsim explain consumer/stranger vpc_endpoint.api:80 quickstart \
+      --after 2 --detailed
   plsim explain app 10.0.1.4 shop.yaml --prove -o json`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 3 {

@@ -13,7 +13,6 @@ import (
 
 	"github.com/plsim/plsim/sim/report"
 	"github.com/plsim/plsim/topology/cloudwatch"
-	"github.com/plsim/plsim/topology/netns"
 )
 
 // address is the value of --metrics-listen: where the host serves metrics. Without
@@ -63,9 +62,9 @@ type measured struct{ lab world }
 // exporter serves the metrics of the lab that runs, if one does.
 type exporter struct{ lab atomic.Value } // of a measured
 
-// serve answers on the socket that the sandbox inherited, until close is called.
-func (e *exporter) serve() (closer func(), err error) {
-	files := netns.Inherited()
+// serve answers on the socket of the host that the sandbox was given, if it was, until
+// closer is called.
+func (e *exporter) serve(files []*os.File) (closer func(), err error) {
 	if len(files) == 0 {
 		return func() {}, nil
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"os"
 	"os/signal"
@@ -27,7 +28,7 @@ compressed or not, and Parquet, also in the folders that S3 has them in. Of a
 directory it reads all of them. For each record of plsim's own where packets went
 no further it says why, and which rule was missing.`,
 		Example: "  plsim flowlogs kept\n  plsim flowlogs kept --action REJECT --peer 10.0.1.0/24 --port 443\n  plsim flowlogs kept/flowlogs-full.txt --interface vpc_endpoint.api -o json",
-		Args:    cobra.MinimumNArgs(1),
+		Args:    takes(1, math.MaxInt),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if follow {
 				return followLogs(cmd, args, output, &filter)

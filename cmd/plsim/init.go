@@ -29,7 +29,7 @@ func initCommand() *cobra.Command {
 next. It never overwrites a file. FILE is TEMPLATE.yaml in this directory if not
 given, and - for standard output.`,
 		Example: "  plsim init\n  plsim init shop.yaml --template two-consumers\n  plsim init --list",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    takes(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if list {
 				return listTemplates(cmd.OutOrStdout())
@@ -53,7 +53,9 @@ given, and - for standard output.`,
 func templates() (names []string) {
 	entries, _ := scenarios.FS.ReadDir("templates") // it is there
 	for _, e := range entries {
-		names = append(names, strings.TrimSuffix(e.Name(), ".yaml"))
+		if name, ok := strings.CutSuffix(e.Name(), ".yaml"); ok {
+			names = append(names, name)
+		}
 	}
 	return names
 }

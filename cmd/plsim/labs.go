@@ -34,6 +34,11 @@ func findLab(name string) (*daemon.Lab, error) {
 	case len(found) == 0 && name == "":
 		return wrong("no lab is up%s; what dead ones have left behind, plsim cleanup removes", ofOthers())
 	case len(found) == 0:
+		for _, l := range labs {
+			if l.File == name {
+				return wrong("%s is the file of lab %s, not its name: say %s", name, l.Name, l.Name)
+			}
+		}
 		return wrong("no lab is named %s; there is %s", name, strings.Join(names, ", "))
 	case len(found) > 1:
 		return wrong("which lab? There is %s", strings.Join(names, ", "))
@@ -70,34 +75,6 @@ func labError(err error) error {
 
 // labFlag registers --lab.
 func labFlag(cmd *cobra.Command, name *string) {
-	cmd.Flags().StringVar(name, "lab", "", "the lab, where several are up")
+	cmd.Flags().StringVar(name, "lab", "", "the `LAB`, where several are up")
 	_ = cmd.RegisterFlagCompletionFunc("lab", completeLab) // it is there
-}
-
-// completeLab offers the caller's labs.
-func completeLab(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	var names []string
-	if labs, err := daemon.List(daemon.Dir()); err == nil && len(args) == 0 {
-		for _, l := range labs {
-			names = append(names, l.Name)
-		}
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
-}
-
-// completeInstance offers the instances of the lab that --lab names.
-func completeInstance(lab *string) cobra.CompletionFunc {
-	return func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		if len(args) > 0 {
-			return nil, cobra.ShellCompDirectiveDefault
-		}
-		var names []string
-		if l, err := findLab(*lab); err == nil {
-			instances, _ := l.Instances() // an error offers nothing
-			for _, i := range instances {
-				names = append(names, i.Name)
-			}
-		}
-		return names, cobra.ShellCompDirectiveNoFileComp
-	}
 }

@@ -9,11 +9,10 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
+	"github.com/plsim/plsim/bench"
 	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/sim/story"
-	"github.com/plsim/plsim/topology"
 )
 
 // The exit codes, part of the contract with users.
@@ -29,6 +28,7 @@ const (
 const thisIsAFault = "This is a fault of plsim; please report it with the scenario."
 
 func main() {
+	bench.RunTraffic() // where plsim bench has started this process as an end of a path
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
@@ -60,7 +60,7 @@ func run(args []string, stdout, stderr io.Writer) (code int) {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(context.Background())
+	cmd, err := root.ExecuteContextC(context.Background())
 	var coded *codeError
 	switch {
 	case err == nil:
@@ -75,7 +75,7 @@ func run(args []string, stdout, stderr io.Writer) (code int) {
 		return coded.code
 	default: // of cobra: the command line is wrong
 		complain(stderr, err)
-		fmt.Fprintln(stderr, "Try plsim --help.")
+		fmt.Fprintf(stderr, "Try %s --help.\n", cmd.CommandPath())
 		return exitUsage
 	}
 }
@@ -112,27 +112,58 @@ be tried, tested and taught without an account.
 Exit codes: 0 all that was expected held · 1 an expectation failed · 2 the command
 line or the scenario is wrong · 3 this host cannot do it · 4 a fault of plsim ·
 130 interrupted.`,
+		Example:       "  sudo plsim run quickstart\n  plsim run --mode simulate quickstart\n  plsim init shop.yaml",
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return noVerb(cmd, args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(runCommand(), flowlogsCommand(), metricsCommand(), replayCommand(), graphCommand(), initCommand(), doctorCommand(), validateCommand(), schemaCommand(), versionCommand())
+	cobra.EnableCommandSorting = false // they stand in the order in which they are met
+	for _, g := range []struct {
+		purpose string
+		verbs   []*cobra.Command
+	}{
+		{"Play scenarios", []*cobra.Command{runCommand(), metricsCommand(), replayCommand()}},
+		{"Learn", []*cobra.Command{labCommand()}},
+		{"Write scenarios", []*cobra.Command{initCommand(), validateCommand(), schemaCommand(), graphCommand()}},
+		{"Labs that stay", []*cobra.Command{upCommand(), psCommand(), execCommand(), downCommand(), cleanupCommand()}},
+		{"Change a lab that is up", []*cobra.Command{serviceCommand(), targetCommand(), sgCommand(), failCommand(), healCommand(), stepCommand()}},
+		{"Find out why", []*cobra.Command{explainCommand(), captureCommand(), flowsCommand(), flowlogsCommand()}},
+		{"About plsim", []*cobra.Command{doctorCommand(), benchCommand(), manCommand(), versionCommand()}},
+	} {
+		root.AddGroup(&cobra.Group{ID: g.purpose, Title: g.purpose})
+		for _, verb := range g.verbs {
+			verb.GroupID = g.purpose
+			root.AddCommand(verb)
+		}
+	}
+	root.SetHelpCommand(helpCommand())
+	root.SetHelpCommandGroupID("About plsim")
+	root.SetCompletionCommandGroupID("About plsim")
+	root.InitDefaultCompletionCmd()
+	shells, _, _ := root.Find([]string{"completion"}) // it is there now
+	describeCompletion(shells)
+	root.SetHelpFunc(printHelp)
 	root.SetFlagErrorFunc(meantFlag)
-	root.AddCommand(upCommand(), psCommand(), execCommand(), downCommand(), cleanupCommand())
-	root.AddCommand(stepCommand(), serviceCommand(), targetCommand(), sgCommand(), failCommand(), healCommand())
-	root.AddCommand(explainCommand())
+	otherNames(root)
+	completeValues(root)
 	return root
 }
 
-// meantFlag adds to the error of an unknown flag which one was most likely meant.
-func meantFlag(cmd *cobra.Command, err error) error {
-	var unknown *pflag.NotExistError
-	if !errors.As(err, &unknown) {
-		return err
+// otherNames says what other tools call the verbs, for those who type that.
+func otherNames(root *cobra.Command) {
+	others := map[string][]string{
+		"run": {"test", "play"}, "validate": {"check", "lint"}, "init": {"new", "create"},
+		"up": {"deploy", "start", "apply"}, "ps": {"ls", "list", "inspect", "status"}, "down": {"destroy", "stop", "delete", "rm"},
+		"exec": {"shell", "ssh", "attach"}, "explain": {"trace", "why", "analyze", "reachability"}, "graph": {"draw", "topology"},
+		"flowlogs": {"logs"}, "capture": {"tcpdump", "sniff", "dump"},
 	}
-	var known []string
-	cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
-	if s := topology.Suggest(unknown.GetSpecifiedName(), known); s != "" {
-		return fmt.Errorf("%w; did you mean --%s?", err, s)
+	for _, verb := range root.Commands() {
+		verb.SuggestFor = others[verb.Name()]
 	}
-	return err
 }

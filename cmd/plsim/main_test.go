@@ -18,6 +18,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
 
+	"github.com/plsim/plsim/bench"
 	"github.com/plsim/plsim/sim/story"
 	"github.com/plsim/plsim/topology/netns"
 )
@@ -30,6 +31,7 @@ var unsupported error
 // The test binary is also plsim itself and a helper of the scripts, by the name
 // under which it is started. So is every copy that plsim makes of itself.
 func TestMain(m *testing.M) {
+	bench.RunTraffic()
 	switch filepath.Base(os.Args[0]) {
 	case "plsim", "nobody":
 	default:
@@ -73,7 +75,7 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       *update,
 		Setup: func(env *testscript.Env) error {
 			// As in a checkout: the documents' commands name these files.
-			for _, name := range []string{"scenarios", "sim"} {
+			for _, name := range []string{"scenarios", "sim", "Makefile"} {
 				if err := os.Symlink(filepath.Join(root, name), filepath.Join(env.WorkDir, name)); err != nil {
 					return err
 				}

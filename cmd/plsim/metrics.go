@@ -26,7 +26,7 @@ func metricsCommand() *cobra.Command {
 standard error, and prints at its end CloudWatch's metrics of load balancers,
 endpoints and endpoint services: as tables, of all the time since the lab began,
 or with -o json minute by minute. FILE and exit codes are those of plsim run.`,
-		Example:           "  sudo plsim metrics quickstart\n  sudo plsim metrics quickstart --metric NewFlowCount --load-balancer api -o json",
+		Example:           "  sudo plsim metrics quickstart\n  sudo plsim metrics quickstart --metric NewFlowCount -o json",
 		Args:              oneScenario,
 		ValidArgsFunction: completeScenario,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -11,17 +11,34 @@ import (
 	"strconv"
 	"sync"
 
+	"github.com/spf13/cobra"
+
 	"github.com/plsim/plsim/sim/capture"
 	"github.com/plsim/plsim/sim/flowlogs"
 	"github.com/plsim/plsim/sim/live"
 	"github.com/plsim/plsim/sim/report"
 	"github.com/plsim/plsim/sim/story"
+	"github.com/plsim/plsim/topology"
 )
 
 // outFlags say what a run keeps.
 type outFlags struct {
 	dir string // "": nothing
 	log logKind
+}
+
+// register makes the flags known to a command; what says what is kept.
+func (o *outFlags) register(cmd *cobra.Command, what string) {
+	cmd.Flags().StringVar(&o.dir, "out", "", what)
+	cmd.Flags().Var(&o.log, "flow-log", "flow logs to keep: what AWS records, or every hop as well")
+}
+
+// whole returns the whole path of the directory; "" where there is none.
+func (o *outFlags) whole() (string, error) {
+	if o.dir == "" {
+		return "", nil
+	}
+	return filepath.Abs(o.dir)
 }
 
 // logKind is the value of --flow-log.
@@ -80,13 +97,13 @@ func firstMissing(dir string) string {
 	}
 }
 
-// seen makes sure that the sandbox has the directory, and not one of its own.
-func (o *outFlags) seen() error {
-	if o.dir == "" {
+// outSeen makes sure that the sandbox has the directory of --out, and not one of its own.
+func outSeen(dir string) error {
+	if dir == "" {
 		return nil
 	}
-	if info, err := os.Stat(o.dir); err != nil || !info.IsDir() {
-		return fmt.Errorf("--out %s cannot be seen from within the lab, which has a /dev/shm and a /proc of its own: name a directory elsewhere", o.dir)
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return fmt.Errorf("--out %s cannot be seen from within the lab, which has a /dev/shm and a /proc of its own: name a directory elsewhere", dir)
 	}
 	return nil
 }
@@ -116,6 +133,8 @@ func sudoID(variable string) (id int, ok bool) {
 type archive struct {
 	dir  string
 	logs *flowlogs.Writer
+	// prompt is whether each event is in its file at once, for those who watch.
+	prompt bool
 
 	mu     sync.Mutex // guards what follows
 	events *os.File
@@ -126,9 +145,9 @@ type archive struct {
 // eventsName is the file of all that has happened, a JSON document a line.
 const eventsName = "events.jsonl"
 
-// keep opens the files of a scenario in a directory, which it makes where it is not
+// openArchive opens the files of a lab in a directory, which it makes where it is not
 // there. It returns nil where nothing is to be kept.
-func (r *runner) keep(s source, dir string) (*archive, error) {
+func openArchive(dir string, lab *topology.Lab, log logKind) (*archive, error) {
 	if dir == "" {
 		return nil, nil
 	}
@@ -137,7 +156,7 @@ func (r *runner) keep(s source, dir string) (*archive, error) {
 		return nil, err
 	}
 	var err error
-	if k.logs, err = flowlogs.NewWriter(k.dir, s.Lab.Region, s.Lab.EveryLog(), r.flags.out.log == fullLog); err != nil {
+	if k.logs, err = flowlogs.NewWriter(k.dir, lab.Region, lab.EveryLog(), log == fullLog); err != nil {
 		return k, err
 	}
 	k.events, err = os.Create(filepath.Join(k.dir, eventsName))
@@ -156,6 +175,14 @@ func (k *archive) event(e live.Event) {
 	if k.fault == nil {
 		k.fault = json.NewEncoder(k.buffer).Encode(e)
 	}
+	if k.fault == nil && k.prompt {
+		k.fault = k.buffer.Flush()
+	}
+}
+
+// step keeps that a step was taken in a world.
+func (k *archive) step(w world, sr story.StepResult) {
+	k.event(w.Event(live.StepEvent, fmt.Sprintf("%d %s", sr.Number, sr.Name), string(sr.Verdict)))
 }
 
 // capture keeps what a capture has come to, in a file for Wireshark.
@@ -183,20 +210,26 @@ func (k *archive) capture(r live.Recording) error {
 	return errors.Join(w.Close(), buffer.Flush(), f.Close())
 }
 
-// close completes the files; the result is among them.
-func (k *archive) close(res *story.Result) error {
+// close completes the files.
+func (k *archive) close() error {
 	if k == nil {
 		return nil
 	}
-	errs := []error{k.logs.Close(), keepResult(k.dir, res)}
+	var errs []error
+	if k.logs != nil {
+		errs = append(errs, k.logs.Close())
+	}
 	if k.events != nil {
 		errs = append(errs, k.fault, k.buffer.Flush(), k.events.Close())
 	}
 	return errors.Join(errs...)
 }
 
-// keepResult writes a *story.Result or a *story.Summary.
+// keepResult writes a *story.Result or a *story.Summary, unless dir is "".
 func keepResult[R *story.Result | *story.Summary](dir string, res R) error {
+	if dir == "" {
+		return nil
+	}
 	f, err := os.Create(filepath.Join(dir, "result.json"))
 	if err != nil {
 		return err

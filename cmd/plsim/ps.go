@@ -38,7 +38,7 @@ which is one that was killed and has left files behind. With LAB it lists the
 instances of that lab, with their addresses, built-in services and whether their
 command runs.`,
 		Example:           "  sudo plsim ps\n  sudo plsim ps quickstart -o json",
-		Args:              cobra.MaximumNArgs(1),
+		Args:              takes(0, 1),
 		ValidArgsFunction: completeLab,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var list labs

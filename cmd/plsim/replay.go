@@ -31,7 +31,7 @@ func replayCommand() *cobra.Command {
 	f := replayFlags{output: "text"}
 	cmd := &cobra.Command{
 		Use:   "replay [CAPTURE] FILE",
-		Short: "Feed captured packets into a scenario's lab and say what becomes of them",
+		Short: "Feed captured packets into a lab, and say what becomes of them",
 		Long: `Replay feeds the packets that an interface sent in a capture into the lab of a
 scenario, at their times, and says where they come out, or why not. CAPTURE is a
 pcap or pcapng file, or - for standard input; FILE is what it is for plsim run. The
@@ -44,9 +44,10 @@ the reasons of drops as comments, are written as pcapng.
 
 Exit codes: 1 where addresses of the captures do not match the scenario.`,
 		Example: `  plsim replay client.pcap --at consumer/app scenario.yaml
-  plsim replay --at consumer/app=client.pcap --at provider/web=server.pcap scenario.yaml
+  plsim replay --at consumer/app=client.pcap \
+      --at provider/web=server.pcap scenario.yaml
   plsim replay client.pcap --at consumer/app scenario.yaml --out - | tshark -r -`,
-		Args:              cobra.RangeArgs(1, 2),
+		Args:              takes(1, 2),
 		ValidArgsFunction: completeScenario,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !cmd.Flags().Changed("seed") {

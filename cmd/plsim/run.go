@@ -29,6 +29,7 @@ type runFlags struct {
 	scale    scale
 	listen   address
 	out      outFlags
+	keep     bool
 	severalFlags
 }
 
@@ -46,8 +47,10 @@ With -o json, junit or tap the result is a document on standard output, and the
 progress goes to standard error. plsim schema result describes the JSON.
 
 It needs root, or a host that allows user namespaces and has /dev/net/tun open to
-everyone. Nothing is left on the host, however the run ends.`,
-		Example:           "  sudo plsim run scenarios/quickstart.yaml\n  sudo plsim run quickstart -o json\n  sudo plsim run conformance\n  plsim run --mode simulate conformance --filter zones -o junit > report.xml",
+everyone. Nothing is left on the host, however the run ends; only with --keep the lab of
+a scenario that fails stays up, as that of plsim up does, for plsim exec to look into
+it, until plsim down.`,
+		Example:           "  sudo plsim run scenarios/quickstart.yaml\n  sudo plsim run quickstart -o json\n  sudo plsim run shop.yaml --keep\n  sudo plsim run conformance\n  plsim run --mode simulate conformance --filter zones -o junit > report.xml",
 		Args:              someScenarios,
 		ValidArgsFunction: completeScenario,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -60,8 +63,8 @@ everyone. Nothing is left on the host, however the run ends.`,
 	f.register(cmd)
 	f.severalFlags.register(cmd)
 	cmd.Flags().VarP((*reportFormat)(&f.output), "output", "o", "how to print the result on standard output")
-	cmd.Flags().StringVar(&f.out.dir, "out", "", "keep the result, the events, the flow logs and the captures in this directory, which must be new or empty")
-	cmd.Flags().Var(&f.out.log, "flow-log", "flow logs to keep: what AWS records, or every hop as well")
+	cmd.Flags().BoolVar(&f.keep, "keep", false, "leave the lab of a scenario that fails up as it is, to look into it")
+	f.out.register(cmd, "keep the result, the events, the flow logs and the captures in the directory `DIR`, which must be new or empty")
 	return cmd
 }
 

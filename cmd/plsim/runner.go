@@ -4,10 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"runtime/debug"
 	"time"
 
@@ -28,6 +26,7 @@ type runner struct {
 	text           *report.Text // to progress
 	lab            string       // tells the lab from those that run beside it; "" of the only one
 	exporter       *exporter
+	staying        *staying // with --keep
 	// atEnd, if not nil, is called in the lab when its story has been played.
 	atEnd func(s source, w world) error
 }
@@ -73,15 +72,19 @@ func (r *runner) report(s *story.Summary, several bool) error {
 // dir, unless that is "". The result is there also beside an error, which has its exit
 // code.
 func (r *runner) run(ctx context.Context, s source, dir string) (*story.Result, error) {
-	k, err := r.keep(s, dir)
+	if r.flags.keep {
+		return r.runStaying(ctx, s, dir)
+	}
+	k, err := openArchive(dir, s.Lab, r.flags.out.log)
 	if err != nil {
 		err = &live.DeliveryError{Err: err}
 		res := r.result(s, story.Fail)
 		res.Error = err.Error()
 		return res, &codeError{exitHost, err}
 	}
-	res, err := r.judge(ctx, s, k)
-	if kerr := k.close(res); kerr != nil {
+	res, err := r.play(ctx, s, k)
+	res, err = r.judge(ctx, s, res, err)
+	if kerr := errors.Join(k.close(), keepResult(dir, res)); kerr != nil {
 		kerr = &live.DeliveryError{Err: kerr}
 		err = errors.Join(err, &codeError{exitHost, kerr})
 	}
@@ -103,9 +106,8 @@ func (r *runner) head(s source, res *story.Result) {
 // scale is how many seconds of the lab pass in one of the wall.
 func (r *runner) scale(s source) int { return cmp.Or(int(r.flags.scale), s.Scenario.TimeScale, 1) }
 
-// judge plays a scenario's story, and says what came of it.
-func (r *runner) judge(ctx context.Context, s source, k *archive) (*story.Result, error) {
-	res, err := r.play(ctx, s, k)
+// judge says what came of a story, and with which exit code.
+func (r *runner) judge(ctx context.Context, s source, res *story.Result, err error) (*story.Result, error) {
 	r.head(s, res)
 	if ctx.Err() != nil {
 		err = &codeError{exitInterrupted, errInterrupted}
@@ -131,7 +133,7 @@ func (r *runner) play(ctx context.Context, s source, k *archive) (*story.Result,
 	r.exporter.lab.Store(measured{w})
 	defer r.exporter.lab.Store(measured{})
 	res, err := story.Play(ctx, s.Scenario, s.Lab, w, r.leftOut(s), func(sr story.StepResult) {
-		k.event(w.Event(live.StepEvent, fmt.Sprintf("%d %s", sr.Number, sr.Name), string(sr.Verdict)))
+		k.step(w, sr)
 		r.text.Step(sr)
 	})
 	if err == nil && r.atEnd != nil {
@@ -186,12 +188,9 @@ func (r *runner) start(ctx context.Context, s source, k *archive) (world, error)
 		return nil, &codeError{exitHost, err}
 	}
 	r.text.Begin(s.Scenario.Name, s.file, len(s.Scenario.Steps), seed, scale)
-	opts := emulate.Options{Seed: seed, TimeScale: scale, Name: r.lab}
+	opts := emulate.Options{Seed: seed, TimeScale: scale, Name: r.lab, ScenarioDir: scenarioDir(s.file)}
 	if k != nil {
 		opts.Logs, opts.CompleteLog, opts.Captures, opts.Events = k.logs, r.flags.out.log == fullLog, k.capture, k.event
-	}
-	if dir, err := filepath.Abs(filepath.Dir(s.file)); err == nil && s.file != "-" {
-		opts.ScenarioDir = dir
 	}
 	return emulate.Start(ctx, s.Lab, opts)
 }

@@ -67,7 +67,7 @@ FILE is what it is for plsim run. It needs no privilege.`,
 func schemaCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema [scenario|result]",
-		Short: "Print the JSON Schema of scenario files, for editors, or of results",
+		Short: "Print the JSON Schema of scenarios, for editors, or of results",
 		Long: `Schema prints the JSON Schema of scenario files. Editors with a YAML language
 server check and complete a file that names it in its first line:
 
@@ -76,7 +76,7 @@ server check and complete a file that names it in its first line:
 With the argument result it prints the one of what plsim run -o json prints, of one
 scenario and of several.`,
 		Example:   "  plsim schema > scenario.schema.json\n  plsim schema result > result.schema.json",
-		Args:      cobra.MatchAll(cobra.MaximumNArgs(1), onlyValid),
+		Args:      cobra.MatchAll(takes(0, 1), onlyValid),
 		ValidArgs: []string{"scenario", "result"},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			schema := scenario.Schema()
@@ -103,7 +103,7 @@ func versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Args:  cobra.NoArgs,
+		Args:  takes(0, 0),
 		Run: func(cmd *cobra.Command, _ []string) {
 			version := "unknown"
 			if info, ok := debug.ReadBuildInfo(); ok {

@@ -139,7 +139,7 @@ func (r *runner) runAll(ctx context.Context, all []source, summary *story.Summar
 			return &codeError{exitHost, err}
 		}
 	}
-	for _, code := range []int{exitInterrupted, exitFault, exitFailed, exitHost} { // what matters most
+	for _, code := range []int{exitInterrupted, exitFault, exitFailed, exitHost, exitUsage} { // what matters most
 		if slices.Contains(codes, code) {
 			return silent(code)
 		}

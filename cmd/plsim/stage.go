@@ -34,10 +34,14 @@ func (f *runFlags) stage(cmd *cobra.Command, args []string, check func([]source)
 		return all, err
 	}
 	switch {
+	case f.mode == simulated && f.keep:
+		return &codeError{exitUsage, errors.New("--keep needs --mode emulate: a lab on virtual time waits for nobody")}
 	case f.mode == simulated:
 		return f.simulate(cmd, load, play)
 	case f.skipReal:
 		return &codeError{exitUsage, errors.New("--skip-real needs --mode simulate: real hosts run every program")}
+	case f.keep:
+		return f.keepFailed(cmd, args, load, play)
 	}
 	return f.inSandbox(cmd, args, load, play)
 }
@@ -127,11 +131,11 @@ func (f *runFlags) inSandbox(cmd *cobra.Command, args []string, load func() ([]s
 	if err != nil {
 		return err
 	}
-	if err := f.out.seen(); err != nil {
+	if err := outSeen(f.out.dir); err != nil {
 		return &codeError{exitUsage, err}
 	}
 	r := newRunner(*f, cmd.OutOrStdout(), cmd.ErrOrStderr())
-	stopServing, err := r.exporter.serve()
+	stopServing, err := r.exporter.serve(netns.Inherited())
 	if err != nil {
 		return &codeError{exitFault, err}
 	}

@@ -197,6 +197,16 @@ func (t *table[K, V]) All() iter.Seq2[Ref, *V] {
 	}
 }
 
+// Visit visits the entries in the n slots from one on, of which there are [Slots]. It lets
+// whoever visits all of them do so a few at a time; what changes between is visited or not.
+func (t *table[K, V]) Visit(from, n int, visit func(Ref, *V)) {
+	for slot := from; slot < min(from+n, t.Slots()); slot++ {
+		if e := t.slab.At(uint32(slot)); e.gen&1 == 1 {
+			visit(Ref{uint32(slot), e.gen}, &e.value)
+		}
+	}
+}
+
 func (t *table[K, V]) at(r Ref) *entry[K, V] {
 	if !r.Valid() || r.slot >= t.slab.slots {
 		return nil

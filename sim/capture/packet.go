@@ -84,12 +84,10 @@ func describe4(v map[string]string, ip []byte) {
 	if len(ip) < 20 {
 		return
 	}
-	header, length := int(ip[0]&15)*4, int(be.Uint16(ip[2:]))
 	addresses(v, ip[12:16], ip[16:20])
-	v["ttl"], v["length"] = strconv.Itoa(int(ip[8])), strconv.Itoa(length)
-	first := be.Uint16(ip[6:])&0x1fff == 0
-	if header >= 20 && header <= length && length <= len(ip) {
-		describeTransport(v, ip[9], ip[header:length], first)
+	v["ttl"], v["length"] = strconv.Itoa(int(ip[8])), strconv.Itoa(int(be.Uint16(ip[2:])))
+	if proto, b, first := transport4(ip); b != nil {
+		describeTransport(v, proto, b, first)
 	}
 }
 
@@ -98,16 +96,34 @@ func describe6(v map[string]string, ip []byte) {
 		return
 	}
 	addresses(v, ip[8:24], ip[24:40])
+	v["ttl"], v["length"] = strconv.Itoa(int(ip[7])), strconv.Itoa(ipv6Len+int(be.Uint16(ip[4:])))
+	if proto, b, first := transport6(ip); b != nil {
+		describeTransport(v, proto, b, first)
+	}
+}
+
+// transport4 returns the protocol of an IPv4 packet that has a header, and what follows
+// that: nil where the packet is not whole. first is false of a fragment that is not the
+// first.
+func transport4(ip []byte) (proto byte, b []byte, first bool) {
+	header, length := int(ip[0]&15)*4, int(be.Uint16(ip[2:]))
+	if header < 20 || header > length || length > len(ip) {
+		return 0, nil, false
+	}
+	return ip[9], ip[header:length], be.Uint16(ip[6:])&0x1fff == 0
+}
+
+// transport6 is transport4 for IPv6.
+func transport6(ip []byte) (proto byte, b []byte, first bool) {
 	length := ipv6Len + int(be.Uint16(ip[4:]))
-	v["ttl"], v["length"] = strconv.Itoa(int(ip[7])), strconv.Itoa(length)
 	if length > len(ip) {
-		return
+		return 0, nil, false
 	}
-	next, rest, first := ip[6], ip[ipv6Len:length], true
-	if next == fragmentHeader && len(rest) >= 8 {
-		next, first, rest = rest[0], be.Uint16(rest[2:])&^7 == 0, rest[8:]
+	proto, b, first = ip[6], ip[ipv6Len:length], true
+	if proto == fragmentHeader && len(b) >= 8 {
+		proto, first, b = b[0], be.Uint16(b[2:])&^7 == 0, b[8:]
 	}
-	describeTransport(v, next, rest, first)
+	return proto, b, first
 }
 
 func addresses(v map[string]string, src, dst []byte) {
@@ -121,11 +137,7 @@ func addresses(v map[string]string, src, dst []byte) {
 // describeTransport describes a transport header, which only the first fragment of a
 // packet has.
 func describeTransport(v map[string]string, proto byte, b []byte, first bool) {
-	names := map[byte]string{protoICMP: "icmp", protoTCP: "tcp", protoUDP: "udp", protoICMPv6: "icmpv6"}
-	v["protocol"] = names[proto]
-	if names[proto] == "" {
-		v["protocol"] = strconv.Itoa(int(proto))
-	}
+	v["protocol"] = protocolName(proto)
 	switch {
 	case !first:
 		v["payload"] = string(b)
@@ -139,6 +151,21 @@ func describeTransport(v map[string]string, proto byte, b []byte, first bool) {
 		v["type"], v["code"] = strconv.Itoa(int(b[0])), strconv.Itoa(int(b[1]))
 		v["payload"] = string(b[8:])
 	}
+}
+
+// protocolName is what people call a protocol: its number where that is none of these.
+func protocolName(proto byte) string {
+	switch proto {
+	case protoICMP:
+		return "icmp"
+	case protoTCP:
+		return "tcp"
+	case protoUDP:
+		return "udp"
+	case protoICMPv6:
+		return "icmpv6"
+	}
+	return strconv.Itoa(int(proto))
 }
 
 func ports(v map[string]string, b []byte) {

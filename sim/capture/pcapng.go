@@ -29,8 +29,13 @@ const (
 	optTimestamp = 9
 	optFlags     = 2
 
+	inbound, outbound = 1, 2 // in optFlags
+
 	linkEthernet = 1
 )
+
+// droppedAs begins the comment of a packet that was dropped.
+const droppedAs = "dropped: "
 
 var le = binary.LittleEndian
 
@@ -68,13 +73,13 @@ func (w *Pcapng) Packet(p *Packet) {
 	b := le.AppendUint32(nil, w.ids[p.Interface])
 	b = le.AppendUint32(le.AppendUint32(b, uint32(at>>32)), uint32(at))
 	b = le.AppendUint32(le.AppendUint32(b, uint32(len(p.Frame))), uint32(len(p.Frame)))
-	direction := uint32(1)
+	direction := uint32(inbound)
 	if p.Out {
-		direction = 2
+		direction = outbound
 	}
 	options := option(nil, optFlags, le.AppendUint32(nil, direction))
 	if p.Drop != "" {
-		options = option(options, optComment, []byte("dropped: "+p.Drop))
+		options = option(options, optComment, []byte(droppedAs+p.Drop))
 	}
 	w.block(packetBlock, append(pad(append(b, p.Frame...)), options...))
 }

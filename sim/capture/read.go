@@ -14,6 +14,8 @@ type Record struct {
 	Number    int // within its file, from 1
 	Time      time.Time
 	Interface string   // what the file calls the interface; "" where it does not say
+	Out       bool     // it left the interface; false where the file does not say
+	Comment   string   // the file's about the packet; of several the last
 	Link      LinkType // what Data begins with
 	Data      []byte   // valid until the next record is read
 	Length    int      // of the packet; more than Data has where it was cut

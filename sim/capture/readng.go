@@ -175,7 +175,16 @@ func (r *Reader) enhanced(b []byte, kind uint32) (*Record, error) {
 	if kept > maxPacket || int(kept) > len(data) {
 		return nil, errLength
 	}
-	return r.fill(at, nic.link, nic.name, data[:kept], r.order.Uint32(b[16:])), nil
+	rec := r.fill(at, nic.link, nic.name, data[:kept], r.order.Uint32(b[16:]))
+	r.options(data[min(len(data), (int(kept)+3)/4*4):], func(code uint16, value []byte) {
+		switch {
+		case code == optComment:
+			rec.Comment = string(value)
+		case code == optFlags && len(value) == 4:
+			rec.Out = r.order.Uint32(value)&3 == outbound
+		}
+	})
+	return rec, nil
 }
 
 // time is what an interface's clock means.

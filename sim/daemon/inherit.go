@@ -8,13 +8,19 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+
+	"github.com/plsim/plsim/sim/story"
 )
 
 // Inherited is what a lab's processes have of its claim.
 type Inherited struct {
-	Info   Info
-	lock   *os.File
-	socket *os.File
+	Info Info
+	// More are further files of the host.
+	More []*os.File
+	// Taken, which may be nil, is called after each step that the lab has taken.
+	Taken func(story.StepResult)
+
+	lock, socket *os.File
 }
 
 // Files returns the files of a claim that the lab's processes inherit.
@@ -22,10 +28,10 @@ func (c *Claim) Files() []*os.File { return []*os.File{c.Lock, c.Socket} }
 
 // Inherit makes sense of them again.
 func Inherit(files []*os.File) (*Inherited, error) {
-	if len(files) != 2 {
+	if len(files) < 2 {
 		return nil, fmt.Errorf("the lab was given %d files, not its lock and its socket", len(files))
 	}
-	i := &Inherited{lock: files[0], socket: files[1]}
+	i := &Inherited{More: files[2:], lock: files[0], socket: files[1]}
 	b := make([]byte, 64<<10)
 	n, err := i.lock.ReadAt(b, 0)
 	if err != nil && !errors.Is(err, io.EOF) {

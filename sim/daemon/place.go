@@ -31,6 +31,7 @@ type Info struct {
 	Since     time.Time `json:"since"`
 	Seed      uint64    `json:"seed"`
 	TimeScale int       `json:"time_scale"`
+	Out       string    `json:"out,omitempty"` // where it keeps its files; "" where it keeps none
 	Ready     bool      `json:"ready"`
 }
 
@@ -182,6 +183,12 @@ func writeInfo(lock *os.File, info *Info) error {
 func (c *Claim) Printed() string {
 	b, _ := io.ReadAll(io.NewSectionReader(c.Log, 0, 1<<20)) // as much as there is
 	return string(b)
+}
+
+// Lab returns the lab, as it is.
+func (c *Claim) Lab() *Lab {
+	l, _ := look(c.dir) // it is there: the claim holds it
+	return &l
 }
 
 // Close lets go of the files; the lab's processes have them still.

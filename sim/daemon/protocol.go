@@ -2,13 +2,17 @@ package daemon
 
 import (
 	"github.com/plsim/plsim/sim/emulate"
+	"github.com/plsim/plsim/sim/live"
 	"github.com/plsim/plsim/sim/story"
+	"github.com/plsim/plsim/topology"
 )
 
-// One request is made over a connection, and answered. Both are a line of JSON. Whoever
+// One request is made over a connection, and answered. Both are a line of JSON; before the
+// answer to a story come its steps, a line each. Whoever
 // asks for a program sends the files that become its standard input, output and error
 // along with the request, may send signals for it in lines of their own, and kills it by
-// going away.
+// going away. So does whoever asks for a capture, with the end of a pipe: packets are
+// written to that, and the answer comes when all has been said.
 
 // request asks for one thing.
 type request struct {
@@ -16,6 +20,15 @@ type request struct {
 	Down   bool     `json:"down,omitempty"`
 	Exec   *Program `json:"exec,omitempty"`
 	Step   string   `json:"step,omitempty"` // as it stands in a scenario
+	// Aside is whether the step is not to be written down.
+	Aside   bool `json:"aside,omitempty"`
+	Journal bool `json:"journal,omitempty"` // which steps have been taken
+	Play    bool `json:"play,omitempty"`    // the scenario's own steps
+
+	Capture *Capture    `json:"capture,omitempty"`
+	Flows   *live.Sight `json:"flows,omitempty"`
+
+	Choices *choices `json:"choices,omitempty"`
 }
 
 // Program is a program to run in an instance.
@@ -39,6 +52,11 @@ type reply struct {
 	Instances []emulate.Instance `json:"instances,omitempty"`
 	ExitCode  int                `json:"exit_code,omitempty"`
 	Step      *story.StepResult  `json:"step,omitempty"`
+	Journal   []string           `json:"journal,omitempty"`
+	Captured  *Captured          `json:"captured,omitempty"`
+	Flows     *live.Flows        `json:"flows,omitempty"`
+	Story     *story.Result      `json:"story,omitempty"`
+	Choices   []topology.Choice  `json:"choices,omitempty"`
 }
 
 // Error is what a lab has to say against a request.

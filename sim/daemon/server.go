@@ -27,9 +27,14 @@ type server struct {
 	lab   *topology.Lab
 	down  context.CancelFunc
 
+	scenario *scenario.Scenario
+	taken    func(story.StepResult)
+
 	mu     sync.Mutex // one step at a time
 	steps  *scenario.Living
 	player *story.Player
+
+	journal []string // the steps that came off
 
 	wg sync.WaitGroup
 }
@@ -43,7 +48,13 @@ func (i *Inherited) Serve(ctx context.Context, l *scenario.Loaded, w *emulate.Wo
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s := &server{world: w, lab: l.Lab, down: cancel, steps: scenario.NewLiving(l), player: story.NewPlayer(l.Lab, w)}
+	s := &server{
+		world: w, lab: l.Lab, down: cancel, scenario: l.Scenario, taken: func(story.StepResult) {},
+		steps: scenario.NewLiving(l), player: story.NewPlayer(l.Lab, w),
+	}
+	if i.Taken != nil {
+		s.taken = i.Taken
+	}
 	defer listener.Close()
 	context.AfterFunc(ctx, func() { listener.Close() })
 	go func() {
@@ -107,7 +118,12 @@ func (s *server) answer(ctx context.Context, c *net.UnixConn) {
 			}
 		}
 	}()
-	_ = json.NewEncoder(c).Encode(s.do(ctx, &r, files, signals)) // it may be gone
+	out := json.NewEncoder(c)
+	if r.Play {
+		s.play(ctx, out)
+		return
+	}
+	_ = out.Encode(s.do(ctx, &r, files, signals)) // it may be gone
 	if r.Down {
 		s.down()
 	}
@@ -121,7 +137,15 @@ func (s *server) do(ctx context.Context, r *request, files []*os.File, signals <
 	case r.Exec != nil:
 		return s.exec(ctx, r.Exec, files, signals)
 	case r.Step != "":
-		return s.step(ctx, r.Step)
+		return s.step(ctx, r.Step, r.Aside)
+	case r.Journal:
+		return s.written()
+	case r.Capture != nil:
+		return s.capture(ctx, r.Capture, files, signals)
+	case r.Flows != nil:
+		return s.flows(r.Flows)
+	case r.Choices != nil:
+		return s.choices(r.Choices)
 	case r.Down:
 		return new(reply)
 	}
@@ -165,8 +189,8 @@ func (s *server) exec(ctx context.Context, p *Program, files []*os.File, signals
 	}
 }
 
-// step takes a step of the scenario language.
-func (s *server) step(ctx context.Context, text string) *reply {
+// step takes a step of the scenario language, and writes it down unless it is aside.
+func (s *server) step(ctx context.Context, text string, aside bool) *reply {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var step *scenario.Step
@@ -184,6 +208,10 @@ func (s *server) step(ctx context.Context, text string) *reply {
 	res, err := s.player.Take(ctx, step)
 	if err != nil {
 		return &reply{Error: &Error{Text: err.Error()}}
+	}
+	s.taken(res)
+	if res.Verdict == story.Pass && !aside {
+		s.note(text)
 	}
 	return &reply{Step: &res}
 }

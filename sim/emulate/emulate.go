@@ -74,6 +74,8 @@ type Options struct {
 	Events func(live.Event)
 	// CompleteLog also makes records of what AWS has none of.
 	CompleteLog bool
+	// Accounts says that somebody may ask for flows.
+	Accounts bool
 	// Patience is how long an instance's program may take until it answers on
 	// its wait_for_port. 0 means 30 s.
 	Patience time.Duration
@@ -94,7 +96,7 @@ func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 		patience: cmp.Or(opts.Patience, defaultPatience), life: ctx,
 	}
 	w.Lab = live.New(lab, live.Options{
-		Seed: opts.Seed, Now: w.now, Began: w.began, Logs: opts.Logs, Captures: opts.Captures, CompleteLog: opts.CompleteLog, Events: opts.Events,
+		Seed: opts.Seed, Now: w.now, Began: w.began, Logs: opts.Logs, Captures: opts.Captures, CompleteLog: opts.CompleteLog, Events: opts.Events, Accounts: opts.Accounts,
 	})
 
 	poller, err := netns.NewPoller()

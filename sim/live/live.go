@@ -60,6 +60,7 @@ type Lab struct {
 	logs     *logs
 	captures []*watching           // of the story's goroutine
 	room     int                   // bytes left for all captures; the walk's owner counts
+	streams  int                   // and for all streams
 	record   func(Recording) error // may be nil
 }
 
@@ -80,19 +81,21 @@ type Options struct {
 	// Unlogged says that nobody asks for flow logs: none are kept, which a million flows
 	// would fill with as many records a minute, and more.
 	Unlogged bool
+	// Accounts says that somebody may ask for flows.
+	Accounts bool
 }
 
 // New returns a lab that is ready to run. Start must follow, once fabric and devices
 // stand.
 func New(lab *topology.Lab, opts Options) *Lab {
-	l := &Lab{now: opts.Now, began: opts.Began, lab: lab, settling: true, record: opts.Captures, room: capturesRoom, events: opts.Events}
+	l := &Lab{now: opts.Now, began: opts.Began, lab: lab, settling: true, record: opts.Captures, room: capturesRoom, streams: capturesRoom, events: opts.Events}
 	l.publish()
 	l.logs = newLogs(lab, opts.Began, opts.Logs)
 	l.logs.none = opts.Unlogged
 	settings := dataplane.DefaultSettings()
 	settings.Seed = opts.Seed
 	lab.Configure(&settings)
-	settings.LogHidden, settings.Unlogged = opts.CompleteLog, opts.Unlogged
+	settings.LogHidden, settings.Unlogged, settings.Accounts = opts.CompleteLog, opts.Unlogged, opts.Accounts
 	l.walk = dataplane.New(lab.Compile(), settings)
 	return l
 }

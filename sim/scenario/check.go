@@ -60,9 +60,10 @@ func (c *checker) brokenBelow(path string) bool {
 	return false
 }
 
-func (c *checker) steps(steps []*Step) {
+// steps checks the steps of the list at a path, and rehearses them.
+func (c *checker) steps(list string, steps []*Step) {
 	for i, s := range steps {
-		path := item("steps", i)
+		path := item(list, i)
 		c.references(path, reflect.ValueOf(s))
 		c.step(path, s)
 		c.rehearse(path, s)

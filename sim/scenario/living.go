@@ -16,6 +16,20 @@ func NewLiving(l *Loaded) *Living {
 	return &Living{&checker{lab: l.Lab, names: namesOf(&l.Scenario.Spec), unmade: map[string]string{}}}
 }
 
+// Played tells it of steps that the lab has taken, as they stand in the scenario.
+func (l *Living) Played(steps []*Step) {
+	c := *l.c
+	c.src, c.broken = newSource(stepName, ""), map[string]bool{}
+	for _, s := range steps {
+		c.step("", s)
+		if e := s.CreateVPCEndpoint; e != nil {
+			c.names.endpoints = append(c.names.endpoints, e.Name)
+		}
+	}
+	c.mistakes = nil // it is too late for them: the lab has other things by now than the steps began with
+	l.c = &c
+}
+
 // stepName is what a step from the command line is called in messages.
 const stepName = "step"
 

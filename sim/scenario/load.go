@@ -60,7 +60,8 @@ func LoadBytes(file string, data []byte) (*Loaded, error) {
 	c := &checker{src: src, lab: rehearsal(file, data, lab), names: namesOf(&s.Spec), broken: broken, unmade: map[string]string{}}
 	c.head(s)
 	c.instances(s)
-	c.steps(s.Steps)
+	c.steps("steps", s.Steps)
+	c.lesson(s)
 	mistakes = append(mistakes, c.mistakes...)
 	if err := mistakes.err(); err != nil {
 		return nil, err

@@ -32,6 +32,17 @@ func Print(w io.Writer, s *Scenario) error {
 	return b.Flush()
 }
 
+// YAML returns a step as it stands in a scenario.
+func (s *Step) YAML() string {
+	var out strings.Builder
+	b := bufio.NewWriter(&out)
+	for _, e := range treeOf(reflect.ValueOf(s).Elem()).entries {
+		e.write(b, 0)
+	}
+	_ = b.Flush() // a strings.Builder takes everything
+	return out.String()
+}
+
 // tree is a value as YAML writes it.
 type tree struct {
 	kind    treeKind

@@ -12,7 +12,7 @@ import (
 // Need is something that only real hosts have: a program, or a TLS handshake.
 type Need struct {
 	Mistake
-	Step int // which step needs it, from 1; 0: the lab
+	Step int // which step of the story needs it, from 1; 0: the lab or its lesson
 }
 
 // Real returns what of the scenario needs real hosts, in the order of the file. A
@@ -42,13 +42,17 @@ func (l *Loaded) Real() []Need {
 		}
 	}
 	for i, step := range s.Steps {
-		switch at := item("steps", i); {
-		case step.Exec != nil:
-			r.program(at+".exec", i+1)
-		case step.Request != nil && strings.HasPrefix(step.Request.URL, "https:"):
-			r.tls(at+".request.url", i+1)
-		case step.Exchange != nil && step.Exchange.Protocol == "tls":
-			r.tls(at+".exchange.protocol", i+1)
+		r.step(item("steps", i), i+1, step)
+	}
+	if s.Lesson != nil {
+		for i, cp := range s.Lesson.Checkpoints {
+			at := item(join(lessonKey, "checkpoints"), i)
+			for i, step := range cp.Checks {
+				r.step(item(join(at, "checks"), i), 0, step)
+			}
+			for i, step := range cp.Solution {
+				r.step(item(join(at, "solution"), i), 0, step)
+			}
 		}
 	}
 	slices.SortStableFunc(r.all, func(a, b Need) int { return a.Line - b.Line })
@@ -75,6 +79,18 @@ type needs struct {
 
 func (r *needs) add(path string, step int, what string) {
 	r.all = append(r.all, Need{r.source.Mistake(path, what), step})
+}
+
+// step adds what a step at a path needs; number is 0 where it is none of the story's.
+func (r *needs) step(at string, number int, s *Step) {
+	switch {
+	case s.Exec != nil:
+		r.program(at+".exec", number)
+	case s.Request != nil && strings.HasPrefix(s.Request.URL, "https:"):
+		r.tls(at+".request.url", number)
+	case s.Exchange != nil && s.Exchange.Protocol == "tls":
+		r.tls(at+".exchange.protocol", number)
+	}
 }
 
 func (r *needs) program(path string, step int) {

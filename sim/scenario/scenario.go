@@ -26,6 +26,8 @@ type Scenario struct {
 	topology.Spec `yaml:",inline"`
 
 	Steps []*Step `yaml:"steps,omitempty" doc:"The story, played in order."`
+
+	Lesson *Lesson `yaml:"lesson,omitempty" doc:"What makes the scenario a teaching lab; plsim run leaves it alone."`
 }
 
 // ReadsFlowLogs reports whether a step of the story reads flow logs.
@@ -36,6 +38,7 @@ func (s *Scenario) ReadsFlowLogs() bool {
 // Step is one action and what is expected of it. Exactly one action is set.
 type Step struct {
 	Name   string   `yaml:"name,omitempty" doc:"What this step shows, in a sentence. Default: the action itself."`
+	Wrong  string   `yaml:"wrong,omitempty" doc:"What it means when the expectation fails, in a sentence; plsim lab check says it to students."`
 	Within Duration `yaml:"within,omitempty" doc:"Repeat the action until the expectation holds, for this long at most, in the time of the wall. Default: once."`
 
 	Request       *Request       `yaml:"request,omitempty" doc:"One HTTP request by the client built into plsim."`

@@ -95,8 +95,13 @@ type StepResult struct {
 // result so far.
 // skip, which may be nil, says why some steps, by their numbers from 1, are left out.
 func Play(ctx context.Context, sc *scenario.Scenario, lab *topology.Lab, w World, skip map[int]string, done func(StepResult)) (*Result, error) {
+	return NewPlayer(lab, w).Play(ctx, sc, skip, done)
+}
+
+// Play is the function Play, for a lab in which other steps may follow.
+func (p *Player) Play(ctx context.Context, sc *scenario.Scenario, skip map[int]string, done func(StepResult)) (*Result, error) {
+	w := p.world
 	began := w.Elapsed()
-	p := &player{lab: lab, world: w, generators: map[string]*scenario.Traffic{}}
 	res := &Result{SchemaVersion: ResultSchemaVersion, Scenario: sc.Name, Verdict: Pass}
 	var fault error
 	for i, step := range sc.Steps {

@@ -4,15 +4,22 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
+
+// Conn is a connection with a descriptor: of TCP or UDP.
+type Conn interface {
+	net.Conn
+	syscall.Conn
+}
 
 // Blocking turns a connection into a file whose Read and Write block a thread
 // each, as those of most programs do, instead of taking the way over the Go
 // scheduler and its poller. It closes c, also on error; the connection itself
 // lives on in the file. Deadlines are gone.
-func Blocking(c *net.TCPConn) (*os.File, error) {
+func Blocking(c Conn) (*os.File, error) {
 	defer c.Close()
 	raw, err := c.SyscallConn()
 	if err != nil {
@@ -32,5 +39,5 @@ func Blocking(c *net.TCPConn) (*os.File, error) {
 		}
 		return nil, fmt.Errorf("make a connection block: %w", err)
 	}
-	return os.NewFile(uintptr(fd), c.RemoteAddr().String()), nil
+	return os.NewFile(uintptr(fd), c.LocalAddr().String()), nil
 }

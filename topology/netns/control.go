@@ -149,6 +149,23 @@ func Dup(f *os.File) (*os.File, error) {
 	return os.NewFile(uintptr(fd), f.Name()), nil
 }
 
+// Patient returns the same open file as one whose deadlines can be set, and closes f. It is
+// for pipes, and no file that others write to as well: it stops to block for them, too.
+func Patient(f *os.File) (*os.File, error) {
+	defer f.Close()
+	fd := -1
+	err := control(f, func(own int) (err error) {
+		if fd, err = unix.FcntlInt(uintptr(own), unix.F_DUPFD_CLOEXEC, 0); err != nil {
+			return err
+		}
+		return unix.SetNonblock(fd, true)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make %s patient: %w", f.Name(), err)
+	}
+	return os.NewFile(uintptr(fd), f.Name()), nil // which asks whether it blocks
+}
+
 // control calls f with the descriptor of a file, which stays as it is.
 func control(file *os.File, f func(fd int) error) error {
 	raw, err := file.SyscallConn()

@@ -60,6 +60,18 @@ func RawTerminal(f *os.File) (restore func(), err error) {
 	}, nil
 }
 
+// TerminalSize returns how many lines and columns a terminal has.
+func TerminalSize(f *os.File) (lines, columns int, err error) {
+	err = control(f, func(fd int) error {
+		size, err := unix.IoctlGetWinsize(fd, unix.TIOCGWINSZ)
+		if err == nil {
+			lines, columns = int(size.Row), int(size.Col)
+		}
+		return err
+	})
+	return lines, columns, err
+}
+
 // CopyTerminalSize gives a terminal the size of another.
 func CopyTerminalSize(from, to *os.File) error {
 	return control(from, func(from int) error {
