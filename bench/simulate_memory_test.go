@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
+
+	"github.com/plsim/plsim/sim/simulate/host"
 )
 
 // peak returns the most memory that this process has ever had, in bytes.
@@ -28,24 +31,34 @@ func peak(tb testing.TB) float64 {
 	return 0
 }
 
-// BenchmarkMillion opens a million connections, which stay open for more than a minute.
+// BenchmarkMillion opens a million connections, which stay open for more than a minute
+// before they speak, and holds what is promised of them: their memory, and that a packet
+// costs about the same as with few.
 func BenchmarkMillion(b *testing.B) {
 	const flows = 1_000_000
 	for b.Loop() {
-		s := busy.start(b)
+		few := busy.start(b)
+		few.callers(b, 10_000).begin(atOnce)
+		cost := few.perPacket(b)
+
 		before := heap()
-		c := &callers{}
-		s.open(b, flows, echoPort, c)
-		if len(c.conns) != flows || c.ended > 0 {
-			b.Fatalf("%d connections of %d, %d ended", len(c.conns), flows, c.ended)
-		}
-		c.conns = nil
+		s := busy.start(b)
+		c := s.callers(b, flows)
 		s.wait(b, 70*time.Second)
+		grown := heap() - before - int64(len(c.conns))*int64(unsafe.Sizeof(host.Conn{})) // which are the benchmark's own
+		c.begin(atOnce)
+		each := s.perPacket(b)
 		most := peak(b)
-		b.ReportMetric(float64(heap()-before)/flows, "B/flow")
+		b.ReportMetric(float64(grown)/flows, "B/flow")
 		b.ReportMetric(most/1e6, "peak-MB")
+		b.ReportMetric(float64(each.Nanoseconds()), "ns/packet")
+		b.ReportMetric(1/each.Seconds(), "packets/s")
+		b.ReportMetric(float64(each)/float64(cost), "times-10k")
 		if most > 1e9 {
 			b.Errorf("a million flows took %.0f MB at their peak", most/1e6)
+		}
+		if each > flat*cost {
+			b.Errorf("a packet costs %v with a million flows and %v with ten thousand", each, cost)
 		}
 		runtime.KeepAlive(s)
 	}

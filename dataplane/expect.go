@@ -9,9 +9,6 @@ import (
 type Arrival struct {
 	In       InterfaceID // whose device it comes from
 	Ethernet []byte      // read, and not kept
-	// Answer says that the frame has left by In's device instead, and that what will come
-	// from there answers it.
-	Answer bool
 }
 
 // Expect tells the walk which frames it will soon be given, a few dozen at a time at
@@ -22,9 +19,9 @@ type Arrival struct {
 func (w *Walk) Expect(soon []Arrival) {
 	for len(soon) > 0 {
 		n := min(len(soon), flow.Ahead)
-		known := 0 // what is not is read when it comes
+		known := 0
 		for i := range soon[:n] {
-			if soon[i].key(&w.expected[known]) {
+			if soon[i].key(&w.expected[known]) { // else it is read when it comes
 				known++
 			}
 		}
@@ -36,10 +33,15 @@ func (w *Walk) Expect(soon []Arrival) {
 // key finds out the key of what will come, as far as a glance shows it.
 func (a *Arrival) key(k *flow.Key) (ok bool) {
 	k.Scope = flow.Scope(a.In)
-	if a.Answer {
-		k.DstPort, k.SrcPort, k.Proto, ok = packet.Glance(a.Ethernet, &k.Dst, &k.Src)
-	} else {
-		k.SrcPort, k.DstPort, k.Proto, ok = packet.Glance(a.Ethernet, &k.Src, &k.Dst)
-	}
+	k.SrcPort, k.DstPort, k.Proto, ok = packet.Glance(a.Ethernet, &k.Src, &k.Dst)
 	return ok
+}
+
+// ExpectFlows is [Walk.Expect] for whoever knows of frames only whose they will be: the keys
+// of their flows, each in its direction and within the scope of the interface.
+func (w *Walk) ExpectFlows(keys []flow.Key) {
+	for ; len(keys) > flow.Ahead; keys = keys[flow.Ahead:] {
+		w.paths.Expect(keys)
+	}
+	w.paths.Expect(keys)
 }

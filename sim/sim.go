@@ -22,6 +22,7 @@ import (
 
 	"github.com/plsim/plsim/dataplane/flowlog"
 	"github.com/plsim/plsim/sim/capture"
+	"github.com/plsim/plsim/sim/diagnose"
 	"github.com/plsim/plsim/sim/live"
 	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/sim/simulate"
@@ -140,7 +141,7 @@ func Run(ctx context.Context, s *Scenario, opts Options) (*Result, error) {
 		},
 	})
 	if err == nil {
-		res.Result, err = story.Play(ctx, l.Scenario, l.Lab, w, scenario.LeftOut(needs), opts.Step)
+		res.Result, err = story.Play(ctx, l.Scenario, l.Lab, diagnose.Explained(w, l, false, opts.Seed), scenario.LeftOut(needs), opts.Step)
 	}
 	if err == nil {
 		err = res.collect(w, l.Lab)

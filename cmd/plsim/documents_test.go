@@ -88,7 +88,7 @@ func TestGuideIsComplete(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	full := story.Result{Events: []topology.Event{{}}, Steps: []story.StepResult{{Attempts: 1, Seen: "x", Traffic: new(story.TrafficResult), Differences: []string{"x"}, Explanation: []string{"x"}}}}
+	full := story.Result{Events: []topology.Event{{}}, Steps: []story.StepResult{{Attempts: 1, Seen: "x", Traffic: new(story.TrafficResult), Differences: []string{"x"}, Explanation: []string{"x"}, Why: "x", Changes: []string{"x"}}}}
 	b, err := json.Marshal(full)
 	if err != nil {
 		t.Fatal(err)

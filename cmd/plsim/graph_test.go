@@ -16,10 +16,12 @@ import (
 	"github.com/plsim/plsim/topology"
 )
 
+var languages = []picture{"mermaid", "dot", "svg"}
+
 func drawn(t *testing.T, f graphFlags, file string) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := f.draw(&b, file); err != nil {
+	if err := f.draw(&b, []string{file}); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -29,7 +31,7 @@ func drawn(t *testing.T, f graphFlags, file string) string {
 func TestDrawings(t *testing.T) {
 	pictures := map[string]string{"docs/quickstart.svg": "quickstart"}
 	for _, name := range []string{"quickstart", "conformance/F2.22a-targets-beyond"} {
-		for ext := range drawers {
+		for _, ext := range languages {
 			pictures["cmd/plsim/testdata/graph/"+path.Base(name)+"."+string(ext)] = name
 		}
 	}

@@ -243,7 +243,7 @@ func (l *tried) readme(update bool) error {
 		return err
 	}
 	var picture strings.Builder
-	if err := (&graphFlags{output: "mermaid"}).draw(&picture, file); err != nil {
+	if err := (&graphFlags{output: "mermaid"}).draw(&picture, []string{file}); err != nil {
 		return err
 	}
 	current, err := l.Readme(string(text), picture.String())

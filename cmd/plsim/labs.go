@@ -73,6 +73,19 @@ func labError(err error) error {
 	return &codeError{exitHost, err}
 }
 
+// errFileOrLab is about two answers to the question which lab is meant.
+var errFileOrLab = errors.New("give either FILE or --lab, which is of a lab that is up")
+
+// labOrFile is findLab for a verb that takes the file of a scenario as well.
+func labOrFile(name string) (*daemon.Lab, error) {
+	l, err := findLab(name)
+	var wrong *codeError
+	if errors.As(err, &wrong) && wrong.code == exitUsage && name == "" {
+		err = &codeError{exitUsage, fmt.Errorf("no FILE is given, and %w", wrong.err)}
+	}
+	return l, err
+}
+
 // labFlag registers --lab.
 func labFlag(cmd *cobra.Command, name *string) {
 	cmd.Flags().StringVar(name, "lab", "", "the `LAB`, where several are up")

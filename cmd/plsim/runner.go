@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/plsim/plsim/sim/diagnose"
 	"github.com/plsim/plsim/sim/emulate"
 	"github.com/plsim/plsim/sim/live"
 	"github.com/plsim/plsim/sim/report"
@@ -132,7 +133,7 @@ func (r *runner) play(ctx context.Context, s source, k *archive) (*story.Result,
 	}
 	r.exporter.lab.Store(measured{w})
 	defer r.exporter.lab.Store(measured{})
-	res, err := story.Play(ctx, s.Scenario, s.Lab, w, r.leftOut(s), func(sr story.StepResult) {
+	res, err := story.Play(ctx, s.Scenario, s.Lab, diagnose.Explained(w, s.Loaded, r.flags.mode == emulated, uint64(r.flags.seed)), r.leftOut(s), func(sr story.StepResult) {
 		k.step(w, sr)
 		r.text.Step(sr)
 	})
@@ -147,7 +148,7 @@ func (r *runner) play(ctx context.Context, s source, k *archive) (*story.Result,
 
 // world is a lab that runs, in either mode.
 type world interface {
-	story.World
+	diagnose.World
 	// Began returns what moment 0 of the lab is called.
 	Began() time.Time
 	// Event returns an event of the present moment.

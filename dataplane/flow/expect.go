@@ -1,5 +1,7 @@
 package flow
 
+import "github.com/plsim/plsim/dataplane/cache"
+
 // Ahead is how many keys [Table.Expect] takes at once: no processor waits for more
 // memory than that at a time.
 const Ahead = 32
@@ -16,11 +18,11 @@ func (t *table[K, V]) Expect(keys []Key) {
 	mask := uint32(len(t.index.cells) - 1)
 	for i := range keys {
 		hashes[i] = t.lines.hash(&keys[i])
-		fetch(&t.index.cells[hashes[i]&mask].hash)
+		cache.Line(&t.index.cells[hashes[i]&mask].hash)
 	}
 	for _, h := range hashes[:len(keys)] {
 		if c := t.index.first(h); c.key != 0 {
-			fetch(&t.slab.At(c.slot()).gen)
+			cache.Lines(&t.slab.At(c.slot()).gen)
 		}
 	}
 }

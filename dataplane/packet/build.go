@@ -38,30 +38,36 @@ type Spec struct {
 // Build makes f the frame that s describes, with all checksums right. It
 // overwrites whatever f held; s.Payload and s.Options must not lie within it.
 func (s *Spec) Build(f *Frame) {
+	s.BuildOf(f, &Tuple{
+		Src: AddrFrom(s.Src.Addr()), Dst: AddrFrom(s.Dst.Addr()), SrcPort: s.Src.Port(), DstPort: s.Dst.Port(),
+	})
+}
+
+// BuildOf is [Spec.Build] with addresses and ports that are not those of s.
+func (s *Spec) BuildOf(f *Frame, t *Tuple) {
 	f.Reset()
 	eth := f.store[f.end:]
 	copy(eth[0:6], s.DstMAC[:])
 	copy(eth[6:12], s.SrcMAC[:])
 
-	src, dst := AddrFrom(s.Src.Addr()), AddrFrom(s.Dst.Addr())
-	header := ipv6Len
-	if src.Is4() {
+	is4, header := t.Src.Is4(), ipv6Len
+	if is4 {
 		header = ipv4Len
 	}
 	segment := eth[ethLen+header:]
 	segment = segment[:min(len(segment), 65535-header)]
-	n, data := s.putTransport(segment)
+	n, data := s.putTransport(segment, t)
 	segment = segment[:n]
-	if src.Is4() {
+	if is4 {
 		var flags uint16
 		if s.DF {
 			flags = dontFragment
 		}
 		be.PutUint16(eth[12:], etherIPv4)
-		putIPv4(eth[ethLen:], 0, n, s.ID, flags, s.Proto, s.ttl(), &src, &dst)
+		putIPv4(eth[ethLen:], 0, n, s.ID, flags, s.Proto, s.ttl(), &t.Src, &t.Dst)
 	} else {
 		be.PutUint16(eth[12:], etherIPv6)
-		putIPv6(eth[ethLen:], 0, n, s.Proto, s.ttl(), &src, &dst)
+		putIPv6(eth[ethLen:], 0, n, s.Proto, s.ttl(), &t.Src, &t.Dst)
 	}
 	f.end += ethLen + header + n
 
@@ -70,13 +76,13 @@ func (s *Spec) Build(f *Frame) {
 	}
 	var acc uint64
 	if s.Proto != ICMP {
-		acc = pseudoSum(&src, &dst, s.Proto, n)
+		acc = pseudoSum(&t.Src, &t.Dst, s.Proto, n)
 	}
 	at := s.Proto.checksumAt()
 	switch {
 	case s.partial():
 		be.PutUint16(segment[at:], fold(acc))
-		s.putVnet(f.Vnet(), src.Is4(), ethLen+header, data)
+		s.putVnet(f.Vnet(), is4, ethLen+header, data)
 	case s.Proto == UDP:
 		be.PutUint16(segment[at:], udpChecksum(^fold(sum(segment, acc))))
 	default:
@@ -115,9 +121,9 @@ func (s *Spec) partial() bool {
 	return (s.Partial || s.GSOSize != 0) && (s.Proto == TCP || s.Proto == UDP)
 }
 
-// putTransport writes the transport header, without checksum, and the payload
+// putTransport writes the transport header of t's ports, without checksum, and the payload
 // into b. It returns the length of both and that of the header.
-func (s *Spec) putTransport(b []byte) (n, header int) {
+func (s *Spec) putTransport(b []byte, t *Tuple) (n, header int) {
 	clear(b[:tcpLen])
 	switch s.Proto {
 	case TCP:
@@ -131,20 +137,20 @@ func (s *Spec) putTransport(b []byte) (n, header int) {
 		}
 		n += copy(options[n:], s.Options)
 		header = tcpLen + (n+3)/4*4
-		be.PutUint16(b, s.Src.Port())
-		be.PutUint16(b[2:], s.Dst.Port())
+		be.PutUint16(b, t.SrcPort)
+		be.PutUint16(b[2:], t.DstPort)
 		be.PutUint32(b[4:], s.Seq)
 		be.PutUint32(b[8:], s.Ack)
 		b[12], b[13] = byte(header/4)<<4, byte(s.Flags)
 		be.PutUint16(b[14:], s.Window)
 	case UDP:
 		header = udpLen
-		be.PutUint16(b, s.Src.Port())
-		be.PutUint16(b[2:], s.Dst.Port())
+		be.PutUint16(b, t.SrcPort)
+		be.PutUint16(b[2:], t.DstPort)
 	case ICMP, ICMPv6:
 		header = icmpLen
 		b[0], b[1] = s.Type, s.Code
-		be.PutUint16(b[4:], s.Src.Port())
+		be.PutUint16(b[4:], t.SrcPort)
 		be.PutUint16(b[6:], uint16(s.Seq))
 	}
 	n = header + copy(b[header:], s.Payload)

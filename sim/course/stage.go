@@ -136,9 +136,7 @@ func Judge(ctx context.Context, st Stage, cp *scenario.Checkpoint) (Judgement, e
 			return Judgement{}, fmt.Errorf("check %s: %w", cp.Name, err)
 		case res.Verdict != story.Pass:
 			j := Judgement{Wrong: sentence(check.Wrong), Seen: strings.Join(res.Differences, "; ")}
-			if n := len(res.Explanation); n > 0 {
-				j.Why = strings.TrimSpace(strings.TrimLeft(res.Explanation[n-1], " ·"))
-			}
+			j.Why = res.Why
 			return j, nil
 		}
 	}

@@ -17,11 +17,11 @@ import (
 func (s *server) play(ctx context.Context, out *json.Encoder) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	res, err := s.player.Play(ctx, s.scenario, nil, func(sr story.StepResult) {
+	res, err := s.player.Play(ctx, s.loaded.Scenario, nil, func(sr story.StepResult) {
 		s.taken(sr)
 		_ = out.Encode(reply{Step: &sr}) // it may be gone
 	})
-	s.steps.Played(s.scenario.Steps)
+	s.steps.Played(s.loaded.Scenario.Steps)
 	alone := ctx.Err() != nil // who has the answer may go at once
 	last := reply{Story: res}
 	if err != nil {

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"github.com/plsim/plsim/sim/emulate"
+	"github.com/plsim/plsim/sim/explain"
 	"github.com/plsim/plsim/sim/live"
 	"github.com/plsim/plsim/sim/story"
 	"github.com/plsim/plsim/topology"
@@ -29,6 +30,9 @@ type request struct {
 	Flows   *live.Sight `json:"flows,omitempty"`
 
 	Choices *choices `json:"choices,omitempty"`
+
+	Explain *Question `json:"explain,omitempty"`
+	Graph   string    `json:"graph,omitempty"` // mermaid, dot or svg
 }
 
 // Program is a program to run in an instance.
@@ -57,6 +61,9 @@ type reply struct {
 	Flows     *live.Flows        `json:"flows,omitempty"`
 	Story     *story.Result      `json:"story,omitempty"`
 	Choices   []topology.Choice  `json:"choices,omitempty"`
+
+	Explanation *explain.Explanation `json:"explanation,omitempty"`
+	Drawing     string               `json:"drawing,omitempty"`
 }
 
 // Error is what a lab has to say against a request.

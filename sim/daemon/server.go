@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/plsim/plsim/dataplane/clock"
+	"github.com/plsim/plsim/sim/diagnose"
 	"github.com/plsim/plsim/sim/emulate"
 	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/sim/story"
@@ -23,12 +24,13 @@ import (
 
 // server answers for a lab.
 type server struct {
-	world *emulate.World
-	lab   *topology.Lab
-	down  context.CancelFunc
+	info   Info
+	world  *emulate.World
+	loaded *scenario.Loaded
+	lab    *topology.Lab
+	down   context.CancelFunc
 
-	scenario *scenario.Scenario
-	taken    func(story.StepResult)
+	taken func(story.StepResult)
 
 	mu     sync.Mutex // one step at a time
 	steps  *scenario.Living
@@ -49,8 +51,8 @@ func (i *Inherited) Serve(ctx context.Context, l *scenario.Loaded, w *emulate.Wo
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	s := &server{
-		world: w, lab: l.Lab, down: cancel, scenario: l.Scenario, taken: func(story.StepResult) {},
-		steps: scenario.NewLiving(l), player: story.NewPlayer(l.Lab, w),
+		info: i.Info, world: w, loaded: l, lab: l.Lab, down: cancel, taken: func(story.StepResult) {},
+		steps: scenario.NewLiving(l), player: story.NewPlayer(l.Lab, diagnose.Explained(w, l, true, i.Info.Seed)),
 	}
 	if i.Taken != nil {
 		s.taken = i.Taken
@@ -146,6 +148,10 @@ func (s *server) do(ctx context.Context, r *request, files []*os.File, signals <
 		return s.flows(r.Flows)
 	case r.Choices != nil:
 		return s.choices(r.Choices)
+	case r.Explain != nil:
+		return s.explain(ctx, r.Explain)
+	case r.Graph != "":
+		return s.graph(r.Graph)
 	case r.Down:
 		return new(reply)
 	}

@@ -76,8 +76,8 @@ func agree(t *testing.T, l *scenario.Loaded, q Question) {
 	var proof *explain.Proof
 	var seen *sighting
 	if d.q, err = parse(lab.loaded.Lab, q); err == nil {
-		if seen, err = d.look(lab); err == nil {
-			proof, err = d.prove(t.Context(), lab, seen)
+		if seen, err = d.look(lab.place); err == nil {
+			proof, err = d.prove(t.Context(), lab.place, seen)
 		}
 	}
 	var usage *UsageError

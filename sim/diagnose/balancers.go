@@ -8,6 +8,8 @@ import (
 	"github.com/plsim/plsim/dataplane"
 	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/packet"
+	"github.com/plsim/plsim/sim/explain"
+	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/topology"
 )
 
@@ -199,6 +201,15 @@ func (m *mender) morePorts(s *dataplane.TraceStep) []change {
 	}}
 }
 
+// revive brings back what should listen in an instance, and has failed.
+func (m *mender) revive(host *topology.Host, port int) []change {
+	text := fmt.Sprintf("bring back what listened on %s port %d of instance %s: heal: { instance: %s, port: %d }", strings.ToUpper(m.q.word()), port, host.Name, host.Name, port)
+	if len(host.Command) > 0 {
+		text = fmt.Sprintf("let the program of instance %s run, and listen on %s port %d", host.Name, strings.ToUpper(m.q.word()), port)
+	}
+	return []change{{text: text, heal: &scenario.Heal{Instance: host.Name, Port: port}}}
+}
+
 // listen has something listen where the packet arrives, or the packet arrive where
 // something listens.
 func (m *mender) listen() (all []change) {
@@ -207,6 +218,9 @@ func (m *mender) listen() (all []change) {
 		return nil
 	}
 	at := int(m.fate.port)
+	if listens(host.Instance, m.q.protocol(), m.fate.port) != explain.Refused {
+		return m.revive(host, at)
+	}
 	_, short, _ := strings.Cut(host.Name, "/")
 	for _, group := range m.chosenGroups() {
 		g := m.spec.TargetGroups[group]

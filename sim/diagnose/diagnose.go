@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/plsim/plsim/dataplane/drop"
+	"github.com/plsim/plsim/dataplane/packet"
 	"github.com/plsim/plsim/sim/explain"
 	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/sim/simulate"
@@ -35,10 +36,10 @@ func (e *UsageError) Unwrap() error { return e.Err }
 // Explain answers a question about a scenario. The error is a *[UsageError] where the
 // question is at fault.
 func Explain(ctx context.Context, l *scenario.Loaded, ask Question, opts Options) (*explain.Explanation, error) {
-	if n := len(l.Scenario.Steps); opts.After < 0 || opts.After > n {
-		return nil, &UsageError{fmt.Errorf("--after %d: the story has %s", opts.After, story.Count(n, "step"))}
+	if err := checkAfter(l, opts.After); err != nil {
+		return nil, err
 	}
-	d := &diagnosis{loaded: l, ask: ask, opts: opts}
+	d := &diagnosis{loaded: l, ask: ask, opts: opts, tries: maxTries}
 	lab, err := d.build(ctx, nil, opts.Step)
 	if err != nil {
 		return nil, err
@@ -47,27 +48,43 @@ func Explain(ctx context.Context, l *scenario.Loaded, ask Question, opts Options
 	if d.q, err = parse(lab.loaded.Lab, ask); err != nil {
 		return nil, &UsageError{err}
 	}
-	seen, err := d.look(lab)
+	seen, err := d.look(lab.place)
 	if err != nil {
 		return nil, err
 	}
-	e := d.describe(lab, seen)
+	e := d.describe(lab.place, seen)
 	if !seen.good() {
-		changes, last, err := d.mend(ctx, lab, seen)
-		if err != nil {
+		if err := d.advise(ctx, e, lab, seen); err != nil {
 			return nil, err
-		}
-		for _, c := range changes {
-			e.Changes = append(e.Changes, c.text)
-		}
-		if len(changes) == 0 {
-			e.Advice = advice(d.q, last)
 		}
 	}
 	if opts.Prove {
-		e.Proof, err = d.prove(ctx, lab, seen)
+		e.Proof, err = d.prove(ctx, lab.place, seen)
 	}
 	return e, err
+}
+
+// checkAfter tells whether a story has so many steps.
+func checkAfter(l *scenario.Loaded, after int) error {
+	if n := len(l.Scenario.Steps); after < 0 || after > n {
+		return &UsageError{fmt.Errorf("--after %d: the story has %s", after, story.Count(n, "step"))}
+	}
+	return nil
+}
+
+// advise adds to an explanation what mends a way that fails in a copy of the lab.
+func (d *diagnosis) advise(ctx context.Context, e *explain.Explanation, lab *copied, seen *sighting) error {
+	changes, last, err := d.mend(ctx, lab, seen)
+	if err != nil {
+		return err
+	}
+	for _, c := range changes {
+		e.Changes = append(e.Changes, c.text)
+	}
+	if len(changes) == 0 {
+		e.Advice = advice(d.q, last)
+	}
+	return nil
 }
 
 // diagnosis is a question and where it is asked.
@@ -77,22 +94,49 @@ type diagnosis struct {
 	opts    Options
 	q       *question
 	assumed []string
+	tries   int      // copies of the lab that may still be made
+	running *Running // nil: the lab is a file's
+	present *present // of running
 }
 
-// copied is a lab in the state of interest.
-type copied struct {
-	*simulate.World
+// World is a lab that runs, and can be looked at.
+type World interface {
+	story.World
+	// Lookup returns the addresses that a name has for an instance, or says why there are
+	// none.
+	Lookup(from *topology.Host, name string) (addrs []netip.Addr, why string)
+	// Probe takes a first packet along the walk, which is never sent.
+	Probe(from *topology.NIC, proto packet.Proto, port uint16, to netip.AddrPort) (*explain.Walked, error)
+	// DropCapture forgets a capture.
+	DropCapture(name string) error
+	// Listens reports whether anything in an instance listens on an address of it.
+	Listens(h *topology.Host, proto packet.Proto, at netip.AddrPort) (bool, error)
+}
+
+// place is a lab that is looked at.
+type place struct {
+	World
 	loaded *scenario.Loaded
+	real   bool // its hosts run programs, and TLS
+}
+
+// copied is a simulated lab in the state of interest.
+type copied struct {
+	*place
+	simulated *simulate.World
 }
 
 // Close ends the lab.
-func (c *copied) Close() { _ = c.World.Close() } // nothing is kept of it
+func (c *copied) Close() { _ = c.simulated.Close() } // nothing is kept of it
 
 // build makes the lab anew, plays what comes before the question, and makes changes.
 func (d *diagnosis) build(ctx context.Context, changes []change, done func(story.StepResult)) (*copied, error) {
 	var assumed []string
 	l, err := d.loaded.Again(func(spec *topology.Spec) error {
 		assumed = standIns(spec, d.ask)
+		if err := d.present.standIns(spec, d.port()); err != nil {
+			return err
+		}
 		for _, c := range changes {
 			if c.spec == nil {
 				continue
@@ -107,14 +151,22 @@ func (d *diagnosis) build(ctx context.Context, changes []change, done func(story
 		return nil, err
 	}
 	d.assumed = assumed
-	w, err := simulate.Start(ctx, l.Lab, simulate.Options{Seed: d.opts.Seed, TimeScale: l.Scenario.TimeScale})
-	c := &copied{w, l}
-	if err == nil {
+	w, err := simulate.Start(ctx, l.Lab, simulate.Options{Seed: d.opts.Seed, TimeScale: l.Scenario.TimeScale, Unlogged: d.running != nil})
+	c := &copied{&place{w, l, false}, w}
+	switch {
+	case err != nil:
+	case d.running != nil:
+		err = d.present.repeat(ctx, c)
+	default:
 		_, err = story.Play(ctx, upTo(l, d.opts.After), l.Lab, w, scenario.LeftOut(d.loaded.Real()), done)
 	}
 	for _, change := range changes {
-		if err == nil && change.lab != nil {
+		switch {
+		case err != nil:
+		case change.lab != nil:
 			err = w.Edit(change.lab)
+		case change.heal != nil:
+			err = w.Heal(ctx, change.heal)
 		}
 	}
 	if err != nil {
@@ -125,11 +177,14 @@ func (d *diagnosis) build(ctx context.Context, changes []change, done func(story
 }
 
 // describe puts what was seen into words.
-func (d *diagnosis) describe(c *copied, s *sighting) *explain.Explanation {
+func (d *diagnosis) describe(c *place, s *sighting) *explain.Explanation {
 	e := &explain.Explanation{
 		SchemaVersion: explain.SchemaVersion, Scenario: c.loaded.Scenario.Name, File: d.loaded.Source.File, Seed: d.opts.Seed, After: d.opts.After,
 		From: d.q.from, To: d.q.to, Protocol: d.q.word(), Port: d.q.port,
 		Verdict: explain.Unreachable, Hops: []explain.Hop{}, Changes: []string{}, Assumptions: []string{},
+	}
+	if d.running != nil {
+		e.Lab = d.running.Name
 	}
 	if d.q.port != 0 {
 		e.To = fmt.Sprintf("%s:%d", d.q.to, d.q.port)
@@ -188,8 +243,8 @@ func (d *diagnosis) describe(c *copied, s *sighting) *explain.Explanation {
 }
 
 // assumptions are what the answer rests on.
-func (d *diagnosis) assumptions(c *copied, s *sighting) (all []string) {
-	if d.opts.After == 0 && len(d.loaded.Scenario.Steps) > 0 {
+func (d *diagnosis) assumptions(c *place, s *sighting) (all []string) {
+	if (d.running == nil || d.running.played) && d.opts.After == 0 && len(d.loaded.Scenario.Steps) > 0 {
 		all = append(all, "the lab is as the file has it, before the first step of its story; --after STEP plays the steps up to one")
 	}
 	switch {
@@ -205,8 +260,11 @@ func (d *diagnosis) assumptions(c *copied, s *sighting) (all []string) {
 	if len(s.chosen) > 1 {
 		all = append(all, fmt.Sprintf("chance chose the target; first packets from %d source ports went to %s", drawn, strings.Join(s.chosen, ", ")))
 	}
-	if s.walked != nil && s.speaksTLS() {
+	if s.walked != nil && s.speaksTLS() && !c.real {
 		all = append(all, "the handshake with the listener's TLS server succeeds: it is not simulated")
+	}
+	if c.real {
+		return all
 	}
 	return append(all, d.assumed...)
 }

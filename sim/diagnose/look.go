@@ -58,13 +58,15 @@ func (f fate) good() bool { return f.outcome == explain.Answered || f.outcome ==
 const drawn = 16
 
 // look foretells what becomes of the packet. Where chance decides, it is one that fails.
-func (d *diagnosis) look(c *copied) (*sighting, error) {
+func (d *diagnosis) look(c *place) (*sighting, error) { return d.lookAt(c, d.q.host) }
+
+func (d *diagnosis) lookAt(c *place, host string) (*sighting, error) {
 	from, err := c.loaded.Lab.Instance(d.q.from)
 	if err != nil {
 		return nil, err
 	}
 	s := &sighting{others: map[fate]int{}}
-	if s.addrs, s.why = c.Lookup(from, d.q.host); s.why != "" {
+	if s.addrs, s.why = c.Lookup(from, host); s.why != "" {
 		s.dns = true
 		return s, nil
 	}
@@ -77,7 +79,10 @@ func (d *diagnosis) look(c *copied) (*sighting, error) {
 			s.why = live.NoAddressOfFamily(from.NIC, s.addrs[0])
 			return s, nil
 		}
-		f := d.fate(c, k)
+		f, err := d.fate(c, k)
+		if err != nil {
+			return nil, err
+		}
 		s.others[f]++
 		if i == 0 || s.fate.good() && !f.good() {
 			s.fate, s.walked = f, k
@@ -98,30 +103,40 @@ func (d *diagnosis) look(c *copied) (*sighting, error) {
 var reset = []drop.Reason{drop.UnknownFlow, drop.TargetUnhealthy, drop.EndpointRevoked}
 
 // fate says what a walk comes to, with who listens where it ends.
-func (d *diagnosis) fate(c *copied, k *explain.Walked) fate {
+func (d *diagnosis) fate(c *place, k *explain.Walked) (fate, error) {
 	why, back := k.Lost()
 	f := fate{outcome: explain.Silence, why: why, back: back, hairpin: k.Hairpin()}
 	to := k.Delivery()
 	switch {
 	case slices.Contains(reset, why):
 		f.outcome = explain.Refused
-		return f
+		return f, nil
 	case why != drop.None || f.hairpin:
-		return f
+		return f, nil
 	}
 	f.outcome = explain.Answered
 	if to == nil || d.q.port == 0 {
-		return f // a load balancer's own server, or a host, which answers every ping
+		return f, nil // a load balancer's own server, or a host, which answers every ping
 	}
 	nic := c.loaded.Lab.NICs[to.To]
 	if nic.Host == nil {
-		return f // an Application Load Balancer, or a resolver
+		return f, nil // an Application Load Balancer, or a resolver
 	}
-	f.outcome = listens(nic.Host.Instance, d.q.protocol(), to.Tuple.DstPort)
-	if f.outcome == explain.Refused {
-		f.mute, f.port = nic.Host.Name, to.Tuple.DstPort
+	at := netip.AddrPortFrom(to.Tuple.Dst.IP(), to.Tuple.DstPort)
+	heard, err := c.Listens(nic.Host, d.q.protocol(), at)
+	if err != nil {
+		return f, err
 	}
-	return f
+	f.outcome = listens(nic.Host.Instance, d.q.protocol(), at.Port())
+	switch program := d.q.udp && len(nic.Host.Command) > 0; {
+	case !heard && (c.real || !program):
+		f.outcome, f.mute, f.port = explain.Refused, nic.Host.Name, at.Port()
+	case f.outcome == explain.Refused && d.q.udp:
+		f.outcome = explain.Arrives // a program, of which nobody knows whether it answers
+	case f.outcome == explain.Refused:
+		f.outcome = explain.Answered
+	}
+	return f, nil
 }
 
 // listens says what an instance does with a first packet to a port.
@@ -171,7 +186,7 @@ func (d *diagnosis) await(ctx context.Context, c *copied) (best *sighting, err e
 		if err := c.Wait(ctx, wait); err != nil {
 			return nil, err
 		}
-		s, err := d.look(c)
+		s, err := d.lookAt(c.place, d.q.hostIn(c))
 		if err != nil || s.good() {
 			return s, err
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/plsim/plsim/dataplane"
 	"github.com/plsim/plsim/dataplane/drop"
+	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/topology"
 )
 
@@ -17,6 +18,7 @@ type change struct {
 	text string // in Terraform's words
 	spec func(*topology.Spec) error
 	lab  func(*topology.Lab) error
+	heal *scenario.Heal
 }
 
 // unfitError says that a change does not fit what the author wrote.
@@ -24,8 +26,12 @@ type unfitError struct{ what string }
 
 func (e *unfitError) Error() string { return e.what }
 
-// maxChanges is how many changes are looked for at most.
-const maxChanges = 8
+const (
+	// maxChanges is how many changes are looked for at most.
+	maxChanges = 8
+	// maxTries is how many copies of the lab are made for that.
+	maxTries = 200
+)
 
 // mend looks for changes after which the packet arrives and is answered, one after the
 // other: each is tried in a copy of the lab of its own, and kept if the packet comes
@@ -67,6 +73,9 @@ type tried struct {
 // which the packet comes furthest. The result is nil where none helps.
 func (d *diagnosis) step(ctx context.Context, c *copied, s *sighting, kept []change) (best change, found *tried, err error) {
 	for _, candidate := range d.candidates(c, s) {
+		if d.tries--; d.tries < 0 {
+			break
+		}
 		lab, seen, err := d.try(ctx, append(slices.Clone(kept), candidate))
 		if err != nil {
 			return change{}, nil, err

@@ -180,7 +180,7 @@ func mended(t *testing.T, file string, q Question, after int) (*explain.Explanat
 	if err != nil {
 		t.Fatal(err)
 	}
-	return e, &diagnosis{loaded: l, ask: q, opts: opts}
+	return e, &diagnosis{loaded: l, ask: q, opts: opts, tries: maxTries}
 }
 
 // heals wants packets to be answered in a lab with the changes that were found.
@@ -194,7 +194,7 @@ func heals(t *testing.T, d *diagnosis) {
 	if d.q, err = parse(lab.loaded.Lab, d.ask); err != nil {
 		t.Fatal(err)
 	}
-	s, err := d.look(lab)
+	s, err := d.look(lab.place)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,7 +209,7 @@ func heals(t *testing.T, d *diagnosis) {
 	if err != nil || lab == nil {
 		t.Fatalf("the changes do not fit: %v", err)
 	}
-	outcome, err := d.send(ctx, lab, seen, 0)
+	outcome, err := d.send(ctx, lab.place, seen, 0)
 	if err != nil || outcome != explain.Answered {
 		t.Errorf("with the changes a packet that is sent meets %s (%v)", outcome, err)
 	}

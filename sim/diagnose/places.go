@@ -57,13 +57,20 @@ func (m *mender) endpoint(s *dataplane.TraceStep) (all []change) {
 		return []change{accept(e.Name)}
 	case e.State == topology.Rejected:
 		spec, name := *e.VPCEndpoint, e.Name
+		spec.ID = "" // AWS gives another one
+		text := "delete VPC endpoint %s, and create it again"
+		service := m.spec.EndpointServices[e.ServiceName]
+		waits := service != nil && *service.AcceptanceRequired
+		if waits {
+			text = "delete VPC endpoint %s, create it again, and accept it, as its service's provider"
+		}
 		return []change{{
-			text: fmt.Sprintf("delete VPC endpoint %s, create it again, and accept it, as its service's provider", name),
+			text: fmt.Sprintf(text, name),
 			lab: func(l *topology.Lab) error {
 				if err := l.Delete(name); err != nil {
 					return err
 				}
-				if err := l.CreateVPCEndpoint(&topology.NewEndpoint{Name: name, VPCEndpoint: spec}); err != nil {
+				if err := l.CreateVPCEndpoint(&topology.NewEndpoint{Name: name, VPCEndpoint: spec}); err != nil || !waits {
 					return err
 				}
 				return l.Accept(name)

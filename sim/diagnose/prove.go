@@ -28,8 +28,8 @@ const (
 
 // prove sends what the question is about with the built-in client, and compares what
 // is seen with what was foretold: once, or where chance decides as often as was foretold.
-func (d *diagnosis) prove(ctx context.Context, c *copied, s *sighting) (*explain.Proof, error) {
-	if s.walked != nil && s.speaksTLS() {
+func (d *diagnosis) prove(ctx context.Context, c *place, s *sighting) (*explain.Proof, error) {
+	if s.walked != nil && s.speaksTLS() && !c.real {
 		return nil, &UsageError{errors.New("--prove: the packet's way ends at a TLS listener, and the simulation has no server of TLS: play a request with plsim run")}
 	}
 	p := &explain.Proof{Sent: 1, Seen: []string{}, Drops: []string{}, Agrees: true}
@@ -105,7 +105,7 @@ func words(all []explain.Outcome) string {
 }
 
 // proveName asks the resolver for a name that it should not know.
-func (d *diagnosis) proveName(ctx context.Context, c *copied, p *explain.Proof) error {
+func (d *diagnosis) proveName(ctx context.Context, c *place, p *explain.Proof) error {
 	a, err := c.Resolve(ctx, &scenario.Resolve{From: d.q.from, Host: d.q.host, Type: "A", Timeout: scenario.Duration(proofLimit)})
 	if err != nil {
 		return err
@@ -119,7 +119,7 @@ func (d *diagnosis) proveName(ctx context.Context, c *copied, p *explain.Proof) 
 }
 
 // send sends one packet and returns what came of it, by the packets at interfaces.
-func (d *diagnosis) send(ctx context.Context, c *copied, s *sighting, turn int) (explain.Outcome, error) {
+func (d *diagnosis) send(ctx context.Context, c *place, s *sighting, turn int) (seen explain.Outcome, err error) {
 	name := proofs + " " + strconv.Itoa(turn)
 	filter, err := capture.ParseFilter("")
 	if err != nil {
@@ -134,6 +134,7 @@ func (d *diagnosis) send(ctx context.Context, c *copied, s *sighting, turn int) 
 	if err := c.Capture(name, at, filter); err != nil {
 		return "", err
 	}
+	defer func() { err = errors.Join(err, c.DropCapture(name)) }()
 	limit := scenario.Duration(proofLimit)
 	host := s.addrs[0].String()
 	if d.q.port == 0 {
@@ -142,25 +143,54 @@ func (d *diagnosis) send(ctx context.Context, c *copied, s *sighting, turn int) 
 		case err != nil:
 			return "", err
 		case f.Kind == "":
-			return explain.Answered, c.StopCapture(name)
+			return explain.Answered, nil
 		}
-		return explain.Silence, c.StopCapture(name)
+		return explain.Silence, nil
 	}
 	x := &scenario.Exchange{From: d.q.from, To: net.JoinHostPort(host, strconv.Itoa(int(d.q.port))), Protocol: d.q.word(), Timeout: limit}
 	if d.q.udp {
 		x.Send = said
 	}
-	if _, err := c.Exchange(ctx, x); err != nil {
+	look := func() (explain.Outcome, error) {
+		packets, _, err := c.Captured(name)
+		return d.outcome(packets, host), err
+	}
+	if err := exchange(ctx, c, x, look); err != nil {
 		return "", err
 	}
-	if err := c.StopCapture(name); err != nil {
-		return "", err
+	return look()
+}
+
+// glance is how often packets of real hosts are looked at for an answer.
+const glance = 10 * time.Millisecond
+
+// exchange opens a connection, or sends a datagram, and waits for what comes. What programs
+// of real hosts have to say is not awaited, once their host has answered.
+func exchange(ctx context.Context, c *place, x *scenario.Exchange, look func() (explain.Outcome, error)) error {
+	if !c.real {
+		_, err := c.Exchange(ctx, x)
+		return err
 	}
-	packets, _, err := c.Captured(name)
-	if err != nil {
-		return "", err
+	within, enough := context.WithCancel(ctx)
+	defer enough()
+	done := make(chan error, 1)
+	go func() {
+		_, err := c.Exchange(within, x)
+		done <- err
+	}()
+	for {
+		select {
+		case err := <-done:
+			if within.Err() != nil && ctx.Err() == nil {
+				return nil // it was ended here
+			}
+			return err
+		case <-time.After(glance):
+		}
+		if seen, err := look(); err != nil || seen == explain.Answered || seen == explain.Refused {
+			enough()
+		}
 	}
-	return d.outcome(packets, host), nil
 }
 
 // outcome reads from the packets at interfaces what came of the first that went to a
@@ -172,7 +202,7 @@ func (d *diagnosis) outcome(packets []capture.Packet, host string) explain.Outco
 		v := packets[i].Values()
 		here := v["interface"] == d.q.from
 		if packets[i].Out {
-			if here && own == "" && v["protocol"] == d.q.word() && v["dstaddr"] == host && v["dstport"] == to {
+			if here && own == "" && v["protocol"] == d.q.word() && v["dstaddr"] == host && v["dstport"] == to && (d.q.udp || v["flags"] == "S") {
 				own = v["srcport"]
 			}
 			continue

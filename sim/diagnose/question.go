@@ -1,7 +1,7 @@
 // Package diagnose explains which way a first packet takes in a scenario's lab, and
 // what answers it; finds the changes that mend a way that fails, and makes sure of them
-// in a copy of the lab; and proves what it says with packets that are sent. The lab is
-// simulated: it needs no privilege.
+// in a copy of the lab; and proves what it says with packets that are sent. The lab of a
+// file is simulated, and needs no privilege; one that runs is asked itself.
 package diagnose
 
 import (
@@ -30,6 +30,7 @@ type question struct {
 	from string // the instance, in full
 	to   string // as the user says it, without the port
 	host string // a name or an address
+	part bool   // to is a part of the lab, which host stands for
 	port uint16 // 0: ping
 	udp  bool
 }
@@ -57,6 +58,7 @@ func parse(lab *topology.Lab, q Question) (*question, error) {
 	if out.host, err = meant(lab, host); err != nil {
 		return nil, fmt.Errorf("TO: %w", err)
 	}
+	out.part = out.host != host
 	if a, err := netip.ParseAddr(out.host); err == nil && slices.ContainsFunc(nic.Addrs, func(p netip.Prefix) bool { return p.Addr() == a }) {
 		return nil, &UsageError{fmt.Errorf("TO: %s is an address of %s itself: what it sends there never leaves it", a, nic.Label)}
 	}
@@ -119,6 +121,23 @@ func meant(lab *topology.Lab, host string) (string, error) {
 		msg += "; did you mean " + near + "?"
 	}
 	return "", fmt.Errorf("%s", msg)
+}
+
+// port is the one that is asked about, 0 if there is none.
+func (d *diagnosis) port() uint16 {
+	_, port, _ := splitPort(d.ask.To)
+	return port
+}
+
+// hostIn is what a question's host is in a copy of the lab, in which a part may have got
+// another name.
+func (q *question) hostIn(c *copied) string {
+	if q.part {
+		if host, err := meant(c.loaded.Lab, q.to); err == nil {
+			return host
+		}
+	}
+	return q.host
 }
 
 // protocol is what a question's packet is.

@@ -9,6 +9,7 @@ type Explanation struct {
 	SchemaVersion int     `json:"schema_version"`
 	Scenario      string  `json:"scenario"`
 	File          string  `json:"file"`
+	Lab           string  `json:"lab,omitempty"` // that is up; "" of a scenario's that is not
 	Seed          uint64  `json:"seed"`
 	After         int     `json:"after"` // so many steps of the story have been played
 	From          string  `json:"from"`

@@ -3,6 +3,7 @@ package live
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/plsim/plsim/dataplane"
@@ -52,6 +53,17 @@ func (l *Lab) StopCapture(name string) error {
 		}
 	}
 	return fmt.Errorf("there is no capture %q", name)
+}
+
+// DropCapture forgets a capture, and its packets.
+func (l *Lab) DropCapture(name string) error {
+	if err := l.StopCapture(name); err != nil {
+		return err
+	}
+	i := slices.IndexFunc(l.captures, func(c *watching) bool { return c.name == name })
+	c := l.captures[i]
+	l.captures = slices.Delete(l.captures, i, i+1)
+	return l.Do(func(*dataplane.Walk, clock.Time) { c.Take() })
 }
 
 // Captured implements part of story.World.

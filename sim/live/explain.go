@@ -17,25 +17,29 @@ import (
 // would be right too, and none leaves a trace.
 const ProbePort = 40000
 
-// Way says in lines for people which way a first packet would take now from an
-// instance to a destination: it takes a packet that is never sent along the walk.
-func (l *Lab) Way(from *topology.Host, to story.Destination) ([]string, error) {
+// Way says which way a first packet would take now from an instance to a destination:
+// it takes a packet that is never sent along the walk.
+func (l *Lab) Way(from *topology.Host, to story.Destination) (story.Way, error) {
 	addrs, why := l.Lookup(from, to.Host)
 	if why != "" {
-		return []string{why}, nil
+		return story.Way{Lines: []string{why}, Why: why}, nil
 	}
 	proto := packet.TCP
-	if to.Port == 0 {
+	switch {
+	case to.Port == 0:
 		proto = packet.ICMP
+	case to.UDP:
+		proto = packet.UDP
 	}
 	w, err := l.Probe(from.NIC, proto, ProbePort, netip.AddrPortFrom(addrs[0], to.Port))
-	switch {
-	case err != nil:
-		return nil, err
-	case w == nil:
-		return []string{NoAddressOfFamily(from.NIC, addrs[0])}, nil
+	if err != nil {
+		return story.Way{}, err
 	}
-	return w.Lines(), nil
+	lines := []string{NoAddressOfFamily(from.NIC, addrs[0])}
+	if w != nil {
+		lines = w.Lines()
+	}
+	return story.Way{Lines: lines, Why: lines[len(lines)-1]}, nil
 }
 
 // Lookup returns the addresses that a name has for an instance, or that it is, or says

@@ -148,7 +148,7 @@ func output(s story.StepResult) string {
 		lines = append(lines, "the way of a packet, as the lab stood:")
 	}
 	for _, l := range s.Explanation {
-		lines = append(lines, "  · "+l)
+		lines = append(lines, "  "+l)
 	}
 	return strings.Join(lines, "\n")
 }

@@ -47,11 +47,11 @@ const goldenJUnit = `<?xml version="1.0" encoding="UTF-8"?>
     </testcase>
     <testcase name="2 It fails" classname="demo" time="0.501000">
       <failure message="expected an answer, saw timeout" type="request">expected an answer, saw timeout&#xA;it printed on stdout:&#xA;a&#xA;b</failure>
-      <system-out>seen: timeout &lt;&amp;&gt; ` + "\uFFFD" + `[1m # no \ ]]&gt;&#xA;the way of a packet, as the lab stood:&#xA;  · consumer/app: egress allowed&#xA;  · dropped as no_listener: silence</system-out>
+      <system-out>seen: timeout &lt;&amp;&gt; ` + "\uFFFD" + `[1m # no \ ]]&gt;&#xA;the way of a packet, as the lab stood:&#xA;  consumer/app: egress allowed&#xA;  dropped as no_listener: silence</system-out>
     </testcase>
     <testcase name="3 It fails again" classname="demo" time="1.000000">
       <failure type="request"></failure>
-      <system-out>the way of a packet, as the lab stood:&#xA;  · consumer/app: egress allowed&#xA;  · dropped as no_listener: silence</system-out>
+      <system-out>the way of a packet, as the lab stood:&#xA;  consumer/app: egress allowed&#xA;  dropped as no_listener: silence</system-out>
     </testcase>
     <testcase name="4 It never ran" classname="demo" time="0.000000">
       <skipped message="simulated hosts do not speak TLS"></skipped>

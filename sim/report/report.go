@@ -73,7 +73,7 @@ func (t *Text) explain(s story.StepResult) {
 	t.explained, t.explainedIn = s.Explanation, s.Number
 	fmt.Fprintf(t.w, "       the way of a packet, as the lab stands now:\n")
 	for _, l := range s.Explanation {
-		fmt.Fprintf(t.w, "         · %s\n", l)
+		fmt.Fprintf(t.w, "         %s\n", l)
 	}
 }
 

@@ -34,8 +34,8 @@ const golden = `demo (demo.yaml): 4 steps, seed 7
        a
        b
        the way of a packet, as the lab stands now:
-         · consumer/app: egress allowed
-         · dropped as no_listener: silence
+         consumer/app: egress allowed
+         dropped as no_listener: silence
 ✗  3 It fails again [1s]
        the way of a packet: as in step 2
 -  4 It never ran: not played

@@ -106,7 +106,7 @@ func (t *tapWriter) diagnostics(s story.StepResult) {
 	}
 	block := []entry{{"duration_ms", float64(s.Duration.Microseconds()) / 1000}, {"action", s.Action}, {"seen", s.Seen}}
 	if s.Verdict == story.Fail {
-		block = append(block, entry{"differences", s.Differences}, entry{"explanation", s.Explanation})
+		block = append(block, entry{"differences", s.Differences}, entry{"explanation", s.Explanation}, entry{"changes", s.Changes})
 	}
 	t.block(block)
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/plsim/plsim/dataplane"
 	"github.com/plsim/plsim/dataplane/clock"
 	"github.com/plsim/plsim/dataplane/drop"
+	"github.com/plsim/plsim/dataplane/flow"
 	"github.com/plsim/plsim/dataplane/packet"
 	"github.com/plsim/plsim/sim/simulate/event"
 	"github.com/plsim/plsim/sim/simulate/host"
@@ -33,7 +34,10 @@ type fabric struct {
 	wire  event.Line // of frames that no link keeps longer
 
 	packets uint64 // that were sent
+	soon    []host.Arrival
+	keys    []flow.Key
 
+	stack   *host.Stack
 	flights []flight
 	free    [maxClass]uint32 // by class: the first free flight, plus 1; 0: none
 }
@@ -143,4 +147,32 @@ func (f *fabric) Happen(kind uint32, arg uint64) {
 	}
 	f.flights[arg].next = f.free[fl.class]
 	f.free[fl.class] = uint32(arg) + 1
+}
+
+// Foresee implements [event.Seer].
+func (f *fabric) Foresee(soon []event.Event) {
+	f.soon = f.soon[:0]
+	for _, e := range soon {
+		if e.Kind != arrives {
+			continue
+		}
+		fl := &f.flights[e.Arg]
+		if int(fl.to) < len(f.hosts) && f.hosts[fl.to] != nil {
+			f.soon = append(f.soon, host.Arrival{To: f.hosts[fl.to], Ethernet: fl.frame.Ethernet()})
+		}
+	}
+	f.stack.ExpectFrames(f.soon)
+}
+
+// Expect implements [host.Network].
+func (f *fabric) Expect(soon []host.Sending) {
+	f.keys = f.keys[:0]
+	for _, s := range soon {
+		t := &s.Tuple
+		f.keys = append(f.keys, flow.Key{
+			Scope: flow.Scope(s.From.ID()), Proto: packet.TCP,
+			Src: t.Src, Dst: t.Dst, SrcPort: t.SrcPort, DstPort: t.DstPort,
+		})
+	}
+	f.walk.ExpectFlows(f.keys)
 }

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/plsim/plsim/dataplane/packet"
 	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/sim/simulate/event"
 	"github.com/plsim/plsim/sim/simulate/host"
@@ -17,6 +18,8 @@ type part interface {
 	fail(how string)
 	// heal brings it back, if it has failed.
 	heal() error
+	// listens reports whether it takes what comes with a protocol.
+	listens(proto packet.Proto) bool
 }
 
 // listen opens a stream socket of a built-in service.
@@ -58,6 +61,7 @@ func (i *instance) of(port int) (all []part) {
 type streams struct {
 	open func() (*host.Listener, error)
 	*host.Listener
+	refuses bool
 }
 
 // fail implements [part].
@@ -66,8 +70,10 @@ func (s *streams) fail(how string) {
 	case s.Listener == nil:
 	case how == scenario.Hangs:
 		s.Set(host.Hanging)
+		s.refuses = false
 	case how == scenario.Refuses:
 		s.Set(host.Refusing)
+		s.refuses = true
 	default: // the process is gone, and its sockets with it
 		for c := range s.Conns() {
 			c.Close()
@@ -79,6 +85,7 @@ func (s *streams) fail(how string) {
 
 // heal implements [part].
 func (s *streams) heal() (err error) {
+	s.refuses = false
 	if s.Listener == nil {
 		s.Listener, err = s.open()
 		return err

@@ -33,7 +33,6 @@ type World struct {
 	*live.Lab
 	fabric
 	lab       *topology.Lab
-	stack     *host.Stack
 	instances map[string]*instance // by VPC/NAME
 	nodes     map[*topology.NIC]*node
 	checks    checks
@@ -345,11 +344,6 @@ func (w *World) Pause(ctx context.Context, d time.Duration) error {
 
 // Elapsed implements [story.World]: no wall plays a part.
 func (w *World) Elapsed() time.Duration { return time.Duration(w.queue.Now()) / w.scale }
-
-// Explain implements [story.World].
-func (w *World) Explain(from *topology.Host, to story.Destination) ([]string, error) {
-	return w.Way(from, to)
-}
 
 // Exec implements [story.World]. What needs a program is refused before the story
 // begins.

@@ -31,14 +31,17 @@ func (c *comparison) differ(format string, args ...any) {
 	c.differences = append(c.differences, fmt.Sprintf(format, args...))
 }
 
-// match compares one value; no matcher means that nothing is expected of it.
-func (c *comparison) match(what string, m *scenario.Matcher, value string) {
+// match compares one value and reports whether it is as expected; no matcher means that
+// nothing is expected of it.
+func (c *comparison) match(what string, m *scenario.Matcher, value string) bool {
 	if m == nil {
-		return
+		return true
 	}
-	if ok, why := m.Match(value); !ok {
+	ok, why := m.Match(value)
+	if !ok {
 		c.differ("%s: %s", what, why)
 	}
+	return ok
 }
 
 // missing notes that a value which was expected does not exist.

@@ -35,7 +35,9 @@ func (p *player) edit(s *scenario.Step, e *scenario.Expect) (outcome, error) {
 		c.match("error", e.Error, refused.Error())
 		c.missing(e.State, "state")
 	}
-	return c.outcome(), nil
+	o := c.outcome()
+	o.changed = refused == nil
+	return o, nil
 }
 
 // describe reads what AWS's API says of a part of the lab.

@@ -32,7 +32,7 @@ func (p *player) fail(ctx context.Context, s *scenario.Step) (o outcome, err err
 			o, err = p.edit(s, new(scenario.Expect))
 		}
 	} else if f.Instance, err = p.instance(f.Instance); err == nil {
-		o.seen, err = "done", p.world.Fail(ctx, &f)
+		o.seen, o.changed, err = "done", true, p.world.Fail(ctx, &f)
 	}
 	if err == nil {
 		p.faults = append(p.faults, trouble{&f, p.number})
@@ -48,7 +48,7 @@ func (p *player) heal(ctx context.Context, s *scenario.Step) (o outcome, err err
 			o, err = p.edit(s, new(scenario.Expect))
 		}
 	} else if h.Instance, err = p.instance(h.Instance); err == nil {
-		o.seen, err = "done", p.world.Heal(ctx, &h)
+		o.seen, o.changed, err = "done", true, p.world.Heal(ctx, &h)
 	}
 	if err == nil {
 		p.faults = slices.DeleteFunc(p.faults, func(t trouble) bool { return h.Ends(t.Fault) })

@@ -20,6 +20,7 @@ type player struct {
 	world World
 
 	number int       // of the step, from 1
+	deeds  deeds     // what has changed the lab
 	faults []trouble // that last
 
 	generators map[string]*scenario.Traffic // in the background, by name
@@ -33,7 +34,6 @@ const pause = 50 * time.Millisecond
 func (p *player) step(ctx context.Context, raw *scenario.Step, sr *StepResult) error {
 	p.number = sr.Number
 	began := p.world.Elapsed()
-	defer func() { sr.Duration = p.world.Elapsed() - began }()
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -43,8 +43,12 @@ func (p *player) step(ctx context.Context, raw *scenario.Step, sr *StepResult) e
 		var o outcome
 		if err == nil {
 			sr.Name = step.Title()
-			o, err = p.act(ctx, step)
+			at := p.world.Now()
+			if o, err = p.act(ctx, step); o.changed && err == nil {
+				p.deeds.add(Deed{at, raw})
+			}
 		}
+		sr.Duration = p.world.Elapsed() - began // without explanations
 		var refused *refusedError
 		switch {
 		case errors.As(err, &refused):
@@ -60,21 +64,31 @@ func (p *player) step(ctx context.Context, raw *scenario.Step, sr *StepResult) e
 			sr.Verdict = Pass
 			return nil
 		}
-		if p.world.Elapsed()-began+pause < raw.Within.Duration() {
+		if sr.Duration+pause < raw.Within.Duration() {
 			if err := p.world.Pause(ctx, pause); err != nil {
 				return err
 			}
 			continue
 		}
 		sr.Verdict = Fail
-		if o.way != nil {
-			if sr.Explanation, err = p.world.Explain(o.from, *o.way); err != nil {
-				return fmt.Errorf("explain step %d (%s): %w", sr.Number, sr.Name, err)
-			}
+		if err := p.explain(ctx, o, sr); err != nil {
+			return fmt.Errorf("explain step %d (%s): %w", sr.Number, sr.Name, err)
 		}
-		sr.Explanation = append(sr.Explanation, p.troubles()...)
 		return nil
 	}
+}
+
+// explain says of a step that failed which way its packet takes, and what has failed before.
+func (p *player) explain(ctx context.Context, o outcome, sr *StepResult) error {
+	if o.way != nil {
+		way, err := p.world.Explain(ctx, o.from, *o.way, p.deeds.all())
+		if err != nil {
+			return err
+		}
+		sr.Explanation, sr.Why, sr.Changes = append(way.Lines, way.Notes...), way.Why, way.Changes
+	}
+	sr.Explanation = append(sr.Explanation, p.troubles()...)
+	return nil
 }
 
 // outcome is what an action came to, held against its expectation.
@@ -84,6 +98,7 @@ type outcome struct {
 	from        *topology.Host // with way: what to explain
 	way         *Destination
 	traffic     *TrafficResult // may be nil
+	changed     bool           // the lab, or what runs in it
 }
 
 // refusedError is an edit that AWS would refuse.
@@ -252,10 +267,14 @@ func (p *player) exchange(ctx context.Context, x *scenario.Exchange, e *scenario
 	} else {
 		c.missing(e.Body, "body")
 	}
-	if x.From == "" || x.Protocol != "tcp" {
+	if x.From == "" {
 		return c.outcome(), nil
 	}
-	return p.withWay(c.outcome(), x.From, x.To)
+	o, err := p.withWay(c.outcome(), x.From, x.To)
+	if o.way != nil {
+		o.way.UDP = x.Protocol == "udp"
+	}
+	return o, err
 }
 
 func (p *player) ping(ctx context.Context, r *scenario.Ping, e *scenario.Expect) (outcome, error) {

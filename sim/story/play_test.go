@@ -146,9 +146,9 @@ func (s *stage) Metrics() ([]cloudwatch.Series, error) {
 	return s.lab.Metrics(0, s.counted), s.fault
 }
 
-func (s *stage) Explain(_ *topology.Host, to story.Destination) ([]string, error) {
+func (s *stage) Explain(_ context.Context, _ *topology.Host, to story.Destination, _ []story.Deed) (story.Way, error) {
 	s.explained = append(s.explained, to)
-	return []string{"the way"}, nil
+	return story.Way{Lines: []string{"the way"}, Changes: []string{"the change"}}, nil
 }
 
 const lab = `
@@ -438,6 +438,22 @@ func TestNearestRecord(t *testing.T) {
 }
 
 // within repeats a step until it holds, at the world's own pace.
+// Where another number was expected, what there is is shown, as much as a screen holds.
+func TestRowsAreShown(t *testing.T) {
+	s := &stage{records: make([]flowlog.Record, 30)}
+	for i := range s.records {
+		s.records[i].DstPort = uint16(1000 + i)
+	}
+	res, err := play(t, s, `  - { flow_logs: { interface: "${instance.app.network_interface}" }, expect: { count: 0 } }`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := res.Steps[0].Differences
+	if len(got) != 26 || got[0] != "count of records: expected 0, saw 30" || !strings.Contains(got[24], " 1023 ") || got[25] != "  and 6 more records" {
+		t.Errorf("%d lines: %q", len(got), got)
+	}
+}
+
 func TestWithin(t *testing.T) {
 	s := &stage{
 		answers:  []story.Response{{Failure: silence()}, {Status: 503}},
@@ -541,16 +557,17 @@ func TestExplained(t *testing.T) {
   - { request: { from: app, url: "http://10.0.0.9:81/" } }
   - { connections: { from: app, to: "b.example:82", count: 1 } }
   - { ping: { from: app, to: 10.0.0.8 } }
+  - { exchange: { from: app, protocol: udp, to: "10.0.0.7:53", send: x }, expect: { body: y } }
 `)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []story.Destination{{"a.example", 443}, {"10.0.0.9", 81}, {"b.example", 82}, {"10.0.0.8", 0}}
+	want := []story.Destination{{Host: "a.example", Port: 443}, {Host: "10.0.0.9", Port: 81}, {Host: "b.example", Port: 82}, {Host: "10.0.0.8"}, {Host: "10.0.0.7", Port: 53, UDP: true}}
 	if fmt.Sprint(s.explained) != fmt.Sprint(want) {
 		t.Errorf("explained %v, want %v", s.explained, want)
 	}
 	for _, sr := range res.Steps {
-		if len(sr.Explanation) != 1 {
+		if len(sr.Explanation) != 1 || !slices.Equal(sr.Changes, []string{"the change"}) {
 			t.Errorf("step %d is not explained", sr.Number)
 		}
 	}

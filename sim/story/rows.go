@@ -33,8 +33,19 @@ func (r rows) compare(c *comparison, present []map[string]*scenario.Matcher, e *
 			c.differ("expected no %s with %s, saw %s", r.what, fields(unwanted), r.text(i))
 		}
 	}
-	c.match("count of "+r.what+"s", e.Count, fmt.Sprint(r.n))
+	if c.match("count of "+r.what+"s", e.Count, fmt.Sprint(r.n)) {
+		return
+	}
+	for i := range min(r.n, shown) {
+		c.differ("  %s", r.text(i))
+	}
+	if r.n > shown {
+		c.differ("  and %s", Count(r.n-shown, "more "+r.what))
+	}
 }
+
+// shown is how many rows are shown where another number was expected.
+const shown = 24
 
 // find returns the index of the first row that has all the fields, or -1.
 func (r rows) find(want fields) int {

@@ -84,9 +84,13 @@ type StepResult struct {
 	Traffic *TrafficResult `json:"traffic,omitempty"`
 	// Differences are the expectations that did not hold.
 	Differences []string `json:"differences,omitempty"`
-	// Explanation is the way that a packet of the step takes, hop by hop; of
-	// failed steps only.
+	// Explanation is the way that a packet of the step takes, as plsim explain prints
+	// it, and what has failed before; of failed steps only.
 	Explanation []string `json:"explanation,omitempty"`
+	// Why says in a sentence what becomes of that packet; of failed steps only.
+	Why string `json:"why,omitempty"`
+	// Changes are what would mend that way, all of them together; of failed steps only.
+	Changes []string `json:"changes,omitempty"`
 }
 
 // Play takes the steps of a story in a world, and calls done after each. A step

@@ -95,10 +95,11 @@ func (p *player) trafficOf(ctx context.Context, t *scenario.Traffic, stop bool, 
 	c.match("bits per second", e.BitsPerSecond, strconv.FormatInt(res.BitsPerSecond, 10))
 	o := c.outcome()
 	o.traffic = res
-	if t.Kind == scenario.UDPTraffic { // explanations are of TCP
-		return o, nil
+	o, err = p.withWay(o, t.From[0], t.To)
+	if o.way != nil {
+		o.way.UDP = t.Kind == scenario.UDPTraffic
 	}
-	return p.withWay(o, t.From[0], t.To)
+	return o, err
 }
 
 // counts compares what connections and traffic have in common.

@@ -77,15 +77,24 @@ type World interface {
 	Captured(name string) ([]capture.Packet, uint64, error)
 	// Metrics returns what CloudWatch would have of the lab up to now.
 	Metrics() ([]cloudwatch.Series, error)
-	// Explain says in lines for people which way a first packet would take now
-	// from an instance to a destination. It sends nothing.
-	Explain(from *topology.Host, to Destination) ([]string, error)
+	// Explain says which way a first packet would take now from an instance to a
+	// destination, in a lab that some deeds have changed. It sends nothing.
+	Explain(ctx context.Context, from *topology.Host, to Destination, deeds []Deed) (Way, error)
 }
 
 // Destination is where a packet would go.
 type Destination struct {
 	Host string // a name or an address
 	Port uint16 // 0: ping
+	UDP  bool
+}
+
+// Way is which way a packet would take, in lines for people.
+type Way struct {
+	Lines   []string
+	Why     string   // a packet arrives, or not, in a sentence
+	Changes []string // that would mend it
+	Notes   []string // what else is wrong with the lab
 }
 
 // Response is the answer to a request, or why there is none.

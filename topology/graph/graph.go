@@ -3,10 +3,16 @@
 package graph
 
 import (
+	"io"
 	"strings"
 
 	"github.com/plsim/plsim/topology"
 )
+
+// In returns what draws in a language: mermaid, dot or svg; nil: none does.
+func In(language string) func(io.Writer, *topology.Diagram) error {
+	return map[string]func(io.Writer, *topology.Diagram) error{"mermaid": Mermaid, "dot": DOT, "svg": SVG}[language]
+}
 
 // mood is what the state of a part means for those who want to use it.
 type mood int

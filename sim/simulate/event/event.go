@@ -18,6 +18,14 @@ type Actor interface {
 	Happen(kind uint32, arg uint64)
 }
 
+// Seer is an actor that makes use of knowing early what will happen to it.
+type Seer interface {
+	// Foresee tells of some events that will happen soon, in any order, unless they
+	// are cancelled. It is no occasion to do anything but to fetch from memory what
+	// those will need: it comes when it comes, for some and not for others.
+	Foresee(soon []Event)
+}
+
 // ActorID names an actor of a queue.
 type ActorID uint32
 
@@ -37,13 +45,16 @@ type Timer struct {
 }
 
 // Queue holds the events to come. Events of the present moment wait in a line of
-// their own, and so do those of a [Line]; all others of the future in a heap whose every entry knows its place, so that
-// a cancelled event is gone at once and nothing is left to step over later.
+// their own, and so do those of a [Line]; all others of the future in a wheel until they
+// are near, and then in a heap. Every event there knows its place, so that
+// a cancelled one is gone at once and nothing is left to step over later.
 type Queue struct {
 	now    clock.Time
 	rnd    *rand.Rand
 	actors []Actor
-	heap   []entry
+	seers  []Seer // by ActorID; nil: it is none
+	wheel  wheel
+	heap   []entry // of what is near
 	lines  []line
 	line   []uint32 // slots, those of cancelled events among them, from head on
 	head   int
@@ -54,18 +65,22 @@ type Queue struct {
 	done   uint64
 	calls  []func() // of CallAt
 	spare  []uint32 // free places in calls
+	soon   [ahead]Event
 }
 
 // slot is the memory of one event.
 type slot struct {
 	Event
 	gen uint32 // odd while the event waits
-	at  uint32 // its place in the heap, or inLine; while free: the next free slot, plus 1
+	at  uint32 // its place in the heap or the wheel, or inLine; while free: the next free slot, plus 1
 }
 
-const inLine = 1<<32 - 1
+const (
+	inLine  = 1<<32 - 1
+	inWheel = 1 << 31 // with the place there
+)
 
-// entry is an event in the heap.
+// entry is an event in the wheel or the heap.
 type entry struct {
 	t    clock.Time
 	seq  uint64 // in which order events were put in
@@ -79,7 +94,7 @@ const callers ActorID = 0
 
 // New returns an empty queue at the beginning of time.
 func New(seed uint64) *Queue {
-	q := &Queue{rnd: rand.New(rand.NewPCG(seed, 0x706c73696d))}
+	q := &Queue{rnd: rand.New(rand.NewPCG(seed, 0x706c73696d)), wheel: wheel{soon: never}}
 	q.Register((*caller)(q))
 	return q
 }
@@ -91,6 +106,8 @@ func (q *Queue) Rand() *rand.Rand { return q.rnd }
 // Register makes a known to the queue, for good.
 func (q *Queue) Register(a Actor) ActorID {
 	q.actors = append(q.actors, a)
+	seer, _ := a.(Seer)
+	q.seers = append(q.seers, seer)
 	return ActorID(len(q.actors) - 1)
 }
 
@@ -116,8 +133,12 @@ func (q *Queue) At(t clock.Time, e Event) Timer {
 		return Timer{n, s.gen}
 	}
 	q.seq++
-	q.heap = append(q.heap, entry{})
-	q.rise(len(q.heap)-1, entry{t, q.seq, n})
+	if e := (entry{t, q.seq, n}); tickOf(t) > q.wheel.tick {
+		q.store(e)
+	} else {
+		q.heap = append(q.heap, e)
+		q.rise(len(q.heap)-1, e)
+	}
 	return Timer{n, s.gen}
 }
 
@@ -164,11 +185,15 @@ func (q *Queue) Cancel(t Timer) bool {
 		q.forget(s.Arg)
 	}
 	q.count--
-	if s.at == inLine { // the line is over before time goes on
+	switch {
+	case s.at == inLine: // the line is over before time goes on
 		s.gen++
 		return true
+	case s.at&inWheel != 0:
+		q.discard(s.at)
+	default:
+		q.remove(int(s.at))
 	}
-	q.remove(int(s.at))
 	q.release(t.slot)
 	return true
 }
@@ -184,7 +209,7 @@ func (q *Queue) Next() (clock.Time, bool) {
 	if q.skip(); q.head < len(q.line) {
 		return q.now, true
 	}
-	if l := q.earliest(); l != nil {
+	if l := q.earliest(never); l != nil {
 		return l.first().t, true
 	}
 	if len(q.heap) > 0 {
@@ -204,7 +229,11 @@ const never = clock.Time(1<<63 - 1)
 func (q *Queue) step(until clock.Time) bool {
 	q.skip()
 	present := q.head < len(q.line)
-	l := q.earliest()
+	soonest := until
+	if present {
+		soonest = min(until, q.now)
+	}
+	l := q.earliest(soonest)
 	// Whatever of lines and heap is due now was put in before now, and so before all
 	// that waits for the present.
 	switch {
@@ -212,6 +241,9 @@ func (q *Queue) step(until clock.Time) bool {
 		w := *l.first()
 		if w.t > until {
 			return false
+		}
+		if l.foreseen == 0 {
+			q.foreseeLine(l)
 		}
 		l.advance()
 		q.now = w.t

@@ -144,60 +144,159 @@ func TestSeed(t *testing.T) {
 	}
 }
 
-// Whatever is put in and cancelled, the queue does what a sorted list does.
+// model is what a queue should be: a list in the order in which things happen.
+type model []planned
+
+type planned struct {
+	t     clock.Time
+	arg   uint64
+	timer event.Timer // zero: it is in a line, and cannot be cancelled
+}
+
+func (m *model) put(p planned) {
+	i := len(*m)
+	for i > 0 && (*m)[i-1].t > p.t {
+		i--
+	}
+	*m = slices.Insert(*m, i, p)
+}
+
+// drawWait draws how long it is until an event: often nothing or little, so that many
+// are of one moment, and else anything up to years.
+func drawWait(t *rapid.T) clock.Time {
+	if rapid.Bool().Draw(t, "soon") {
+		return clock.Time(rapid.IntRange(-1, 5).Draw(t, "when"))
+	}
+	magnitude := clock.Time(1) << rapid.IntRange(0, 60).Draw(t, "magnitude")
+	return magnitude + clock.Time(rapid.IntRange(-1, 1).Draw(t, "off"))*clock.Time(rapid.IntRange(0, 3).Draw(t, "by"))
+}
+
+// Whatever is put in, put off and cancelled, the queue does what a sorted list does.
 func TestOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		type item struct {
-			t     clock.Time
-			arg   uint64
-			timer event.Timer
-		}
 		r := newRecorder(1)
-		lines := []event.Line{r.q.Line(2), r.q.Line(3)}
-		var want []item
+		lines := []event.Line{r.q.Line(2), r.q.Line(300_000)}
+		var want model
 		var n uint64
-		for range rapid.IntRange(1, 200).Draw(t, "steps") {
-			switch rapid.IntRange(0, 5).Draw(t, "what") {
-			case 0, 1, 2:
-				n++
-				at := max(r.q.Now()+clock.Time(rapid.IntRange(-1, 5).Draw(t, "when")), r.q.Now())
-				want = append(want, item{at, n, r.at(at, n)})
-				slices.SortStableFunc(want, func(a, b item) int { return int(a.t - b.t) })
-			case 5: // a line's events come between those of the same moment
+		put := func() {
+			n++
+			at := max(r.q.Now()+drawWait(t), r.q.Now())
+			want.put(planned{at, n, r.at(at, n)})
+		}
+		cancel := func() bool {
+			if len(want) == 0 {
+				return false
+			}
+			i := rapid.IntRange(0, len(want)-1).Draw(t, "which")
+			timer := want[i].timer
+			if r.q.Waits(timer) == (timer == event.Timer{}) || r.q.Cancel(timer) == (timer == event.Timer{}) {
+				t.Fatal("cancelled, or not")
+			}
+			if timer == (event.Timer{}) {
+				return false
+			}
+			want = slices.Delete(want, i, i+1)
+			return true
+		}
+		happened := func(got int) { // what has just done so is what should have
+			t.Helper()
+			for i, arg := range r.args[got:] {
+				if arg != want[i].arg {
+					t.Fatalf("%d happens instead of %d at %d", arg, want[i].arg, want[i].t)
+				}
+			}
+			want = want[len(r.args)-got:]
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"put in":      func(*rapid.T) { put() },
+			"put in more": func(*rapid.T) { put() },
+			"cancel":      func(*rapid.T) { cancel() },
+			"put off": func(*rapid.T) {
+				if cancel() {
+					put()
+				}
+			},
+			"join": func(t *rapid.T) { // a line's events come between those of the same moment
 				n++
 				i := rapid.IntRange(0, 1).Draw(t, "line")
 				r.q.Join(lines[i], event.Event{Actor: r.id, Arg: n})
-				want = append(want, item{r.q.Now() + clock.Time(2+i), n, event.Timer{}})
-				slices.SortStableFunc(want, func(a, b item) int { return int(a.t - b.t) })
-			case 3:
-				if len(want) > 0 {
-					i := rapid.IntRange(0, len(want)-1).Draw(t, "which")
-					inLine := want[i].timer == event.Timer{}
-					if r.q.Cancel(want[i].timer) == inLine {
-						t.Fatal("cancelled, or not")
-					}
-					if !inLine {
-						want = slices.Delete(want, i, i+1)
-					}
+				want.put(planned{t: r.q.Now() + clock.Time([]int{2, 300_000}[i]), arg: n})
+			},
+			"step": func(t *rapid.T) {
+				had, got := len(want), len(r.args)
+				if r.q.Step() != (had > 0) || len(r.args)-got != min(had, 1) {
+					t.Fatalf("%d events happen, of %d", len(r.args)-got, had)
 				}
-			case 4:
-				if got := r.q.Step(); got != (len(want) > 0) {
-					t.Fatalf("step: %v with %d events", got, len(want))
-				} else if got {
-					if next, ok := r.q.Next(); ok != (len(want) > 1) || ok && next != want[1].t {
-						t.Fatalf("next is %d, %v", next, ok)
-					}
-					if last := r.args[len(r.args)-1]; last != want[0].arg || r.q.Now() != want[0].t {
-						t.Fatalf("%d at %d, want %d at %d", last, r.q.Now(), want[0].arg, want[0].t)
-					}
-					want = want[1:]
+				if had > 0 && r.q.Now() != want[0].t {
+					t.Fatalf("it is %d, want %d", r.q.Now(), want[0].t)
 				}
-			}
-			if r.q.Len() != len(want) {
-				t.Fatalf("%d events wait, want %d", r.q.Len(), len(want))
-			}
-		}
+				happened(got)
+			},
+			"run": func(t *rapid.T) {
+				until, got := r.q.Now()+max(drawWait(t), 0), len(r.args)
+				due := 0
+				for due < len(want) && want[due].t <= until {
+					due++
+				}
+				if r.q.Run(until, nil); len(r.args)-got != due || r.q.Now() != until {
+					t.Fatalf("%d events until %d, want %d; it is %d", len(r.args)-got, until, due, r.q.Now())
+				}
+				happened(got)
+			},
+			"look ahead": func(t *rapid.T) {
+				if next, ok := r.q.Next(); ok != (len(want) > 0) || ok && next != want[0].t {
+					t.Fatalf("next is %d, %v", next, ok)
+				}
+			},
+			"": func(t *rapid.T) {
+				if r.q.Len() != len(want) {
+					t.Fatalf("%d events wait, want %d", r.q.Len(), len(want))
+				}
+			},
+		})
 	})
+}
+
+// seer is told of what will happen.
+type seer struct {
+	recorder
+	foreseen map[uint64]bool
+}
+
+func (s *seer) Foresee(soon []event.Event) {
+	for _, e := range soon {
+		s.foreseen[e.Arg] = true
+	}
+	s.got = append(s.got, "foreseen")
+}
+
+// Of many events of about the same time, in a line or not, an actor is told before they
+// happen; of a few that are alone it is not.
+func TestForesee(t *testing.T) {
+	s := &seer{recorder: recorder{q: event.New(1)}, foreseen: map[uint64]bool{}}
+	s.id = s.q.Register(s)
+	s.do = func(_ uint32, arg uint64) {
+		if !s.foreseen[arg] {
+			t.Errorf("%d comes unforeseen", arg)
+		}
+	}
+	wire, other := s.q.Line(1000), newRecorder(1)
+	other.id = s.q.Register(other)
+	for i := range uint64(100) {
+		s.q.Join(wire, event.Event{Actor: s.id, Arg: i})
+		s.at(clock.Time(1e9+i%7), 1000+i)
+		s.q.At(clock.Time(1e9+i%5), event.Event{Actor: other.id}) // which is none
+	}
+	s.q.Run(2e9, nil)
+	if len(s.args) != 200 || len(s.foreseen) != 200 {
+		t.Errorf("of %d events, %d were foreseen", len(s.args), len(s.foreseen))
+	}
+	s.do, s.got = nil, nil
+	s.at(3e9, 1)
+	s.at(4e9, 2)
+	s.q.Join(wire, event.Event{Actor: s.id, Arg: 3})
+	s.q.Run(5e9, nil)
+	s.expect(t, "2000001000:3", "3000000000:1", "4000000000:2")
 }
 
 // A timer that is set and cancelled again and again leaves nothing behind, and nothing

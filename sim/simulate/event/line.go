@@ -17,6 +17,8 @@ type line struct {
 	ring  []waiting // its length is a power of two
 	head  int
 	n     int
+
+	foreseen int // of the first, how many the actors know of
 }
 
 // waiting is an event in a line.
@@ -57,17 +59,22 @@ func (l *line) first() *waiting { return &l.ring[l.head] }
 func (l *line) advance() {
 	l.head = (l.head + 1) & (len(l.ring) - 1)
 	l.n--
+	l.foreseen--
 }
 
 // earliest returns the line whose first event comes before those of all others and
-// before the heap's, or nil.
-func (q *Queue) earliest() *line {
+// before all events of wheel and heap, or nil. What happens after until is not its concern.
+func (q *Queue) earliest(until clock.Time) *line {
 	var best *line
 	for i := range q.lines {
 		if l := &q.lines[i]; l.n > 0 && (best == nil || l.first().before(best.first().t, best.first().seq)) {
 			best = l
 		}
 	}
+	if best != nil {
+		until = min(until, best.first().t)
+	}
+	q.draw(until)
 	if best != nil && len(q.heap) > 0 && !best.first().before(q.heap[0].t, q.heap[0].seq) {
 		return nil
 	}

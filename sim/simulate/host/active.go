@@ -10,14 +10,14 @@ import (
 // active is what a connection needs beside its block while it has something to do:
 // bytes that wait, timers, losses to repair.
 type active struct {
+	rttSeq   uint32
+	unacked  uint32      // bytes received and not acknowledged
 	timer    event.Timer // wakes the connection: no later than the first of the following
 	wakeAt   clock.Time  // when it does; 0: there is no timer. Nobody has to ask the queue
 	rtoAt    clock.Time  // when to send again, to probe a closed window, or to give up FIN-WAIT-2; 0: never
 	delackAt clock.Time  // when to acknowledge; 0: never
 	rttAt    clock.Time  // when the byte before rttSeq was sent, if its round trip is timed
-	rttSeq   uint32
-	sentAt   clock.Time // when new bytes were sent last
-	unacked  uint32     // bytes received and not acknowledged
+	sentAt   clock.Time  // when new bytes were sent last
 	timed    bool
 	ackNow   bool
 
@@ -195,7 +195,7 @@ func (s *Stack) deactivate(b *block) {
 	// Two may go for one that comes: so the spare ones get fewer, too.
 	for range 2 {
 		n := len(s.idle) - 1
-		if n < max(spares, len(s.actives)-len(s.idle)-len(s.empty)) {
+		if n < max(spares, s.inUse()) {
 			break
 		}
 		s.actives[s.idle[n]] = nil
@@ -203,6 +203,9 @@ func (s *Stack) deactivate(b *block) {
 		s.idle = s.idle[:n]
 	}
 }
+
+// inUse returns how many connections are active.
+func (s *Stack) inUse() int { return len(s.actives) - len(s.idle) - len(s.empty) }
 
 // resting reports whether nothing is left to do.
 func (a *active) resting() bool {

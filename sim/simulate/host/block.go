@@ -11,14 +11,13 @@ import (
 // [active], which only those have that are doing something. It holds no pointer, for
 // there may be millions.
 type block struct {
-	user   uint64
-	remote packet.Addr
-
 	slot    uint32 // its own
 	gen     uint32 // odd while in use
 	host    uint32 // whose it is; while free: the next free slot, plus 1
 	handler uint32 // in Stack.handlers; 0: none
 	active  uint32 // in Stack.actives, plus 1; 0: none
+
+	remote packet.Addr
 
 	una, nxt uint32 // the first byte sent and not acknowledged; the next to send
 	wnd      uint32 // the peer's window, from una on
@@ -31,7 +30,6 @@ type block struct {
 
 	tsRecent uint32 // the peer's timestamp, to be echoed
 	heard    uint32 // when something came from the peer, in milliseconds
-	rebuked  uint32 // when a segment that cannot be right was answered, in milliseconds
 
 	lport, rport uint16
 	mss          uint16 // the most payload of a segment, in bytes
@@ -41,6 +39,9 @@ type block struct {
 	state        State
 	sndScale     uint8
 	rcvScale     uint8
+
+	rebuked uint32 // when a segment that cannot be right was answered, in milliseconds
+	user    uint64
 }
 
 // flags of a control block.

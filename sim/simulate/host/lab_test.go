@@ -33,6 +33,8 @@ type wire struct {
 	free   []uint32
 	frame  *packet.Frame
 	frames int
+
+	expected []host.Sending
 }
 
 func newWire(t testing.TB) *wire {
@@ -89,6 +91,9 @@ func (w *wire) Transmit(h *host.Host, f *packet.Frame) {
 		w.deliver(f, d, h.ID())
 	}
 }
+
+// Expect implements host.Network.
+func (w *wire) Expect(soon []host.Sending) { w.expected = append(w.expected, soon...) }
 
 func isARPReply(eth []byte) bool { return eth[12] == 8 && eth[13] == 6 && eth[21] == 2 }
 

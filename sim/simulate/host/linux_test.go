@@ -38,6 +38,9 @@ type bridge struct {
 	t     *testing.T
 }
 
+// Expect implements host.Network.
+func (b *bridge) Expect([]host.Sending) {}
+
 // Transmit implements host.Network.
 func (b *bridge) Transmit(_ *host.Host, f *packet.Frame) {
 	if b.loses() {

@@ -32,6 +32,11 @@ func addrPort(a packet.Addr, port uint16) netip.AddrPort { return netip.AddrPort
 
 func (h *Host) local(b *block) netip.AddrPort { return addrPort(h.addrs[b.local], b.lport) }
 
+// tuple is that of the packets that a connection sends.
+func (h *Host) tuple(b *block) packet.Tuple {
+	return packet.Tuple{Src: h.addrs[b.local], Dst: b.remote, SrcPort: b.lport, DstPort: b.rport}
+}
+
 func (b *block) peer() netip.AddrPort { return addrPort(b.remote, b.rport) }
 
 // rto returns the retransmission timeout, without backoff.
@@ -74,15 +79,16 @@ func (s *Stack) arm(b *block, a *active) {
 	a.timer, a.wakeAt = s.queue.At(at, s.alarm(b, wake)), at
 }
 
-// relax gives the active part back when nothing is left to do, but not before its timer
-// has run out if that is soon: the connection may be busy again by then.
+// relax gives the active part back when nothing is left to do. While few are in use, it
+// waits for a timer that runs out soon: the connection may be busy again by then. Of
+// many, each is better used again while it is in the processor's cache.
 func (s *Stack) relax(b *block) {
 	a := s.activeOf(b)
 	if a == nil {
 		return
 	}
 	s.arm(b, a)
-	if a.resting() && (a.wakeAt == 0 || a.wakeAt > s.queue.Now().Add(2*leastRTO)) {
+	if a.resting() && (a.wakeAt == 0 || a.wakeAt > s.queue.Now().Add(2*leastRTO) || s.inUse() > spares) {
 		s.deactivate(b)
 	}
 }

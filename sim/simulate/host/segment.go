@@ -89,7 +89,7 @@ func (s *Stack) emit(b *block, seq uint32, fl packet.Flags, data []byte) {
 	p := &s.spec
 	*p = packet.Spec{
 		SrcMAC: h.cfg.MAC, Proto: packet.TCP, TTL: h.cfg.TTL, DF: true, ID: b.id,
-		Src: h.local(b), Dst: b.peer(), Flags: fl, Seq: seq, Payload: data,
+		Flags: fl, Seq: seq, Payload: data,
 	}
 	b.id++
 	o := s.options[:0]
@@ -122,7 +122,8 @@ func (s *Stack) emit(b *block, seq uint32, fl packet.Flags, data []byte) {
 			a.unacked, a.ackNow, a.delackAt = 0, false, 0
 		}
 	}
-	p.Build(s.frame)
+	tuple := h.tuple(b)
+	p.BuildOf(s.frame, &tuple)
 	h.send(b.remote)
 }
 

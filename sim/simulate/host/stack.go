@@ -14,6 +14,9 @@ type Network interface {
 	// uses again, but may change it; and it must not call Receive of any host
 	// before it has returned.
 	Transmit(h *Host, f *packet.Frame)
+	// Expect tells of packets that may soon be transmitted. It must not do anything
+	// that shows.
+	Expect(soon []Sending)
 }
 
 // Stack is what the hosts of one simulation share.
@@ -40,6 +43,7 @@ type Stack struct {
 	spec      packet.Spec
 	options   [40]byte
 	discarded uint64
+	sendings  [batch]Sending
 }
 
 // served is a handler and how many connections it has.
