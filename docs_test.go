@@ -88,7 +88,7 @@ var elsewhere = map[string]string{
 	"git clone https://github.com/plsim/plsim": "a checkout is where tests start",
 	"cd plsim":                        "likewise",
 	"make":                            "the target build",
-	"sudo make install":               "man.txtar runs it, below a directory of its own",
+	"make install":                    "man.txtar runs it, below a directory of its own",
 	"make priv":                       ".ci/run sets what it sets, for make test",
 	"make fuzz":                       "the seeds of every fuzz test run with make test",
 	"make bench":                      ".ci/run runs each benchmark once",
@@ -100,6 +100,7 @@ var elsewhere = map[string]string{
 	"plsim capture -w - | wireshark -k -i -": "Wireshark wants a screen; TestCaptureAbandoned and tcpdump read the same",
 	"make bench-peers":                       ".ci/run gives it less time",
 	"make check":                             "its parts are run one by one",
+	"plsim lab status --watch":               "lab.txtar reads the first pages of it",
 	"cd 01-one-request":                      "lab.txtar does, with another command",
 }
 

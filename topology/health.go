@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/plsim/plsim/dataplane"
+	"github.com/plsim/plsim/dataplane/packet"
 )
 
 // TargetState is what AWS's DescribeTargetHealth says of a target (F2.54).
@@ -48,6 +51,33 @@ func (l *Lab) TargetHealth(targetGroup string) ([]TargetHealth, error) {
 		}
 	}
 	return p.whole(all), nil
+}
+
+// RegisteredTarget is a target of a target group, as people and as packets know it.
+type RegisteredTarget struct {
+	TargetGroup string
+	ID          dataplane.TargetID
+	TargetHealth
+}
+
+// Targets returns the targets of all groups that are registered, or draining, with their
+// health. Of an Application Load Balancer each node is one.
+func (l *Lab) Targets() []RegisteredTarget {
+	var all []RegisteredTarget
+	add := func(p *pool, m member, h TargetHealth) {
+		all = append(all, RegisteredTarget{p.name, dataplane.TargetID{Group: p.number, Addr: packet.AddrFrom(m.address()), Port: m.port}, h})
+	}
+	for _, p := range l.pools {
+		for _, m := range p.members {
+			add(p, m, l.healthOf(p, m))
+		}
+		for _, o := range p.leavers {
+			if l.now < o.unused {
+				add(p, o.member, p.drained(o.member, TargetDraining))
+			}
+		}
+	}
+	return all
 }
 
 // whole makes one target of an Application Load Balancer's nodes, of which each

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -85,7 +86,7 @@ func (f *flowsFlags) show(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	take := func(int) (string, error) {
+	take := func(context.Context, int) (string, error) {
 		flows, err := l.Flows(&f.want)
 		if err != nil {
 			return "", err

@@ -23,7 +23,7 @@ type watching struct {
 	times int  // 0: until q or ^C
 	apart bool // an empty line goes between two that are printed
 	// take returns what there is to show in so many lines, 0 for as many as it takes.
-	take func(lines int) (string, error)
+	take func(ctx context.Context, lines int) (string, error)
 }
 
 // plainSize is that of a terminal that does not tell its own.
@@ -54,10 +54,8 @@ func (w *watching) print(cmd *cobra.Command) error {
 // often as it was to be, or somebody has seen enough.
 func (w *watching) on(ctx context.Context, screen *screen, out io.Writer) error {
 	defer screen.close()
-	tick := time.NewTicker(w.every)
-	defer tick.Stop()
 	for n := 1; ; n++ {
-		text, err := w.take(screen.lines())
+		text, err := w.take(ctx, screen.lines())
 		if err != nil {
 			screen.close() // so that it can be read
 			return labError(err)
@@ -80,7 +78,7 @@ func (w *watching) on(ctx context.Context, screen *screen, out io.Writer) error 
 		case <-ctx.Done():
 			return nil
 		case <-screen.resized():
-		case <-tick.C:
+		case <-time.After(w.every):
 		}
 	}
 }

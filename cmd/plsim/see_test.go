@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/plsim/plsim/sim/capture"
+	"github.com/plsim/plsim/topology/netns"
 )
 
 // background starts plsim in a box, and waits until it has said that it is at work.
@@ -216,5 +217,72 @@ func TestCaptureAbandoned(t *testing.T) {
 	if err := stuck.Wait(); err != nil {
 		t.Errorf("a capture whose lab has ended: %v", err)
 	}
+	untouched(t, before)
+}
+
+// TestTopScreen: plsim top on a terminal, which it leaves as it was when q is typed, or a
+// signal comes.
+func TestTopScreen(t *testing.T) {
+	t.Parallel()
+	if !inBox(t) {
+		return
+	}
+	before := look(t)
+	mustPlsim(t, root, "up", "quickstart")
+	for _, end := range []struct {
+		name string
+		by   func(own *os.File, cmd *exec.Cmd) error
+	}{
+		{"q", func(own *os.File, _ *exec.Cmd) error { _, err := own.WriteString("q"); return err }},
+		{"^C", func(own *os.File, _ *exec.Cmd) error { _, err := own.WriteString("\x03"); return err }},
+		{"SIGTERM", func(_ *os.File, cmd *exec.Cmd) error { return cmd.Process.Signal(unix.SIGTERM) }},
+	} {
+		own, terminal, err := netns.NewTerminal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		mode := func() unix.Termios {
+			m, err := unix.IoctlGetTermios(int(terminal.Fd()), unix.TCGETS)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return *m
+		}
+		was := mode()
+		cmd := plsimCommand("top", "--every", "100ms")
+		cmd.Env = append(os.Environ(), "PLSIM_RUNTIME_DIR="+labsDir, "TERM=vt100")
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = terminal, terminal, terminal
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		var shown strings.Builder
+		for b := make([]byte, 4096); !strings.Contains(shown.String(), "DROPPED FOR"); {
+			n, err := own.Read(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			shown.Write(b[:n])
+		}
+		if mode() == was {
+			t.Error("the terminal waits for whole lines")
+		}
+		if err := end.by(own, cmd); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("after %s: %v", end.name, err)
+		}
+		if mode() != was {
+			t.Errorf("after %s the terminal is not as it was", end.name)
+		}
+		b := make([]byte, 64<<10)
+		n, err := own.Read(b)
+		if err != nil || !strings.HasSuffix(string(b[:n]), "\x1b[?25h\x1b[?1049l") {
+			t.Errorf("after %s came %q, %v", end.name, b[:n], err)
+		}
+		_ = terminal.Close()
+		_ = own.Close()
+	}
+	mustPlsim(t, root, "down")
 	untouched(t, before)
 }

@@ -15,7 +15,7 @@ func (l *Lab) Judge(step string) (*story.StepResult, error) {
 	return r.Step, nil
 }
 
-// Journal returns the steps that have been taken in the lab and came off, in YAML.
+// Journal returns the steps that have been taken in the lab and did something, in YAML.
 func (l *Lab) Journal() ([]string, error) {
 	r, err := l.ask(&request{Journal: true}, nil, nil)
 	if err != nil {
@@ -24,7 +24,7 @@ func (l *Lab) Journal() ([]string, error) {
 	return r.Journal, nil
 }
 
-// note writes down a step that came off.
+// note writes down a step that did something.
 func (s *server) note(step string) {
 	if len(s.journal) < maxJournal {
 		s.journal = append(s.journal, step)

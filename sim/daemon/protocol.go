@@ -21,13 +21,15 @@ type request struct {
 	Down   bool     `json:"down,omitempty"`
 	Exec   *Program `json:"exec,omitempty"`
 	Step   string   `json:"step,omitempty"` // as it stands in a scenario
+	Apply  *Edition `json:"apply,omitempty"`
 	// Aside is whether the step is not to be written down.
 	Aside   bool `json:"aside,omitempty"`
 	Journal bool `json:"journal,omitempty"` // which steps have been taken
 	Play    bool `json:"play,omitempty"`    // the scenario's own steps
 
-	Capture *Capture    `json:"capture,omitempty"`
-	Flows   *live.Sight `json:"flows,omitempty"`
+	Capture  *Capture    `json:"capture,omitempty"`
+	Flows    *live.Sight `json:"flows,omitempty"`
+	Activity int         `json:"activity,omitempty"` // with so many flows
 
 	Choices *choices `json:"choices,omitempty"`
 
@@ -56,9 +58,11 @@ type reply struct {
 	Instances []emulate.Instance `json:"instances,omitempty"`
 	ExitCode  int                `json:"exit_code,omitempty"`
 	Step      *story.StepResult  `json:"step,omitempty"`
+	Changes   []topology.Change  `json:"changes,omitempty"`
 	Journal   []string           `json:"journal,omitempty"`
 	Captured  *Captured          `json:"captured,omitempty"`
 	Flows     *live.Flows        `json:"flows,omitempty"`
+	Activity  *live.Activity     `json:"activity,omitempty"`
 	Story     *story.Result      `json:"story,omitempty"`
 	Choices   []topology.Choice  `json:"choices,omitempty"`
 
@@ -71,6 +75,8 @@ type Error struct {
 	Text string `json:"text"`
 	// Usage is whether the request was wrong; else the lab has a fault.
 	Usage bool `json:"usage,omitempty"`
+	// Start is whether what an instance runs did not come up as its scenario expects.
+	Start bool `json:"start,omitempty"`
 	// NotFound is whether the program that was asked for could not be started.
 	NotFound bool `json:"not_found,omitempty"`
 }

@@ -77,14 +77,21 @@ type Flows struct {
 // stretch is how many slots of the walk's tables are looked at between two packets.
 const stretch = 2048
 
-// sights calls see for every flow, with what the walk followed then.
-func (l *Lab) sights(see func(*dataplane.FlowView, *dataplane.Program)) (at clock.Time, err error) {
+// dropped is the state of a flow whose packets are dropped.
+const dropped = "dropped"
+
+// sights calls see for every flow, with what the walk followed then; before that, and
+// before packets move on from the first flows, begin, which may be nil.
+func (l *Lab) sights(begin func(*dataplane.Walk), see func(*dataplane.FlowView, *dataplane.Program)) (at clock.Time, err error) {
 	views := make([]dataplane.FlowView, 0, stretch)
 	for next := 0; next >= 0; {
 		views = views[:0]
 		var prog *dataplane.Program
 		err = l.Do(func(walk *dataplane.Walk, now clock.Time) {
 			at, prog = now, walk.Program()
+			if begin != nil && next == 0 {
+				begin(walk)
+			}
 			next = walk.ViewFlows(now, next, stretch, func(v *dataplane.FlowView) { views = append(views, *v) })
 		})
 		if err != nil {
@@ -120,7 +127,7 @@ func (l *Lab) Flows(s *Sight) (*Flows, error) {
 			all = all[:s.Limit]
 		}
 	}
-	at, err := l.sights(func(v *dataplane.FlowView, prog *dataplane.Program) {
+	at, err := l.sights(nil, func(v *dataplane.FlowView, prog *dataplane.Program) {
 		if !wanted(v, prog) {
 			return
 		}
@@ -215,7 +222,7 @@ func flowOf(now clock.Time, v *dataplane.FlowView, prog *dataplane.Program) Flow
 		f.LoadBalancer = label(v.Node)
 	}
 	if v.Verdict != drop.None {
-		f.State, f.Drop, f.DropAt = "dropped", v.Verdict.String(), label(v.At)
+		f.State, f.Drop, f.DropAt = dropped, v.Verdict.String(), label(v.At)
 	} else {
 		got := endsOf(v.Key.Proto, v.Got)
 		f.Received = &got

@@ -440,7 +440,7 @@ func TestNearestRecord(t *testing.T) {
 // within repeats a step until it holds, at the world's own pace.
 // Where another number was expected, what there is is shown, as much as a screen holds.
 func TestRowsAreShown(t *testing.T) {
-	s := &stage{records: make([]flowlog.Record, 30)}
+	s := &stage{records: make([]flowlog.Record, 60)}
 	for i := range s.records {
 		s.records[i].DstPort = uint16(1000 + i)
 	}
@@ -449,7 +449,7 @@ func TestRowsAreShown(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := res.Steps[0].Differences
-	if len(got) != 26 || got[0] != "count of records: expected 0, saw 30" || !strings.Contains(got[24], " 1023 ") || got[25] != "  and 6 more records" {
+	if len(got) != 50 || got[0] != "count of records: expected 0, saw 60" || !strings.Contains(got[48], " 1047 ") || got[49] != "  and 12 more records" {
 		t.Errorf("%d lines: %q", len(got), got)
 	}
 }

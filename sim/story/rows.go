@@ -45,7 +45,7 @@ func (r rows) compare(c *comparison, present []map[string]*scenario.Matcher, e *
 }
 
 // shown is how many rows are shown where another number was expected.
-const shown = 24
+const shown = 48
 
 // find returns the index of the first row that has all the fields, or -1.
 func (r rows) find(want fields) int {
