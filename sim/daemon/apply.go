@@ -63,6 +63,7 @@ func (s *server) apply(ctx context.Context, e *Edition) *reply {
 		*s.loaded = *next
 		s.edition.Unlock()
 		s.steps.Follow(next)
+		s.forget()
 	}
 	return &reply{Changes: changes}
 }

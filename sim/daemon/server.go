@@ -37,7 +37,7 @@ type server struct {
 	steps   *scenario.Living
 	player  *story.Player
 
-	journal []string // the steps that did something
+	journal []entry // the steps that did something
 
 	wg sync.WaitGroup
 }
@@ -226,7 +226,7 @@ func (s *server) step(ctx context.Context, text string, aside bool) *reply {
 	}
 	s.taken(res)
 	if res.Acted() && !aside {
-		s.note(text)
+		s.note(res.Action, text)
 	}
 	return &reply{Step: &res}
 }
