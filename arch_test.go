@@ -41,7 +41,7 @@ var edges = map[string]string{
 	"sim/flowlogs":        "dataplane/drop dataplane/flowlog topology",
 	"sim/live":            "dataplane dataplane/clock dataplane/conntrack dataplane/drop dataplane/flow dataplane/flowlog dataplane/metrics dataplane/packet sim/capture sim/explain sim/service sim/story topology topology/cloudwatch",
 	"sim/replay":          "dataplane dataplane/clock dataplane/drop dataplane/flow dataplane/packet sim/capture sim/explain sim/story topology",
-	"sim/report":          "sim/story topology/cloudwatch",
+	"sim/report":          "sim/story topology topology/cloudwatch",
 	"sim/scenario":        "dataplane/clock dataplane/drop dataplane/flowlog sim/capture topology",
 	"sim/service":         "dataplane/ppv2 topology",
 	"sim/simulate":        "dataplane dataplane/clock dataplane/drop dataplane/flow dataplane/packet dataplane/ppv2 dataplane/snat sim/live sim/scenario sim/service sim/simulate/event sim/simulate/host sim/story sim/traffic topology",

@@ -100,6 +100,7 @@ var elsewhere = map[string]string{
 	"plsim capture -w - | wireshark -k -i -": "Wireshark wants a screen; TestCaptureAbandoned and tcpdump read the same",
 	"make bench-peers":                       ".ci/run gives it less time",
 	"make check":                             "its parts are run one by one",
+	"plsim lab status --watch":               "lab.txtar reads the first pages of it",
 	"cd 01-one-request":                      "lab.txtar does, with another command",
 }
 

@@ -18,7 +18,7 @@ type Surroundings struct {
 // Around returns what is around a network interface.
 func (l *Lab) Around(n *NIC) Surroundings {
 	var s Surroundings
-	if n.SubnetID != "" {
+	if n.SubnetID != "" && int(n.subnet) < len(l.subnets) { // else it went with its subnet
 		sub := l.subnets[n.subnet]
 		s.Subnet = sub.String()
 		if sub.acl != nil {

@@ -49,7 +49,7 @@ func (b *builder) elbName(path, kind, name string) {
 func (b *builder) addPools() {
 	b.find.pools = map[string]*pool{}
 	each(&b.problems, "target_groups", b.spec.TargetGroups, func(path, name string, spec *TargetGroup) {
-		p := &pool{TargetGroup: spec, name: name, path: path, number: uint16(len(b.pools)), id: b.ids.short("targetgroup", path)}
+		p := &pool{TargetGroup: spec, name: name, path: path, number: b.numbers.pool(), id: b.ids.short("targetgroup", path)}
 		b.pools = append(b.pools, p)
 		b.find.pools[name] = p
 
@@ -277,7 +277,7 @@ func (p *pool) index(m member) int {
 func (b *builder) addBalancers() {
 	b.find.balancers = map[string]*balancer{}
 	each(&b.problems, "load_balancers", b.spec.LoadBalancers, func(path, name string, spec *LoadBalancer) {
-		lb := &balancer{LoadBalancer: spec, name: name, path: path, number: uint16(len(b.Lab.balancers)), blocks: 1}
+		lb := &balancer{LoadBalancer: spec, name: name, path: path, number: b.numbers.balancer(), blocks: 1}
 		b.Lab.balancers = append(b.Lab.balancers, lb)
 		b.find.balancers[name] = lb
 

@@ -24,6 +24,9 @@ func (b *builder) addEndpoints() {
 func (b *builder) resolveEndpoint(e *Endpoint) {
 	path, spec := e.path, e.VPCEndpoint
 	b.ids.given(&b.problems, "vpce", path, &spec.ID)
+	if o := b.ran(e.Name); o != nil && spec.DNSSuffix == "" {
+		spec.DNSSuffix = o.DNSSuffix
+	}
 	if spec.DNSSuffix == "" {
 		spec.DNSSuffix = b.ids.suffix(path)
 	} else if !dnsSuffixID.MatchString(spec.DNSSuffix) {

@@ -183,10 +183,16 @@ func (l *Lab) ModifyListener(name string, port int, a *Action) error {
 		return Problems{{Msg: why}}
 	}
 	lb.forwards = grown.forwards
-	for _, s := range f.shares {
+	l.reweigh(lb, port, before, f.shares)
+	return nil
+}
+
+// reweigh closes the flows of a listener to groups whose weight has become 0.
+func (l *Lab) reweigh(lb *balancer, port int, before, now []share) {
+	for _, s := range now {
 		c := dataplane.Closure{Group: s.number, Balancer: lb.number, Listener: uint16(port)}
 		pending := slices.IndexFunc(lb.endings, func(e ending) bool { return e.closure == c && e.at > l.now })
-		had := slices.ContainsFunc(before, func(b share) bool { return b.pool == s.pool && b.weight > 0 })
+		had := slices.ContainsFunc(before, func(b share) bool { return b.number == s.number && b.weight > 0 })
 		switch {
 		case s.weight > 0 && pending >= 0:
 			lb.endings = slices.Delete(slices.Clone(lb.endings), pending, pending+1)
@@ -194,7 +200,6 @@ func (l *Lab) ModifyListener(name string, port int, a *Action) error {
 			l.end(lb, c)
 		}
 	}
-	return nil
 }
 
 // end closes flows of a listener, a little later.

@@ -311,8 +311,13 @@ func (b *builder) addPublicAddresses() {
 		return a
 	}
 	next := publicBlock.Addr()
+	kept := b.keptPublic()
 	free := func(path, owner string) netip.Addr {
-		for next = next.Next(); owners[next] != "" || b.internet != nil && b.internet.holds(next); {
+		if a, ok := kept[owner]; ok && owners[a] == "" && (b.internet == nil || !b.internet.holds(a)) {
+			owners[a] = owner
+			return a
+		}
+		for next = next.Next(); owners[next] != "" || slices.Contains(slices.Collect(maps.Values(kept)), next) || b.internet != nil && b.internet.holds(next); {
 			next = next.Next()
 		}
 		if next == lastAddr(publicBlock) {

@@ -12,6 +12,7 @@ import (
 // those that the file has.
 type wire struct {
 	name      string
+	id        link.ID
 	place     string // what it is the link of, for people
 	qualities LinkQualities
 
@@ -31,7 +32,7 @@ func (b *builder) addLinks() {
 			queue := defaultQueue
 			spec.Queue = &queue
 		}
-		w := &wire{name: name, qualities: spec.LinkQualities}
+		w := &wire{name: name, id: b.numbers.link(), qualities: spec.LinkQualities}
 		b.find.wires[name] = w
 		w.qualities.check(&b.problems, path)
 		if !b.placeLink(path, spec, w) {
@@ -161,11 +162,11 @@ func (c *compiler) links() {
 	if len(c.wires) == 0 {
 		return
 	}
-	out := dataplane.Links{All: make([]dataplane.Link, 1), Zones: map[[2]dataplane.ZoneID]link.ID{}, Peerings: map[[2]dataplane.VPCID]link.ID{}}
+	out := dataplane.Links{All: make([]dataplane.Link, c.numbers.links+1), Zones: map[[2]dataplane.ZoneID]link.ID{}, Peerings: map[[2]dataplane.VPCID]link.ID{}}
 	subnets := map[uint16]link.ID{}
-	for i, w := range c.wires {
-		id := link.ID(i + 1)
-		out.All = append(out.All, dataplane.Link{Label: w.name, Place: w.place, Spec: w.spec()})
+	for _, w := range c.wires {
+		id := w.id
+		out.All[id] = dataplane.Link{Label: w.name, Place: w.place, Spec: w.spec()}
 		switch {
 		case w.host != nil:
 			c.program.Interfaces[w.host.NIC.Index].Link = id

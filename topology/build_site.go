@@ -61,7 +61,7 @@ func (b *builder) addSiteSubnet(n *Network) {
 	s.routerMAC = b.ids.mac(at(n.path, "router"))
 	b.subnets = append(b.subnets, s)
 	for _, p := range n.CIDRs {
-		s.blocks = append(s.blocks, newBlock(ipv4, p))
+		s.blocks = append(s.blocks, b.newBlock(s, ipv4, p))
 	}
 	n.settled = len(n.CIDRs) > 0
 }

@@ -158,7 +158,7 @@ func (b *builder) addBlocks(n *Network, subnets []*subnet, f *family) {
 	give := func(s *subnet, p netip.Prefix, value *string) {
 		*value = p.String()
 		taken = append(taken, p)
-		s.blocks = append(s.blocks, newBlock(f, p))
+		s.blocks = append(s.blocks, b.newBlock(s, f, p))
 	}
 	for _, s := range subnets {
 		key, value := cidr(s)
@@ -206,6 +206,12 @@ func (b *builder) addBlocks(n *Network, subnets []*subnet, f *family) {
 		// no telling where the gaps are.
 		n.settled = n.settled && !broken && (ok || f == ipv6 && n.IPv6CIDRBlock == "")
 		return
+	}
+	for _, s := range subnets {
+		_, value := cidr(s)
+		if p, had := b.hadBlock(s, f); had && *value == "" && !(f == ipv4 && s.IPv6Native) && vacant(vpc, p, taken) {
+			give(s, p, value)
+		}
 	}
 	for _, s := range subnets {
 		key, value := cidr(s)

@@ -29,8 +29,9 @@ func (l *Lab) Compile() *dataplane.Program {
 	}
 	c.transits()
 	c.links()
+	c.program.Balancers = make([]dataplane.LoadBalancer, l.numbers.balancers)
 	for _, lb := range l.balancers {
-		c.program.Balancers = append(c.program.Balancers, c.balancer(lb))
+		c.program.Balancers[lb.number] = c.balancer(lb)
 	}
 	return c.program
 }
@@ -74,7 +75,10 @@ func (c *compiler) addrs() {
 }
 
 func (c *compiler) nic(n *NIC) dataplane.Interface {
-	i := dataplane.Interface{Kind: n.Kind, ID: n.ID, Label: n.Label, VPC: n.Network.number}
+	i := dataplane.Interface{Kind: n.Kind, ID: n.ID, Label: n.Label}
+	if c.has(n.Network) {
+		i.VPC = n.Network.number
+	}
 	if n.Kind == dataplane.Absent {
 		if n.balancer != nil { // its flows are about to be closed
 			i.Zone, i.Balancer = n.Zone.Num, n.balancer.number

@@ -98,11 +98,16 @@ func (l *Lab) removeNode(lb *balancer, n *NIC) {
 	l.closures = append(l.closures, dataplane.Closure{Balancer: lb.number, Zone: n.Zone.Num})
 	lb.offered = slices.DeleteFunc(slices.Clone(lb.offered), func(z Zone) bool { return z.ID == n.Zone.ID })
 	for _, p := range l.pools {
-		for _, m := range p.members {
-			delete(m.health.views, n.Index)
-			if len(m.health.views) == 0 {
-				m.health.now = "" // nobody checks it any more
-			}
+		p.overlook(n)
+	}
+}
+
+// overlook forgets what a node thought of a group's targets.
+func (p *pool) overlook(n *NIC) {
+	for _, m := range p.members {
+		delete(m.health.views, n.Index)
+		if len(m.health.views) == 0 {
+			m.health.now = "" // nobody checks it any more
 		}
 	}
 }

@@ -13,7 +13,8 @@ import (
 )
 
 // Check is a health check that a load balancer's node makes of a target, again
-// and again. Two Checks are equal if they are the same check.
+// and again. Two with the same key are
+// the same check.
 type Check struct {
 	Node         *NIC           // who checks, from its primary address of the family
 	To           netip.AddrPort // where
@@ -21,6 +22,22 @@ type Check struct {
 	Proxied      bool           // a PROXY protocol header goes first, in its LOCAL form (F2.41)
 	*HealthCheck                // how
 	health       *health
+}
+
+// CheckKey is what makes a check the one that it is: one of a lab that has become another
+// goes on where nothing of it has changed.
+type CheckKey struct {
+	node    dataplane.InterfaceID
+	to      netip.AddrPort
+	host    string
+	proxied bool
+	how     HealthCheck
+	health  *health
+}
+
+// Key returns the check's key.
+func (c Check) Key() CheckKey {
+	return CheckKey{c.Node.Index, c.To, c.Host, c.Proxied, *c.HealthCheck, c.health}
 }
 
 // Every and Patience are the check's interval and timeout.

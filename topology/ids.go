@@ -14,10 +14,25 @@ import (
 // they are the same each time a file is read, and no two are alike.
 type ids struct {
 	lab   string
-	taken map[string]string // identifier to the path that has it
+	taken map[string]string   // identifier to the path that has it
+	kept  map[kindPath]string // what a path has in the lab that runs
 }
 
-func newIDs(lab string) *ids { return &ids{lab, map[string]string{}} }
+func newIDs(lab string) *ids { return &ids{lab: lab, taken: map[string]string{}} }
+
+// kindPath is what an identifier is of: its first words, "" where it has none, and the
+// path that has it.
+type kindPath struct{ kind, path string }
+
+// keep takes the identifier that a path has in the lab that runs, if it is free.
+func (x *ids) keep(kind, path string, id *string) bool {
+	kept, ok := x.kept[kindPath{kind, path}]
+	if _, taken := x.taken[kept]; !ok || taken {
+		return false
+	}
+	*id, x.taken[kept] = kept, path
+	return true
+}
 
 // digest hashes the lab's name, a kind, a path and the number of the attempt.
 func (x *ids) digest(kind, path string, attempt int) [sha256.Size]byte {
@@ -55,6 +70,9 @@ func (x *ids) mac(path string) (m packet.MAC) {
 // given takes an identifier from the document, or makes it if there is none.
 // The identifier's form is KIND- and 17 hex digits, or 8 as AWS once had.
 func (x *ids) given(ps *Problems, kind, path string, id *string) {
+	if *id == "" && x.keep(kind, path, id) {
+		return
+	}
 	if *id == "" {
 		*id = x.hex(kind, path)
 		return
@@ -89,6 +107,9 @@ func (x *ids) short(kind, path string) string {
 
 // balancer takes or makes the 16 hex digits of a load balancer.
 func (x *ids) balancer(ps *Problems, path string, id *string) {
+	if *id == "" && x.keep("", path, id) {
+		return
+	}
 	if *id == "" {
 		*id = x.short("net", path)
 		return

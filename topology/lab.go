@@ -39,7 +39,7 @@ type Lab struct {
 	offers    []*offer
 	pools     []*pool
 	peerings  []*peering
-	wires     []*wire // links, by ID from 1
+	wires     []*wire
 	tunnels   []*tunnel
 	internet  *Network // nil: there is none
 
@@ -48,6 +48,7 @@ type Lab struct {
 	rules       []dataplane.RuleInfo // every rule that ever was, so that a RuleID never changes its meaning
 	texts       map[string][]string  // public TXT records, by name
 	epoch       uint32
+	numbers     numbers
 	places      places
 
 	now      clock.Time          // as Advance has it
@@ -156,6 +157,7 @@ type NIC struct {
 	Host      *Host          // Kind Instance
 	Endpoint  *Endpoint      // Kind Endpoint
 
+	path     string     // the same for what takes its place
 	ready    clock.Time // Kind Endpoint: from when on it carries what its endpoint may
 	subnet   uint16     // number within the lab
 	groups   []*group

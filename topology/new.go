@@ -12,11 +12,16 @@ import (
 // checks all of it against AWS's rules and returns the lab. The error is of type
 // [Problems] and holds every mistake; one cause gives one message. The same name
 // and spec always give the same identifiers and addresses.
-func New(name string, spec *Spec) (*Lab, error) {
+func New(name string, spec *Spec) (*Lab, error) { return construct(name, spec, nil) }
+
+// construct makes a lab. What the document leaves open stays as it is in a lab that runs,
+// if there is one.
+func construct(name string, spec *Spec, running *Lab) (*Lab, error) {
 	if spec == nil {
 		spec = &Spec{}
 	}
-	b := &builder{Lab: &Lab{Name: name, spec: spec, ids: newIDs(name)}}
+	b := &builder{Lab: &Lab{Name: name, spec: spec, ids: newIDs(name)}, running: running}
+	b.keepIDs()
 	b.find.subnets.kind, b.find.groups.kind, b.find.hosts.kind = "subnet", "security group", "instance"
 	b.find.acls.kind, b.find.tables.kind = "network ACL", "route table"
 	if b.setRegion() {
@@ -68,6 +73,7 @@ type builder struct {
 	*Lab
 	zones    *zones
 	problems Problems
+	running  *Lab // what the lab is to take the place of, if anything
 }
 
 // refuse records what AWS's API would refuse, in its words and in ours.
@@ -188,7 +194,7 @@ func (b *builder) subnetRefs(path, owner string, network *Network, names []strin
 
 // addNIC gives the lab one more interface.
 func (b *builder) addNIC(n *NIC, path string) *NIC {
-	n.Index = dataplane.InterfaceID(len(b.NICs))
+	n.Index, n.path = dataplane.InterfaceID(len(b.NICs)), path
 	n.ID = b.ids.hex("eni", path)
 	n.MAC = b.ids.mac(path)
 	if n.MTU == 0 {

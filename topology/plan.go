@@ -9,10 +9,12 @@ import (
 type block struct {
 	family *family
 	prefix netip.Prefix
-	owners map[netip.Addr]string // labels of the interfaces
-	next   netip.Addr            // where the search for a free address goes on
-	freed  int                   // addresses that were given back since the search began
-	full   bool                  // there was none left, and that has been said
+	owners map[netip.Addr]string   // labels of the interfaces
+	kept   map[string][]netip.Addr // what interfaces have in the lab that runs, by label
+	ours   map[netip.Addr]bool     // all of kept
+	next   netip.Addr              // where the search for a free address goes on
+	freed  int                     // addresses that were given back since the search began
+	full   bool                    // there was none left, and that has been said
 }
 
 func newBlock(f *family, p netip.Prefix) *block {
@@ -59,20 +61,34 @@ func (b *block) take(s, subnet, owner string) (a netip.Addr, msg string) {
 // allot gives the next free address to an owner; ok is false if there is none.
 // Addresses that became free are given out again when all others are taken.
 func (b *block) allot(owner string) (a netip.Addr, ok bool) {
+	for _, a := range b.kept[owner] {
+		if _, taken := b.owners[a]; !taken {
+			b.owners[a] = owner
+			return a, true
+		}
+	}
 	for range 2 {
 		for last := lastAddr(b.prefix); b.next.Less(last); {
 			a, b.next = b.next, b.next.Next()
-			if _, taken := b.owners[a]; !taken {
+			if _, taken := b.owners[a]; !taken && !b.ours[a] {
 				b.owners[a] = owner
 				return a, true
 			}
 		}
-		if b.freed == 0 {
+		if b.freed == 0 && b.ours == nil {
 			break
 		}
-		b.next, b.freed = nth(b.prefix, 4), 0
+		b.next, b.freed, b.ours = nth(b.prefix, 4), 0, nil
 	}
 	return netip.Addr{}, false
+}
+
+// keep notes an address that the owner of a label has, for when the label asks for one.
+func (b *block) keep(label string, a netip.Addr) {
+	if b.kept == nil {
+		b.kept, b.ours = map[string][]netip.Addr{}, map[netip.Addr]bool{}
+	}
+	b.kept[label], b.ours[a] = append(b.kept[label], a), true
 }
 
 // free takes an address back.

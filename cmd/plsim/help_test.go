@@ -28,7 +28,7 @@ func TestHelpFits(t *testing.T) {
 	text := help(rootCommand())
 	for _, want := range []string{
 		"Exit codes: 0 all that was expected held · 1 an\nexpectation failed · 2 the command line or the\n",
-		"  graph       Draw a scenario's lab as Mermaid,\n              DOT or SVG\n",
+		"  explain     Explain the way of a packet hop by\n              hop, and what mends it\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("with 50 columns there is no %q in\n%s", want, text)

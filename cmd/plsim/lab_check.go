@@ -51,32 +51,44 @@ func (w *work) printCheckpoints(out io.Writer, wrong *course.Judgement) {
 
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
+// printHead says which lab it is, and whether it is up.
+func (w *work) printHead(out io.Writer) {
+	state := "simulated"
+	if w.Mode == string(emulated) {
+		state = "not up: plsim lab start goes on with it"
+		if l := w.running(); l != nil {
+			state = "up as " + l.Name
+		}
+	}
+	fmt.Fprintf(out, "lab %s in %s, %s\n", w.lab.Name, w.where(), state)
+}
+
 func labStatusCommand() *cobra.Command {
 	var dir string
+	var watch bool
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show how far you have come in a lab",
 		Long: `Status shows the checkpoints of a lab: ✓ passed, ~ passed by plsim lab solve, > the one
-that is open, and those that follow. It judges nothing; plsim lab check does.`,
-		Example: "  plsim lab status",
+that is open, and those that follow. It judges nothing; plsim lab check does. With --watch
+it goes on doing so, with the ways of the packets that were sent last: open it in a
+second terminal while you work.`,
+		Example: "  plsim lab status\n  sudo plsim lab status --watch",
 		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			w, err := findWork(dir)
 			if err != nil {
 				return err
 			}
-			state := "simulated"
-			if w.Mode == string(emulated) {
-				state = "not up: plsim lab start goes on with it"
-				if l := w.running(); l != nil {
-					state = "up as " + l.Name
-				}
+			if watch {
+				return w.watch(cmd)
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "lab %s in %s, %s\n", w.lab.Name, w.where(), state)
+			w.printHead(cmd.OutOrStdout())
 			w.printCheckpoints(cmd.OutOrStdout(), nil)
 			return nil
 		},
 	}
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "show it again and again, with the ways of packets, until q or ^C")
 	dirFlag(cmd, &dir)
 	return cmd
 }
@@ -238,9 +250,14 @@ func (w *work) step(cmd *cobra.Command, text string) error {
 	out := cmd.OutOrStdout()
 	terminal := isTerminal(out)
 	report.NewText(out, terminal, terminal && os.Getenv("NO_COLOR") == "").Step(*res)
+	if res.Acted() {
+		w.Actions = append(w.Actions, text)
+		if err := w.save(); err != nil {
+			return err
+		}
+	}
 	if res.Verdict != story.Pass {
 		return silent(exitFailed)
 	}
-	w.Actions = append(w.Actions, text)
-	return w.save()
+	return nil
 }

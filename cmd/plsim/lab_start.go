@@ -206,7 +206,7 @@ func (w *work) raise(cmd *cobra.Command) (*daemon.Lab, error) {
 	}
 	lost, err := course.Replay(cmd.Context(), liveStage{l, false}, w.Actions)
 	if lost > 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "plsim: %s of those that you had taken does not come off any more\n", story.Count(lost, "step"))
+		fmt.Fprintf(cmd.ErrOrStderr(), "plsim: %s that you had taken fit no more\n", story.Count(lost, "step"))
 	}
 	return l, labError(err)
 }

@@ -67,6 +67,10 @@ func labError(err error) error {
 		return err
 	case errors.As(err, &said) && said.Usage:
 		return &codeError{exitUsage, err}
+	case errors.As(err, &said) && said.Start:
+		return &codeError{exitFailed, err} // it ran, but not as the scenario expects
+	case errors.As(err, &said) && said.NotFound:
+		return &codeError{exitHost, err}
 	case errors.As(err, &said):
 		return &codeError{exitFault, err}
 	}

@@ -131,7 +131,7 @@ line or the scenario is wrong · 3 this host cannot do it · 4 a fault of plsim 
 		{"Play scenarios", []*cobra.Command{runCommand(), metricsCommand(), replayCommand()}},
 		{"Learn", []*cobra.Command{labCommand()}},
 		{"Write scenarios", []*cobra.Command{initCommand(), validateCommand(), schemaCommand(), graphCommand()}},
-		{"Labs that stay", []*cobra.Command{upCommand(), psCommand(), execCommand(), downCommand(), cleanupCommand()}},
+		{"Labs that stay", []*cobra.Command{upCommand(), applyCommand(), psCommand(), execCommand(), downCommand(), cleanupCommand()}},
 		{"Change a lab that is up", []*cobra.Command{serviceCommand(), targetCommand(), sgCommand(), failCommand(), healCommand(), stepCommand()}},
 		{"Find out why", []*cobra.Command{explainCommand(), captureCommand(), flowsCommand(), topCommand(), flowlogsCommand()}},
 		{"About plsim", []*cobra.Command{doctorCommand(), benchCommand(), manCommand(), versionCommand()}},

@@ -2,9 +2,12 @@ package course
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/plsim/plsim/sim/scenario"
+	"github.com/plsim/plsim/sim/story"
 )
 
 // Test tries a lab as its students will: whether each checkpoint is open before its
@@ -88,9 +91,14 @@ func (t *trial) build(ctx context.Context, n int) error {
 
 // take takes a step of the reference solution.
 func (t *trial) take(ctx context.Context, step string) error {
-	failed, err := Replay(ctx, t.stage, []string{step})
-	if failed > 0 {
-		t.problem("a step of the solution fails: %s", sentence(step))
+	res, err := t.stage.Take(ctx, step)
+	var misfit *Misfit
+	switch {
+	case errors.As(err, &misfit):
+		t.problem("a step of the solution does not fit: %s: %v", sentence(step), err)
+		return nil
+	case err == nil && res.Verdict != story.Pass:
+		t.problem("a step of the solution fails: %s: %s", sentence(step), strings.Join(res.Differences, "; "))
 	}
 	return err
 }

@@ -35,7 +35,10 @@ func (s *server) explain(ctx context.Context, q *Question) *reply {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 	}
-	lab := &diagnose.Running{World: s.world, Loaded: s.loaded, Deeds: s.player.Deeds(), Real: true, Seed: s.info.Seed, Name: s.info.Name}
+	s.edition.RLock()
+	loaded := *s.loaded
+	s.edition.RUnlock()
+	lab := &diagnose.Running{World: s.world, Loaded: &loaded, Deeds: s.player.Deeds(), Real: true, Seed: s.info.Seed, Name: s.info.Name}
 	e, err := lab.Explain(ctx, diagnose.Question{From: q.From, To: q.To, UDP: q.UDP}, diagnose.Options{Prove: q.Prove})
 	var question *diagnose.UsageError
 	switch {

@@ -21,6 +21,7 @@ type request struct {
 	Down   bool     `json:"down,omitempty"`
 	Exec   *Program `json:"exec,omitempty"`
 	Step   string   `json:"step,omitempty"` // as it stands in a scenario
+	Apply  *Edition `json:"apply,omitempty"`
 	// Aside is whether the step is not to be written down.
 	Aside   bool `json:"aside,omitempty"`
 	Journal bool `json:"journal,omitempty"` // which steps have been taken
@@ -57,6 +58,7 @@ type reply struct {
 	Instances []emulate.Instance `json:"instances,omitempty"`
 	ExitCode  int                `json:"exit_code,omitempty"`
 	Step      *story.StepResult  `json:"step,omitempty"`
+	Changes   []topology.Change  `json:"changes,omitempty"`
 	Journal   []string           `json:"journal,omitempty"`
 	Captured  *Captured          `json:"captured,omitempty"`
 	Flows     *live.Flows        `json:"flows,omitempty"`
@@ -73,6 +75,8 @@ type Error struct {
 	Text string `json:"text"`
 	// Usage is whether the request was wrong; else the lab has a fault.
 	Usage bool `json:"usage,omitempty"`
+	// Start is whether what an instance runs did not come up as its scenario expects.
+	Start bool `json:"start,omitempty"`
 	// NotFound is whether the program that was asked for could not be started.
 	NotFound bool `json:"not_found,omitempty"`
 }

@@ -26,17 +26,18 @@ import (
 type server struct {
 	info   Info
 	world  *emulate.World
-	loaded *scenario.Loaded
+	loaded *scenario.Loaded // guarded by edition where mu is not held
 	lab    *topology.Lab
 	down   context.CancelFunc
 
 	taken func(story.StepResult)
 
-	mu     sync.Mutex // one step at a time
-	steps  *scenario.Living
-	player *story.Player
+	edition sync.RWMutex
+	mu      sync.Mutex // one step at a time
+	steps   *scenario.Living
+	player  *story.Player
 
-	journal []string // the steps that came off
+	journal []entry // the steps that did something
 
 	wg sync.WaitGroup
 }
@@ -142,6 +143,8 @@ func (s *server) do(ctx context.Context, r *request, files []*os.File, signals <
 		return s.step(ctx, r.Step, r.Aside)
 	case r.Journal:
 		return s.written()
+	case r.Apply != nil:
+		return s.apply(ctx, r.Apply)
 	case r.Capture != nil:
 		return s.capture(ctx, r.Capture, files, signals)
 	case r.Flows != nil:
@@ -169,7 +172,11 @@ func (s *server) exec(ctx context.Context, p *Program, files []*os.File, signals
 	if len(files) != 3 {
 		return refuse("a program needs its standard input, output and error")
 	}
-	h, err := s.lab.Instance(p.Instance)
+	var h *topology.Host
+	err := s.world.Look(func(lab *topology.Lab) (err error) {
+		h, err = lab.Instance(p.Instance)
+		return err
+	})
 	if err != nil {
 		return refuse("%v", err)
 	}
@@ -218,8 +225,8 @@ func (s *server) step(ctx context.Context, text string, aside bool) *reply {
 		return &reply{Error: &Error{Text: err.Error()}}
 	}
 	s.taken(res)
-	if res.Verdict == story.Pass && !aside {
-		s.note(text)
+	if res.Acted() && !aside {
+		s.note(res.Action, text)
 	}
 	return &reply{Step: &res}
 }

@@ -37,48 +37,44 @@ type reverseProxy struct {
 	turn      atomic.Uint32 // which target's turn it is
 }
 
-// proxy starts the Application Load Balancers; all their listeners listen when it
-// returns.
-func (w *World) proxy(ctx context.Context) error {
-	for _, l := range w.lab.HTTPListeners() {
-		p := &reverseProxy{HTTPListener: l, world: w, node: w.nodes[l.Node]}
-		p.transport = &http.Transport{
-			DialContext:           p.dial,
-			ResponseHeaderTimeout: p.patience(responseLimit),
-			IdleConnTimeout:       p.patience(responseLimit),
-			DisableCompression:    true, // what the client accepts is the client's to say
-		}
-		server := &http.Server{
-			Handler: p, ReadHeaderTimeout: p.patience(responseLimit), IdleTimeout: p.patience(responseLimit),
-			BaseContext: func(net.Listener) context.Context { return ctx },
-			ErrorLog:    log.New(io.Discard, "", 0), // what a client does wrong is the client's to tell
-		}
-		if l.TLS != nil {
-			cert, err := w.ca.listenerCertificate(l.TLS)
-			if err != nil {
-				return err
-			}
-			server.TLSConfig = &tls.Config{
-				MinVersion: l.TLS.Versions[0], MaxVersion: l.TLS.Versions[1], Certificates: []tls.Certificate{*cert},
-			}
-		}
-		listener, err := p.node.ns.Listen("tcp", net.JoinHostPort("", strconv.Itoa(int(l.Port))))
-		if err != nil {
-			return fmt.Errorf("load balancer %s: %w", l.Balancer, err)
-		}
-		context.AfterFunc(ctx, func() {
-			_ = server.Close() // it only stops listening
-			p.transport.CloseIdleConnections()
-		})
-		w.wg.Go(func() {
-			if server.TLSConfig != nil {
-				_ = server.ServeTLS(listener, "", "") // it ends when it is closed
-			} else {
-				_ = server.Serve(listener)
-			}
-		})
+// openHTTP starts a listener of an Application Load Balancer, and returns what ends it.
+func (w *World) openHTTP(l topology.HTTPListener) (stop func(), err error) {
+	p := &reverseProxy{HTTPListener: l, world: w, node: w.nodes[l.Node.Index]}
+	p.transport = &http.Transport{
+		DialContext:           p.dial,
+		ResponseHeaderTimeout: p.patience(responseLimit),
+		IdleConnTimeout:       p.patience(responseLimit),
+		DisableCompression:    true, // what the client accepts is the client's to say
 	}
-	return nil
+	server := &http.Server{
+		Handler: p, ReadHeaderTimeout: p.patience(responseLimit), IdleTimeout: p.patience(responseLimit),
+		BaseContext: func(net.Listener) context.Context { return w.life },
+		ErrorLog:    log.New(io.Discard, "", 0), // what a client does wrong is the client's to tell
+	}
+	if l.TLS != nil {
+		cert, err := w.ca.listenerCertificate(l.TLS)
+		if err != nil {
+			return nil, err
+		}
+		server.TLSConfig = &tls.Config{
+			MinVersion: l.TLS.Versions[0], MaxVersion: l.TLS.Versions[1], Certificates: []tls.Certificate{*cert},
+		}
+	}
+	listener, err := p.node.ns.Listen("tcp", net.JoinHostPort("", strconv.Itoa(int(l.Port))))
+	if err != nil {
+		return nil, fmt.Errorf("load balancer %s: %w", l.Balancer, err)
+	}
+	w.wg.Go(func() {
+		if server.TLSConfig != nil {
+			_ = server.ServeTLS(listener, "", "") // it ends when it is closed
+		} else {
+			_ = server.Serve(listener)
+		}
+	})
+	return func() {
+		_ = server.Close() // it only stops listening
+		p.transport.CloseIdleConnections()
+	}, nil
 }
 
 // patience is how long a time of the lab lasts at least: the sockets are real.

@@ -8,9 +8,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
+	"maps"
 	"net"
-	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,7 +18,6 @@ import (
 	"github.com/plsim/plsim/dataplane/clock"
 	"github.com/plsim/plsim/dataplane/engine"
 	"github.com/plsim/plsim/sim/live"
-	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/topology"
 	"github.com/plsim/plsim/topology/netns"
 )
@@ -27,23 +26,27 @@ import (
 type World struct {
 	*live.Lab
 	edited chan struct{} // tells the keeper of the lab's time that there may be new moments
-	lab    *topology.Lab // what does not change
+	lab    *topology.Lab // for reading, by whoever keeps edits away
 	engine *engine.Engine
 	name   string // among the labs of the sandbox
 	began  time.Time
 	scale  time.Duration // how many seconds of the lab pass in one of the wall
 	ca     *authority    // nil where nobody speaks TLS
 
-	hosts     map[string]*host                       // instances, by VPC/NAME
-	resolvers map[string]*netns.Namespace            // by VPC
-	nodes     map[*topology.NIC]*node                // of the load balancers
-	listen    func(at map[*topology.NIC]*node) error // starts the TLS listeners of nodes; nil until all stand
-	checks    *checks                                // nil until they begin
-	kept      map[string]net.Conn                    // connections that steps go on with
-	flaps     []flap                                 // faults that come and go
-	patience  time.Duration                          // with programs that come up
+	guard      sync.RWMutex                        // of hosts, and their environments
+	hosts      map[string]*host                    // instances, by VPC/NAME
+	leaving    []*host                             // instances that are gone, if all goes well
+	resolvers  map[dataplane.InterfaceID]*resolver // of VPCs
+	nodes      map[dataplane.InterfaceID]*node     // of the load balancers
+	ends       map[end]*opened                     // where connections end that load balancers take on
+	generation int                                 // how often the lab has become another one
+	checks     *checks                             // nil until they begin
+	kept       map[string]net.Conn                 // connections that steps go on with
+	flaps      []flap                              // faults that come and go
+	patience   time.Duration                       // with programs that come up
 
-	life context.Context // of the lab
+	life        context.Context // of the lab
+	scenarioDir string
 
 	seed       uint64
 	generators map[string]*generator // of traffic, by name
@@ -89,11 +92,11 @@ func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 	ctx, cancel := context.WithCancel(ctx)
 	w := &World{
 		lab: lab, name: opts.Name, began: time.Now(), scale: time.Duration(max(opts.TimeScale, 1)), cancel: cancel, halt: func() {},
-		hosts: make(map[string]*host), resolvers: make(map[string]*netns.Namespace),
-		nodes: make(map[*topology.NIC]*node),
-		kept:  make(map[string]net.Conn), edited: make(chan struct{}, 1),
+		hosts: make(map[string]*host), resolvers: make(map[dataplane.InterfaceID]*resolver),
+		nodes: make(map[dataplane.InterfaceID]*node), ends: make(map[end]*opened),
+		kept: make(map[string]net.Conn), edited: make(chan struct{}, 1),
 		seed: opts.Seed, generators: make(map[string]*generator),
-		patience: cmp.Or(opts.Patience, defaultPatience), life: ctx,
+		patience: cmp.Or(opts.Patience, defaultPatience), life: ctx, scenarioDir: opts.ScenarioDir,
 	}
 	w.Lab = live.New(lab, live.Options{
 		Seed: opts.Seed, Now: w.now, Began: w.began, Logs: opts.Logs, Captures: opts.Captures, CompleteLog: opts.CompleteLog, Events: opts.Events, Accounts: opts.Accounts,
@@ -109,10 +112,10 @@ func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 		return w, err
 	}
 	w.forward(ctx, poller)
-	if err := w.serve(ctx); err != nil {
+	if err := w.serve(); err != nil {
 		return w, err
 	}
-	if err := w.launch(ctx, opts); err != nil {
+	if err := w.launch(ctx); err != nil {
 		return w, err
 	}
 	if err := w.check(ctx, opts.Seed); err != nil {
@@ -147,136 +150,6 @@ func (w *World) now() clock.Time { return clock.Time(time.Since(w.began) * w.sca
 
 // wall returns how long a time of the lab lasts on the wall.
 func (w *World) wall(d time.Duration) time.Duration { return (d + w.scale - 1) / w.scale }
-
-// build makes all the namespaces, several at a time, and attaches their devices.
-func (w *World) build() error {
-	type job struct {
-		nic *topology.NIC
-		cfg netns.Config
-		ns  *netns.Namespace
-		err error
-	}
-	var jobs []*job
-	for _, nic := range w.lab.NICs {
-		switch nic.Kind {
-		case dataplane.Instance, dataplane.OnPremises, dataplane.Internet, dataplane.Resolver, dataplane.Node, dataplane.Proxy:
-			jobs = append(jobs, &job{nic: nic, cfg: w.configOf(nic)})
-		}
-	}
-	var wg sync.WaitGroup
-	next := make(chan *job)
-	for range min(len(jobs), 2*runtime.GOMAXPROCS(0)) {
-		wg.Go(func() {
-			for j := range next {
-				j.ns, j.err = netns.New(j.cfg)
-			}
-		})
-	}
-	for _, j := range jobs {
-		next <- j
-	}
-	close(next)
-	wg.Wait()
-	var errs []error
-	for _, j := range jobs {
-		if j.err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", j.nic.Label, j.err))
-			continue
-		}
-		switch j.nic.Kind {
-		case dataplane.Instance, dataplane.OnPremises, dataplane.Internet:
-			spec, err := scenario.ExpandInstance(w.lab, j.nic.Host.Instance)
-			if err != nil {
-				errs = append(errs, fmt.Errorf("instance %s: %w", j.nic.Host.Name, err))
-			}
-			w.hosts[j.nic.Host.Name] = &host{Host: j.nic.Host, spec: spec, ns: j.ns, parts: map[int][]part{}}
-		case dataplane.Resolver:
-			w.resolvers[j.nic.Network.Name] = j.ns
-		default:
-			w.nodes[j.nic] = newNode(j.nic, j.ns)
-		}
-		errs = append(errs, w.engine.Attach(j.nic.Index, j.ns.Port()))
-	}
-	return errors.Join(errs...)
-}
-
-// configOf describes the namespace behind an interface.
-func (w *World) configOf(nic *topology.NIC) netns.Config {
-	cfg := netns.Config{
-		Name: nic.Label, Lab: w.name, MAC: nic.MAC, Addrs: nic.Addrs, Gateways: nic.Routers, MTU: nic.MTU,
-		Single: w.lab.HasLinks(), // what links do, they do to packets
-	}
-	if nic.Kind == dataplane.Node {
-		nodeVoice(&cfg)
-	}
-	if h := nic.Host; h != nil {
-		cfg.Hostname, cfg.Resolver, cfg.Search = h.Hostname(), h.ResolverAddr(), h.SearchDomain()
-	}
-	return cfg
-}
-
-// Prepare implements [live.Devices]: nodes, TLS listeners and health checks follow the
-// lab.
-func (w *World) Prepare(lab *topology.Lab) (live.Change, error) {
-	come, gone, err := w.renew()
-	if err != nil {
-		return live.Change{}, err
-	}
-	for nic, n := range w.nodes {
-		if err := n.settle(nic); err != nil {
-			return live.Change{}, err
-		}
-	}
-	if w.listen != nil {
-		if err := w.listen(come); err != nil {
-			return live.Change{}, err
-		}
-	}
-	w.checks.follow(lab.Checks())
-	return live.Change{
-		Swap: func() (err error) {
-			for nic, n := range come {
-				err = errors.Join(err, w.engine.Attach(nic.Index, n.ns.Port()))
-			}
-			for nic := range gone {
-				w.engine.Detach(nic.Index)
-			}
-			return err
-		},
-		Done: func() (err error) {
-			for _, n := range gone {
-				err = errors.Join(err, n.ns.Close())
-			}
-			select {
-			case w.edited <- struct{}{}:
-			default: // it has been told
-			}
-			return err
-		},
-	}, nil
-}
-
-// renew makes namespaces for the nodes that load balancers have got, and parts with
-// those that they have lost.
-func (w *World) renew() (come, gone map[*topology.NIC]*node, err error) {
-	come, gone = map[*topology.NIC]*node{}, map[*topology.NIC]*node{}
-	for _, nic := range w.lab.NICs {
-		n := w.nodes[nic]
-		switch {
-		case nic.Kind == dataplane.Node && n == nil:
-			ns, err := netns.New(w.configOf(nic))
-			if err != nil {
-				return nil, nil, fmt.Errorf("%s: %w", nic.Label, err)
-			}
-			w.nodes[nic] = newNode(nic, ns)
-			come[nic] = w.nodes[nic]
-		case nic.Kind == dataplane.Absent && n != nil:
-			delete(w.nodes, nic)
-			gone[nic] = n
-		}
-	}
-	return come, gone, nil
-}
 
 // keepTime tells the lab what time it is whenever that changes something, until
 // ctx ends.
@@ -350,18 +223,19 @@ func (w *World) Close() error {
 	for _, g := range w.generators {
 		g.abort()
 	}
-	for _, h := range w.hosts {
+	hosts := append(slices.Collect(maps.Values(w.hosts)), w.leaving...)
+	for _, h := range hosts {
 		h.stop()
 	}
 	w.wg.Wait()
 	for _, c := range w.kept {
 		_ = c.Close()
 	}
-	for _, h := range w.hosts {
+	for _, h := range hosts {
 		h.ns.Close()
 	}
-	for _, ns := range w.resolvers {
-		ns.Close()
+	for _, r := range w.resolvers {
+		r.ns.Close()
 	}
 	for _, n := range w.nodes {
 		n.ns.Close()

@@ -3,6 +3,7 @@ package emulate
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/plsim/plsim/topology"
 	"github.com/plsim/plsim/topology/netns"
@@ -22,16 +23,21 @@ type Instance struct {
 
 // Instances returns the lab's instances as they are. It may be called from any goroutine.
 func (w *World) Instances() (all []Instance) {
-	for _, of := range w.lab.Hosts {
-		i := Instance{Name: of.Name, Command: w.hosts[of.Name].commandState()}
-		for _, a := range of.NIC.Addrs {
-			i.Addresses = append(i.Addresses, a.Addr().String())
+	_ = w.Look(func(lab *topology.Lab) error { // it fails when the lab ends
+		w.guard.RLock()
+		defer w.guard.RUnlock()
+		for _, of := range lab.Hosts {
+			i := Instance{Name: of.Name, Command: w.hosts[of.Name].commandState()}
+			for _, a := range of.NIC.Addrs {
+				i.Addresses = append(i.Addresses, a.Addr().String())
+			}
+			for _, s := range of.Services {
+				i.Services = append(i.Services, fmt.Sprintf("%s:%d", s.Type, s.Port))
+			}
+			all = append(all, i)
 		}
-		for _, s := range of.Services {
-			i.Services = append(i.Services, fmt.Sprintf("%s:%d", s.Type, s.Port))
-		}
-		all = append(all, i)
-	}
+		return nil
+	})
 	return all
 }
 
@@ -53,8 +59,14 @@ func (h *host) commandState() string {
 // environment. The end of ctx, or of the lab, kills it. It may be called from any
 // goroutine.
 func (w *World) Launch(ctx context.Context, of *topology.Host, c netns.Cmd) (*netns.Process, error) {
+	w.guard.RLock()
 	h := w.hosts[of.Name]
-	c.Env = append(append([]string{}, h.env...), c.Env...)
+	if h == nil {
+		w.guard.RUnlock()
+		return nil, fmt.Errorf("instance %s is gone", of.Name)
+	}
+	c.Env = append(slices.Clone(h.env), c.Env...)
+	w.guard.RUnlock()
 	p, err := h.ns.Start(ctx, c)
 	if err == nil {
 		stop := context.AfterFunc(w.life, p.Kill)

@@ -58,7 +58,11 @@ func (h *host) of(port int) (all []part) {
 
 // Fail implements [story.World].
 func (w *World) Fail(_ context.Context, f *scenario.Fault) error {
-	parts := w.hosts[f.Instance].of(f.Port)
+	h, err := w.host(f.Instance)
+	if err != nil {
+		return err
+	}
+	parts := h.of(f.Port)
 	if f.How != scenario.Flaps {
 		return each(parts, func(p part) error { return p.fail(f.How) })
 	}
@@ -97,12 +101,15 @@ func (w *World) Heal(ctx context.Context, r *scenario.Heal) error {
 		}
 	}
 	w.flaps = last
-	h := w.hosts[r.Instance]
+	h, err := w.host(r.Instance)
+	if err != nil {
+		return err
+	}
 	errs = append(errs, each(h.of(r.Port), part.heal))
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	if r.Port == 0 && h.WaitForPort != 0 {
+	if r.Port == 0 && h.spec.WaitForPort != 0 {
 		return h.await(ctx, w.patience)
 	}
 	return nil

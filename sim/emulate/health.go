@@ -73,7 +73,7 @@ type checks struct {
 	ctx   context.Context
 	start func(ctx context.Context, c topology.Check, rnd *rand.Rand)
 	rnd   *rand.Rand
-	stop  map[topology.Check]context.CancelFunc
+	stop  map[topology.CheckKey]context.CancelFunc
 }
 
 // follow starts the checks that do not run yet, and stops those that should not
@@ -82,12 +82,13 @@ func (s *checks) follow(now []topology.Check) {
 	if s == nil {
 		return // they have not begun
 	}
-	wanted := make(map[topology.Check]bool, len(now))
+	wanted := make(map[topology.CheckKey]bool, len(now))
 	for _, c := range now {
-		wanted[c] = true
-		if s.stop[c] == nil {
+		key := c.Key()
+		wanted[key] = true
+		if s.stop[key] == nil {
 			ctx, cancel := context.WithCancel(s.ctx)
-			s.stop[c] = cancel
+			s.stop[key] = cancel
 			s.start(ctx, c, rand.New(rand.NewPCG(s.rnd.Uint64(), s.rnd.Uint64())))
 		}
 	}
@@ -110,7 +111,7 @@ func (w *World) check(ctx context.Context, seed uint64) error {
 	var first chan struct{}
 	start := func(told func()) func(context.Context, topology.Check, *rand.Rand) {
 		return func(ctx context.Context, c topology.Check, rnd *rand.Rand) {
-			n := w.nodes[c.Node]
+			n := w.nodes[c.Node.Index]
 			w.wg.Go(func() { w.watch(ctx, n, c, rnd, told) })
 		}
 	}
@@ -119,7 +120,7 @@ func (w *World) check(ctx context.Context, seed uint64) error {
 		first = make(chan struct{}, len(now))
 		w.checks = &checks{
 			ctx: ctx, rnd: rand.New(rand.NewPCG(seed, 0x6865616c7468)),
-			stop: map[topology.Check]context.CancelFunc{},
+			stop: map[topology.CheckKey]context.CancelFunc{},
 		}
 		w.checks.start = start(func() { first <- struct{}{} })
 		w.checks.follow(now)

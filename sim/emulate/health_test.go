@@ -142,7 +142,7 @@ func TestHTTPChecks(t *testing.T) {
 		t.Fatal(err)
 	}
 	check := l.Lab.Checks()[0]
-	node := w.nodes[check.Node]
+	node := w.nodes[check.Node.Index]
 	var mu sync.Mutex
 	var hosts []string
 	handler := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -240,10 +240,11 @@ func TestChecksObeyOutboundRules(t *testing.T) {
 func TestChecksFollow(t *testing.T) {
 	var started []context.Context
 	s := &checks{
-		ctx: t.Context(), rnd: rand.New(rand.NewPCG(1, 2)), stop: map[topology.Check]context.CancelFunc{},
+		ctx: t.Context(), rnd: rand.New(rand.NewPCG(1, 2)), stop: map[topology.CheckKey]context.CancelFunc{},
 		start: func(ctx context.Context, _ topology.Check, _ *rand.Rand) { started = append(started, ctx) },
 	}
-	one, two := topology.Check{Host: "one"}, topology.Check{Host: "two"}
+	how := &topology.HealthCheck{Protocol: "TCP"}
+	one, two := topology.Check{Host: "one", Node: new(topology.NIC), HealthCheck: how}, topology.Check{Host: "two", Node: new(topology.NIC), HealthCheck: how}
 	s.follow([]topology.Check{one})
 	s.follow([]topology.Check{one, two})
 	if len(started) != 2 || started[0].Err() != nil {

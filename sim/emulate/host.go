@@ -27,9 +27,15 @@ type host struct {
 	ns      *netns.Namespace
 	env     []string
 	program atomic.Pointer[program] // its command, if it has one
+	trusts  bool                    // its environment names the lab's own certificates
+	started bool                    // its files are written, and its command has begun
 	parts   map[int][]part          // what of it can fail: built-in services by port, and the command by 0
-	closers []io.Closer
+	closers map[int][]io.Closer     // of built-in services, by port
 	sinks   map[place]*sink
+}
+
+func newHost(of *topology.Host, spec *topology.Instance, ns *netns.Namespace) *host {
+	return &host{Host: of, spec: spec, ns: ns, parts: map[int][]part{}, closers: map[int][]io.Closer{}}
 }
 
 // program is the command of an instance, and what it printed.
@@ -42,21 +48,32 @@ type program struct {
 
 // stop closes the built-in services. The programs end with their context.
 func (h *host) stop() {
-	for _, c := range h.closers {
-		_ = c.Close() // it only stops listening
+	for port := range h.closers {
+		h.hush(port)
 	}
 	if p := h.program.Load(); p != nil {
 		<-p.ended
 	}
 }
 
-// host finds an instance by the name that a scenario gives it.
-func (w *World) host(name string) (*host, error) {
-	h, err := w.lab.Instance(name)
-	if err != nil {
-		return nil, err
+// hush closes what listens on a port.
+func (h *host) hush(port int) {
+	for _, c := range h.closers[port] {
+		_ = c.Close() // it only stops listening
 	}
-	return w.hosts[h.Name], nil
+	delete(h.closers, port)
+}
+
+// host finds an instance by the name that a scenario gives it.
+func (w *World) host(name string) (h *host, err error) {
+	err = w.Look(func(lab *topology.Lab) error {
+		of, err := lab.Instance(name)
+		if err == nil {
+			h = w.hosts[of.Name]
+		}
+		return err
+	})
+	return h, err
 }
 
 // defaultPatience is how long an instance's program may take until it answers
@@ -77,63 +94,6 @@ func (e *StartError) Error() string {
 		s += "; its command printed:\n" + strings.TrimRight(e.Printed, "\n")
 	}
 	return s
-}
-
-// launch writes the instances' files, starts their programs and waits for those
-// that the story waits for.
-func (w *World) launch(ctx context.Context, opts Options) error {
-	bundle := ""
-	if w.ca != nil {
-		bundle = w.ca.bundle()
-	}
-	for _, of := range w.lab.Hosts {
-		h := w.hosts[of.Name]
-		if err := h.prepare(bundle, opts); err != nil {
-			return fmt.Errorf("instance %s: %w", h.Name, err)
-		}
-		if len(h.spec.Command) > 0 {
-			if err := h.run(ctx, h.spec.Command); err != nil {
-				return err // names the instance
-			}
-			h.parts[0] = append(h.parts[0], &command{host: h, life: ctx})
-		}
-	}
-	var wg sync.WaitGroup
-	errs := make([]error, len(w.lab.Hosts))
-	for i, spec := range w.lab.Hosts {
-		if h := w.hosts[spec.Name]; h.WaitForPort != 0 {
-			wg.Go(func() { errs[i] = h.await(ctx, w.patience) })
-		}
-	}
-	wg.Wait()
-	return errors.Join(errs...)
-}
-
-// prepare fills an instance's home directory and environment. bundle holds the
-// certificates that its programs trust, where the lab has its own.
-func (h *host) prepare(bundle string, opts Options) error {
-	if bundle != "" {
-		if err := h.ns.WriteFile("ca-certificates.pem", bundle); err != nil {
-			return err
-		}
-		path := h.ns.Home() + "/ca-certificates.pem"
-		// The names under which curl, OpenSSL, Python's requests and Node look for it.
-		for _, name := range []string{"SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"} {
-			h.env = append(h.env, name+"="+path)
-		}
-	}
-	if opts.ScenarioDir != "" {
-		h.env = append(h.env, "SCENARIO_DIR="+opts.ScenarioDir)
-	}
-	for name, value := range h.spec.Environment {
-		h.env = append(h.env, name+"="+value)
-	}
-	for name, content := range h.spec.Files {
-		if err := h.ns.WriteFile(name, content); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // run starts the instance's own program.
@@ -161,7 +121,7 @@ func (h *host) await(ctx context.Context, patience time.Duration) error {
 	if program != nil {
 		ended = program.ended
 	}
-	addr := net.JoinHostPort(h.NIC.Addrs[0].Addr().String(), strconv.Itoa(h.WaitForPort))
+	addr := net.JoinHostPort(h.NIC.Addrs[0].Addr().String(), strconv.Itoa(h.spec.WaitForPort))
 	for {
 		c, err := h.ns.Dial(limit, "tcp", addr)
 		if err == nil {
@@ -170,12 +130,12 @@ func (h *host) await(ctx context.Context, patience time.Duration) error {
 		select {
 		case <-time.After(20 * time.Millisecond):
 		case <-ended:
-			return h.startError("its command ended with exit code %d before anything listened on port %d", program.code, h.WaitForPort)
+			return h.startError("its command ended with exit code %d before anything listened on port %d", program.code, h.spec.WaitForPort)
 		case <-limit.Done():
 			if err := ctx.Err(); err != nil {
 				return err // interrupted, and no fault of the program
 			}
-			return h.startError("nothing listens on port %d of %s after %s", h.WaitForPort, h.NIC.Addrs[0].Addr(), patience)
+			return h.startError("nothing listens on port %d of %s after %s", h.spec.WaitForPort, h.NIC.Addrs[0].Addr(), patience)
 		}
 	}
 }

@@ -15,50 +15,73 @@ import (
 	"github.com/plsim/plsim/topology"
 )
 
-// serve starts the resolvers and the instances' built-in services; all of them
-// listen when it returns.
-func (w *World) serve(ctx context.Context) error {
-	for _, n := range w.lab.Networks {
+// serve starts the resolvers, the listeners of load balancers and the instances' built-in
+// services; all of them listen when it returns.
+func (w *World) serve() error {
+	every := devices{}
+	for _, nic := range w.lab.NICs {
+		every[nic.Index] = nil
+	}
+	return w.listen(w.lab, every)
+}
+
+// listen starts what listens at devices that have come, and has the listeners of all load
+// balancers follow the lab.
+func (w *World) listen(lab *topology.Lab, come devices) error {
+	if err := w.certify(lab); err != nil {
+		return err
+	}
+	for _, n := range lab.Networks {
 		if n.Resolver == nil {
 			continue
 		}
-		ns := w.resolvers[n.Name]
+		if _, new := come[n.Resolver.Index]; !new {
+			continue
+		}
+		r := w.resolvers[n.Resolver.Index]
 		for _, at := range n.Resolver.Addrs {
-			stop, err := w.serveDNS(n.Name, at.Addr(), ns)
+			stop, err := w.serveDNS(n.Name, at.Addr(), r.ns)
 			if err != nil {
 				return err
 			}
-			context.AfterFunc(ctx, stop)
+			r.stop = append(r.stop, stop)
+			context.AfterFunc(w.life, stop)
 		}
 	}
-	if err := w.certify(); err != nil {
+	if err := w.openEnds(lab); err != nil {
 		return err
 	}
-	if err := w.terminate(ctx); err != nil {
-		return err
-	}
-	if err := w.proxy(ctx); err != nil {
-		return err
-	}
-	for _, h := range w.lab.Hosts {
-		running := w.hosts[h.Name]
-		for _, s := range running.spec.Services {
-			if err := running.serve(ctx, w, s); err != nil {
-				return fmt.Errorf("instance %s: %s on port %d: %w", h.Name, s.Type, s.Port, err)
+	for _, h := range w.hosts {
+		if _, new := come[h.NIC.Index]; new {
+			if err := h.serveAll(w.life, w, h.spec.Services); err != nil {
+				return err
 			}
 		}
 	}
 	return nil
 }
 
+// serveAll starts some built-in services of an instance.
+func (h *host) serveAll(ctx context.Context, w *World, services []*topology.Service) error {
+	for _, s := range services {
+		if err := h.serve(ctx, w, s); err != nil {
+			return fmt.Errorf("instance %s: %s on port %d: %w", h.Name, s.Type, s.Port, err)
+		}
+	}
+	return nil
+}
+
 // certify makes the lab's certificate authority, if anybody needs it.
-func (w *World) certify() error {
-	if w.lab.EndsTLS() {
+func (w *World) certify(lab *topology.Lab) error {
+	if w.ca != nil {
+		return nil
+	}
+	if lab.EndsTLS() {
 		var err error
 		w.ca, err = newAuthority()
 		return err
 	}
-	for _, h := range w.lab.Hosts {
+	for _, h := range lab.Hosts {
 		for _, s := range h.Services {
 			if s.Type == "https" {
 				var err error
@@ -81,12 +104,12 @@ func (h *host) serve(ctx context.Context, w *World, s *topology.Service) error {
 			if packets, err = h.listenPacket(at, s.Port); err != nil {
 				return err
 			}
-			h.closers = append(h.closers, packets)
+			h.closers[s.Port] = append(h.closers[s.Port], packets)
 		} else {
 			if stream, err = h.listen(at, s.Port); err != nil {
 				return err
 			}
-			h.closers = append(h.closers, stream)
+			h.closers[s.Port] = append(h.closers[s.Port], stream)
 		}
 	}
 	switch s.Type {
@@ -128,7 +151,7 @@ func (h *host) serveHTTP(w *World, s *topology.Service, l net.Listener) (err err
 			return err
 		}
 	}
-	h.closers = append(h.closers, server)
+	h.closers[s.Port] = append(h.closers[s.Port], server)
 	w.wg.Go(func() {
 		if server.TLSConfig != nil {
 			_ = server.ServeTLS(l, "", "") // it ends when it is closed

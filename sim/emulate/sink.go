@@ -65,7 +65,7 @@ func (w *World) Received(_ context.Context, r *scenario.Received) (story.Receipt
 	if err != nil {
 		return story.Receipt{}, err
 	}
-	s, err := r.Sink(h.Host)
+	s, err := r.Sink(&topology.Host{Instance: h.spec, Name: h.Name})
 	if err != nil {
 		return story.Receipt{}, err
 	}

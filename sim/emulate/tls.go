@@ -45,34 +45,20 @@ type terminator struct {
 	config *tls.Config
 }
 
-// terminate starts the TLS listeners; all of them listen when it returns. Nodes that
-// come later get theirs by the same certificates.
-func (w *World) terminate(ctx context.Context) error {
-	w.listen = func(at map[*topology.NIC]*node) error { return w.listenTLS(ctx, at) }
-	return w.listen(w.nodes)
-}
-
-// listenTLS starts the TLS listeners of some nodes.
-func (w *World) listenTLS(ctx context.Context, at map[*topology.NIC]*node) error {
-	for _, l := range w.lab.TLSListeners() {
-		node := at[l.Node]
-		if node == nil {
-			continue
-		}
-		cert, err := w.ca.listenerCertificate(&l)
-		if err != nil {
-			return err
-		}
-		t := &terminator{TLSListener: l, world: w, ns: node.ns}
-		t.configure(cert)
-		listener, err := t.ns.Listen("tcp", net.JoinHostPort("", strconv.Itoa(int(l.Port))))
-		if err != nil {
-			return fmt.Errorf("load balancer %s: %w", l.Balancer, err)
-		}
-		context.AfterFunc(ctx, func() { listener.Close() })
-		w.wg.Go(func() { t.accept(ctx, listener) })
+// openTLS starts a TLS listener, and returns what ends it.
+func (w *World) openTLS(l topology.TLSListener) (stop func(), err error) {
+	cert, err := w.ca.listenerCertificate(&l)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	t := &terminator{TLSListener: l, world: w, ns: w.nodes[l.Node.Index].ns}
+	t.configure(cert)
+	listener, err := t.ns.Listen("tcp", net.JoinHostPort("", strconv.Itoa(int(l.Port))))
+	if err != nil {
+		return nil, fmt.Errorf("load balancer %s: %w", l.Balancer, err)
+	}
+	w.wg.Go(func() { t.accept(w.life, listener) })
+	return func() { listener.Close() }, nil
 }
 
 // configure makes the listener's certificate, versions and ALPN policy what its

@@ -66,3 +66,10 @@ func (l *Living) Step(text string, now clock.Time) (*Step, error) {
 	s.fill()
 	return s, nil
 }
+
+// Follow tells it that the lab has become that of another scenario.
+func (l *Living) Follow(next *Loaded) {
+	c := *l.c
+	c.names = namesOf(&next.Scenario.Spec)
+	l.c = &c
+}

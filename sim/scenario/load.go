@@ -9,7 +9,6 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/plsim/plsim/topology"
 )
@@ -77,7 +76,7 @@ func LoadBytes(file string, data []byte) (*Loaded, error) {
 // a change of what its author wrote, which may be nil. The change must leave its steps
 // alone. The error is of type [Mistakes] where the change does not fit.
 func (l *Loaded) Again(change func(*topology.Spec) error) (*Loaded, error) {
-	s, src, _, _ := parse(l.Source.File, []byte(strings.Join(l.Source.lines, "\n")))
+	s, src, _, _ := parse(l.Source.File, l.Source.Text())
 	onOff(s)
 	if change != nil {
 		if err := change(&s.Spec); err != nil {
@@ -86,11 +85,7 @@ func (l *Loaded) Again(change func(*topology.Spec) error) (*Loaded, error) {
 	}
 	lab, problems := newLab(s)
 	if len(problems) > 0 {
-		var mistakes Mistakes
-		for _, p := range problems {
-			mistakes = append(mistakes, src.Mistake(p.Path, label(p.Path)+p.Msg))
-		}
-		return nil, mistakes.err()
+		return nil, src.mistakes(problems).err()
 	}
 	for _, step := range s.Steps {
 		step.fill()

@@ -24,6 +24,9 @@ func newSource(file, text string) *Source {
 	return &Source{File: file, lines: strings.Split(text, "\n"), at: map[string]Position{}}
 }
 
+// Text returns the file as it was read.
+func (s *Source) Text() []byte { return []byte(strings.Join(s.lines, "\n")) }
+
 // Has reports whether the file gives a value to path.
 func (s *Source) Has(path string) bool {
 	_, ok := s.at[path]

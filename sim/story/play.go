@@ -49,12 +49,12 @@ func (p *player) step(ctx context.Context, raw *scenario.Step, sr *StepResult) e
 			}
 		}
 		sr.Duration = p.world.Elapsed() - began // without explanations
-		var refused *refusedError
+		var no *refusedError
 		switch {
-		case errors.As(err, &refused):
+		case errors.As(err, &no):
 			// What AWS refuses will not be granted by asking again.
-			sr.Verdict, sr.Seen = Fail, "refused"
-			sr.Differences = []string{refused.Error()}
+			sr.Verdict, sr.Seen = Fail, refused
+			sr.Differences = []string{no.Error()}
 			return nil
 		case err != nil:
 			return fmt.Errorf("step %d (%s): %w", sr.Number, sr.Name, err)

@@ -93,6 +93,19 @@ type StepResult struct {
 	Changes []string `json:"changes,omitempty"`
 }
 
+// refused is what is seen of an edit that AWS would refuse.
+const refused = "refused"
+
+// Acted reports whether the step did something in the lab, such as send a packet or change
+// a rule: it was not refused, and is more than a look.
+func (r *StepResult) Acted() bool {
+	switch r.Action {
+	case "describe", "target_health", "flow_logs", "drops", "captures", "metrics", "received", "traffic_result":
+		return false
+	}
+	return r.Seen != refused
+}
+
 // Play takes the steps of a story in a world, and calls done after each. A step
 // that fails does not end the story: what follows may still tell what is wrong.
 // A fault of the world does end it, and so does ctx: both are returned with the

@@ -242,7 +242,7 @@ func (q *Queue) step(until clock.Time) bool {
 		if w.t > until {
 			return false
 		}
-		if l.foreseen == 0 {
+		if l.foreseen == 0 && l.n >= few {
 			q.foreseeLine(l)
 		}
 		l.advance()

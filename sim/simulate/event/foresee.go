@@ -6,12 +6,9 @@ const (
 	few   = 4
 )
 
-// foreseeLine tells of the first events of a line.
+// foreseeLine tells of the first events of a line, of which none was foreseen.
 func (q *Queue) foreseeLine(l *line) {
 	l.foreseen = min(l.n, ahead)
-	if l.foreseen < few {
-		return
-	}
 	for i := range l.foreseen {
 		q.soon[i] = l.ring[(l.head+i)&(len(l.ring)-1)].Event
 	}

@@ -59,7 +59,7 @@ func (l *line) first() *waiting { return &l.ring[l.head] }
 func (l *line) advance() {
 	l.head = (l.head + 1) & (len(l.ring) - 1)
 	l.n--
-	l.foreseen--
+	l.foreseen = max(l.foreseen-1, 0)
 }
 
 // earliest returns the line whose first event comes before those of all others and
@@ -74,7 +74,9 @@ func (q *Queue) earliest(until clock.Time) *line {
 	if best != nil {
 		until = min(until, best.first().t)
 	}
-	q.draw(until)
+	if len(q.heap) == 0 && q.wheel.soon <= until {
+		q.draw(until)
+	}
 	if best != nil && len(q.heap) > 0 && !best.first().before(q.heap[0].t, q.heap[0].seq) {
 		return nil
 	}
