@@ -55,8 +55,9 @@ func labGradeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "grade FOLDER",
 		Short: "Judge the labs of a class",
-		Long: `Grade judges the folders of students below FOLDER: it plays each student's lab.yaml and
-the steps that they have taken, and judges every checkpoint anew.
+		Long: `Grade judges the folders of students below FOLDER, or FOLDER if it is a student's: it
+plays each student's lab.yaml and the steps that they have taken, and judges every
+checkpoint anew.
 
   passed  it passes
   noted   it does not pass when played again, but the student's own
@@ -115,8 +116,11 @@ func (f *labGrade) folders(dir string) (all []handedIn, err error) {
 				return nil
 			}
 			abs, err := filepath.Abs(dir)
+			if err != nil {
+				return err
+			}
 			all = append(all, handedIn{filepath.Base(abs), name})
-			return errors.Join(err, filepath.SkipAll)
+			return filepath.SkipAll
 		}
 		if f.isWork(name) {
 			all = append(all, handedIn{filepath.ToSlash(rel), name})

@@ -24,6 +24,13 @@ func (s *Step) Outlasts(changes []topology.Change) bool {
 		return &topology.Change{Action: topology.Update} // to what it is
 	}
 	stays := func(c *topology.Change) bool { return c.Action == topology.Update }
+	link := func(name string, qualities ...string) bool {
+		c := change("link", name)
+		return stays(c) && !slices.ContainsFunc(c.Attributes, func(a topology.AttributeChange) bool { return slices.Contains(qualities, a.Name) })
+	}
+	fault := func(instance, cut string) bool {
+		return (instance == "" || !restarts(change("instance", instance))) && (cut == "" || link(cut, "down"))
+	}
 	switch {
 	case s.Accept != nil:
 		return stays(change("vpc_endpoint", *s.Accept))
@@ -32,14 +39,11 @@ func (s *Step) Outlasts(changes []topology.Change) bool {
 	case s.VerifyPrivateDNS != nil:
 		return stays(change("endpoint_service", *s.VerifyPrivateDNS))
 	case s.ModifyLink != nil:
-		c, keys := change("link", s.ModifyLink.Link), given(&s.ModifyLink.LinkQualities)
-		return stays(c) && !slices.ContainsFunc(c.Attributes, func(a topology.AttributeChange) bool { return slices.Contains(keys, a.Name) })
-	case s.Fail != nil && s.Fail.Instance != "":
-		return !restarts(change("instance", s.Fail.Instance))
-	case s.Heal != nil && s.Heal.Instance != "":
-		return !restarts(change("instance", s.Heal.Instance))
-	case s.Fail != nil, s.Heal != nil:
-		return true
+		return link(s.ModifyLink.Link, given(&s.ModifyLink.LinkQualities)...)
+	case s.Fail != nil:
+		return fault(s.Fail.Instance, s.Fail.Link)
+	case s.Heal != nil:
+		return fault(s.Heal.Instance, s.Heal.Link)
 	}
 	return edits[s.Action()] == nil
 }

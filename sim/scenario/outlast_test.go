@@ -55,6 +55,9 @@ steps:
 		{"modify_link: { link: line, down: true }", of("link.line", topology.Update, "delay"), true},
 		{"modify_link: { link: line, down: true, delay: 1s }", of("link.line", topology.Update, "delay"), false},
 		{"modify_link: { link: line, down: true }", of("link.line", topology.Replace), false},
+		{"fail: { link: line }", of("link.line", topology.Update, "delay"), true},
+		{"fail: { link: line }", of("link.line", topology.Update, "down"), false},
+		{"heal: { link: line }", of("link.line", topology.Destroy), false},
 		{"start_vpc_endpoint_service_private_dns_verification: api", of("endpoint_service.api", topology.Update), true},
 		{"start_vpc_endpoint_service_private_dns_verification: api", of("endpoint_service.api", topology.Destroy), false},
 	} {

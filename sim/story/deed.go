@@ -35,8 +35,9 @@ func (d *deeds) all() []Deed {
 }
 
 // Renewed tells of changes by which the lab has become that of another file: deeds that
-// they have taken back are forgotten.
+// they have taken back are forgotten, and faults that they have ended.
 func (p *Player) Renewed(changes []topology.Change) {
+	p.faults = slices.DeleteFunc(p.faults, func(t trouble) bool { return !(&scenario.Step{Fail: t.Fault}).Outlasts(changes) })
 	p.deeds.mu.Lock()
 	defer p.deeds.mu.Unlock()
 	var lasting []Deed
