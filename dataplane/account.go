@@ -58,8 +58,9 @@ const reclaim = 256
 // sweep forgets what expired in the next n slots of every table.
 func (w *Walk) sweep(now clock.Time, n int) {
 	window := w.settings.began(now)
+	var p path
 	w.paths.Sweep(n, func(ref flow.Ref, t *trip) bool {
-		p := w.whole(t)
+		w.whole(ref, t, &p)
 		if p.counted(window) {
 			w.report(&p) // its count so far belongs to a window that has ended
 		}

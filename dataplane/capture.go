@@ -113,8 +113,9 @@ func (w *Walk) Unwatch(c *Capture) {
 
 // rewatch works out anew which paths somebody looks at.
 func (w *Walk) rewatch() {
-	for _, t := range w.paths.All() {
-		p := w.whole(t)
+	var p path
+	for ref, t := range w.paths.All() {
+		w.whole(ref, t, &p)
 		p.watched = w.watches(&p)
 	}
 }

@@ -77,17 +77,17 @@ func (d *decision) target(l *Listener, node InterfaceID, private bool) (*TargetG
 	case g.Sticky != NotSticky:
 		hash = nlb.SourceHash(d.w.salt, d.v.Proto, d.at.Src)
 	}
-	at := &d.w.prog.Interfaces[node]
+	from := d.w.prog.Interfaces[node].reach()
 	n := 0
 	for i := range g.Targets {
-		if g.reaches(&g.Targets[i], at) {
+		if g.reaches(&g.Targets[i], from) {
 			n++
 		}
 	}
 	k, _ := nlb.Select(hash, n)
 	for i := range g.Targets {
 		t := &g.Targets[i]
-		if !g.reaches(t, at) {
+		if !g.reaches(t, from) {
 			continue
 		}
 		if k == 0 {
@@ -118,7 +118,26 @@ func (l *Listener) choose(hash uint64) (*TargetGroup, uint64) {
 
 // reaches reports whether a node sends new flows to a target (F2.19): of clients of
 // either family, for the node speaks to the target in the target's own (F1.52).
-func (g *TargetGroup) reaches(t *Target, node *Interface) bool {
-	speaks := len(node.own(t.Addr)) > 0
-	return !t.Avoid && t.Interface != NoInterface && speaks && (g.CrossZone || t.Zone == node.Zone)
+func (g *TargetGroup) reaches(t *Target, node reach) bool {
+	speaks := node.v6
+	if t.Addr.Is4() {
+		speaks = node.v4
+	}
+	return !t.Avoid && t.Interface != NoInterface && speaks && (g.CrossZone || t.Zone == node.zone)
+}
+
+// reach is what decides which targets a node reaches: its zone, and the families that it
+// has addresses of.
+type reach struct {
+	zone   ZoneID
+	v4, v6 bool
+}
+
+func (n *Interface) reach() reach {
+	r := reach{zone: n.Zone}
+	for i := range n.Addrs {
+		is4 := n.Addrs[i].Is4()
+		r.v4, r.v6 = r.v4 || is4, r.v6 || !is4
+	}
+	return r
 }

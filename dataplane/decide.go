@@ -34,6 +34,7 @@ type decision struct {
 	recipe     recipe
 	sides      [2]side
 	trip       trip
+	behind     behind
 	// nameless: what the load balancer sends on does not count as its groups'.
 	nameless bool
 	// passing holds for this packet only: nothing answers it, its answer needs
@@ -46,9 +47,10 @@ type decision struct {
 }
 
 // decide finds the way of a packet for which no path serves, and leaves the path
-// for those that follow. It returns why where the packet is not even one that the
-// interface may send; sent says that it is a node that sends it on.
-func (w *Walk) decide(now clock.Time, in InterfaceID, v *packet.View, stale flow.Ref, sent bool) (path, drop.Reason) {
+// for those that follow, and for this one in the walk's decision. It returns why where
+// the packet is not even one that the interface may send; sent says that it is a node
+// that sends it on.
+func (w *Walk) decide(now clock.Time, in InterfaceID, v *packet.View, stale flow.Ref, sent bool) drop.Reason {
 	w.meter.Advance(now)
 	w.retire(stale)
 	d := &w.decision
@@ -56,7 +58,7 @@ func (w *Walk) decide(now clock.Time, in InterfaceID, v *packet.View, stale flow
 	d.commit = true
 	if !sent {
 		if why := d.sender(in); why != drop.None {
-			return path{}, why
+			return why
 		}
 	}
 	if d.path.verdict = d.run(in); d.path.verdict != drop.None {
@@ -67,19 +69,20 @@ func (w *Walk) decide(now clock.Time, in InterfaceID, v *packet.View, stale flow
 	}
 	d.rejects(d.path.verdict)
 	d.path.muted = d.muted(d.path.verdict)
-	return w.install(d), drop.None
+	w.install(d)
+	return drop.None
 }
 
 // begin readies d for a packet of an interface.
 func (d *decision) begin(w *Walk, now clock.Time, in InterfaceID, v *packet.View, tr *Trace) {
 	*d = decision{w: w, now: now, v: v, trace: tr, at: v.Tuple()}
-	d.path = path{&d.recipe, &d.trip, [2]*side{&d.sides[0], &d.sides[1]}}
+	d.path = path{&d.recipe, &d.trip, &d.behind, [2]*side{&d.sides[0], &d.sides[1]}}
 	d.recipe = recipe{
 		epoch: w.prog.Epoch, proto: v.Proto, opens: conntrack.Opens(v.Proto, v.Flags),
 		mtu: int32(w.prog.Interfaces[in].MTU), front: in, end: in,
 		place: metrics.Nowhere, bytes: bytesOf(v.Proto),
 	}
-	d.trip = trip{isn: v.Seq, last: now}
+	d.trip.last, d.behind.isn = now, v.Seq
 	if w.prog.Interfaces[in].Kind == Node {
 		d.path.place.Node = flow.Scope(in)
 	}

@@ -19,15 +19,22 @@ type Arrival struct {
 func (w *Walk) Expect(soon []Arrival) {
 	for len(soon) > 0 {
 		n := min(len(soon), flow.Ahead)
-		keys := w.expected[:0]
+		known := 0
 		for i := range soon[:n] {
-			if t, proto, ok := packet.Glance(soon[i].Ethernet); ok { // else it is read when it comes
-				keys = append(keys, tupleKey(soon[i].In, proto, t))
+			if soon[i].key(&w.expected[known]) { // else it is read when it comes
+				known++
 			}
 		}
-		w.paths.Expect(keys)
+		w.paths.Expect(w.expected[:known])
 		soon = soon[n:]
 	}
+}
+
+// key finds out the key of what will come, as far as a glance shows it.
+func (a *Arrival) key(k *flow.Key) (ok bool) {
+	k.Scope = flow.Scope(a.In)
+	k.SrcPort, k.DstPort, k.Proto, ok = packet.Glance(a.Ethernet, &k.Src, &k.Dst)
+	return ok
 }
 
 // ExpectFlows is [Walk.Expect] for whoever knows of frames only whose they will be: the keys

@@ -4,7 +4,6 @@ import (
 	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/filter"
 	"github.com/plsim/plsim/dataplane/flow"
-	"github.com/plsim/plsim/dataplane/packet"
 )
 
 // leave passes the security groups of the interface that sends, and the network ACL
@@ -44,7 +43,9 @@ func (d *decision) arrive(at InterfaceID) (int, drop.Reason) {
 func (d *decision) filter(hop int, peer InterfaceID, way flow.Way) drop.Reason {
 	at := d.path.hop(hop)
 	nic := &d.w.prog.Interfaces[at]
-	if nic.Exempt {
+	if d.exempt(at, peer) {
+		// So nobody has to remember it, of which there is as much as of connections.
+		d.passing, d.path.turned = true, nic.Exempt == (way == flow.Egress)
 		d.trace.filtered(at, way, Exempt, filter.NoRule, drop.None)
 		return drop.None
 	}
@@ -67,15 +68,10 @@ func (d *decision) filter(hop int, peer InterfaceID, way flow.Way) drop.Reason {
 		d.trace.filtered(at, way, Related, filter.NoRule, drop.None)
 		return drop.None
 	}
-	rule, why := filter.NoRule, drop.None
-	switch {
-	case d.exempt(nic, own.Dst):
-		d.trace.filtered(at, way, Exempt, rule, why)
-	case !d.w.prog.tracks(at, peer) && d.untracked(at, way):
+	if !d.w.prog.tracks(at, peer) && d.untracked(at, way) {
 		return drop.None
-	default:
-		rule, why = d.ask(at, way)
 	}
+	rule, why := d.ask(at, way)
 	if why != drop.None || isICMPError(d.v) {
 		return why
 	}
@@ -106,11 +102,12 @@ func (d *decision) track(hop int, peer InterfaceID, way flow.Way, key flow.Key, 
 	return drop.None
 }
 
-// exempt reports whether what an instance exchanges with peer is never filtered:
-// the instance's own groups let it reach the resolver, too (F3.5).
-func (d *decision) exempt(nic *Interface, peer packet.Addr) bool {
-	to, ok := d.w.prog.VPCs[nic.VPC].Addrs[peer]
-	return ok && nic.Kind == Instance && d.w.prog.Interfaces[to].Exempt
+// exempt reports whether what an interface exchanges with another one is never filtered:
+// all that the resolver has to do with, so that an instance's own groups let the instance
+// reach it, too (F3.5).
+func (d *decision) exempt(at, peer InterfaceID) bool {
+	nic := &d.w.prog.Interfaces[at]
+	return nic.Exempt || nic.Kind == Instance && peer != NoInterface && d.w.prog.Interfaces[peer].Exempt
 }
 
 // ask puts the packet to the rules of an interface's security groups.

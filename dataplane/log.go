@@ -262,8 +262,9 @@ func (w *Walk) LogSoFar() flowlog.Batch {
 }
 
 func (w *Walk) reportAll() {
-	for _, t := range w.paths.All() {
-		p := w.whole(t)
+	var p path
+	for ref, t := range w.paths.All() {
+		w.whole(ref, t, &p)
 		w.report(&p)
 	}
 }

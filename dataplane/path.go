@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"math"
 	"time"
 
 	"github.com/plsim/plsim/dataplane/clock"
@@ -27,6 +28,7 @@ const maxHops = 4
 type path struct {
 	*recipe
 	*trip
+	*behind
 	sides [2]*side // of the translation: before it and after it, as Forward has it
 }
 
@@ -67,21 +69,36 @@ type side struct {
 	onward         bool           // that is a node which sends it on
 }
 
-// trip is what a path has of its own.
+// trip is what a path has of its own and every packet needs. With its keys it fills two
+// lines of a processor's cache, the first of them read and the second one written.
 type trip struct {
-	recipe   uint32            // the numbers under which they are shared; 0: they are not,
-	sides    [2]uint32         // and the path is kept for no other packet
+	recipe  uint32            // the numbers under which they are shared; 0: they are not,
+	sides   [2]uint32         // and the path is kept for no other packet
+	ports   [2][2]uint16      // by side: source and destination of Forward packets
+	delta   packet.Delta      // of the translation of Forward packets
+	life    conntrack.Machine // as seen by the side that began the flow
+	watched bool              // somebody looks at an interface on it
+	idle    millis            // after which some state behind the path is gone
+	last    clock.Time
+	counts  [2]flowlog.Tally // by flow.Dir
+}
+
+// behind is what else a path has of its own: for packets that begin or end something.
+type behind struct {
 	isn      uint32            // sequence number of the packet that was decided on
-	ports    [2][2]uint16      // by side: source and destination of Forward packets
-	delta    packet.Delta      // of the translation of Forward packets
-	watched  bool              // somebody looks at an interface on it
-	life     conntrack.Machine // as seen by the side that began the flow
-	last     clock.Time
-	idle     time.Duration     // after which some state behind the path is gone
 	balanced flow.Ref          // the load balancer's flow, if any
 	tracks   [maxHops]flow.Ref // by hop: the security groups' tracking entry, if any
-	counts   [2]flowlog.Tally  // by flow.Dir
 }
+
+// millis is a duration in milliseconds, 49 days at most.
+type millis uint32
+
+// millisOf returns a duration as millis, rounded up.
+func millisOf(d time.Duration) millis {
+	return millis(min((d+time.Millisecond-1)/time.Millisecond, math.MaxUint32))
+}
+
+func (m millis) duration() time.Duration { return time.Duration(m) * time.Millisecond }
 
 // hop returns the interface that Forward packets pass as number i. They leave by an
 // even one and enter by an odd one; a translation stands between the second and the
@@ -106,19 +123,15 @@ func (p *path) look(at int, t packet.Tuple) {
 // arrival is the side on which packets of a direction arrive.
 func (p *path) arrival(dir flow.Dir) *side { return p.sides[dir.Flip()] }
 
-// rewrite is what happens to packets of a direction.
-func (p *path) rewrite(dir flow.Dir) packet.Rewrite {
+// rewrite says what happens to packets of a direction.
+func (p *path) rewrite(dir flow.Dir, r *packet.Rewrite) {
 	to := p.arrival(dir)
-	r := packet.Rewrite{
-		SrcMAC: to.srcMAC, DstMAC: to.dstMAC, TTL: p.ttl, MSS: p.mss,
-		NAT: p.nat, Converts: p.converts,
-	}
+	r.SrcMAC, r.DstMAC, r.TTL, r.MSS, r.NAT, r.Converts = to.srcMAC, to.dstMAC, p.ttl, p.mss, p.nat, p.converts
 	if ports := &p.ports[dir.Flip()]; dir == flow.Forward {
 		r.Src, r.Dst, r.SrcPort, r.DstPort, r.Delta = to.src, to.dst, ports[0], ports[1], p.delta
 	} else {
 		r.Src, r.Dst, r.SrcPort, r.DstPort, r.Delta = to.dst, to.src, ports[1], ports[0], p.delta.Reversed()
 	}
-	return r
 }
 
 // growth is how many bytes longer a packet is at the last hop than at the first,
@@ -164,7 +177,7 @@ func (p *path) serves(now clock.Time, epoch uint32, v *packet.View) bool {
 
 // expired reports whether t has been idle for so long that some state behind it
 // is gone.
-func (t *trip) expired(now clock.Time) bool { return now.Sub(t.last) >= t.idle }
+func (t *trip) expired(now clock.Time) bool { return now.Sub(t.last) >= t.idle.duration() }
 
 // carries judges whether a packet may go the way of p: its length and its time
 // to live. Nobody tells the sender (F1.31).
@@ -217,19 +230,20 @@ func (w *Walk) observe(p *path, dir flow.Dir, v *packet.View) {
 // behind it is gone.
 func (w *Walk) refresh(p *path) {
 	s := p.life.State()
-	p.idle = w.settings.Tracking.For(s, p.proto)
+	idle := w.settings.Tracking.For(s, p.proto)
 	for i := range int(p.hopCount) {
-		idle := w.timeouts(flow.Scope(p.hop(i))).For(s, p.proto)
-		if i == 0 || idle < p.idle {
-			p.idle = idle
+		own := w.timeouts(flow.Scope(p.hop(i))).For(s, p.proto)
+		if i == 0 || own < idle {
+			idle = own
 		}
 	}
 	if p.balanced.Valid() {
-		p.idle = min(p.idle, w.settings.Balancing.For(s, p.proto, p.listener))
+		idle = min(idle, w.settings.Balancing.For(s, p.proto, p.listener))
 		if !p.life.Answered() {
-			p.idle = min(p.idle, w.settings.Balancing.Answer) // F2.48
+			idle = min(idle, w.settings.Balancing.Answer) // F2.48
 		}
 	}
+	p.idle = millisOf(idle)
 }
 
 // timeouts are those of what an interface tracks.
@@ -242,13 +256,13 @@ func (w *Walk) timeouts(at flow.Scope) *conntrack.Timeouts {
 
 // install leaves the path for the packets that follow, unless it serves only
 // this one.
-func (w *Walk) install(d *decision) path {
-	p := d.path
-	p.watched = w.watches(&p)
-	w.measure(&p)
-	w.refresh(&p)
+func (w *Walk) install(d *decision) {
+	p := &d.path
+	p.watched = w.watches(p)
+	w.measure(p)
+	w.refresh(p)
 	if d.passing || d.oneWay {
-		return p
+		return
 	}
 	if p.verdict == drop.None {
 		p.end = NoInterface // else the recipe would be that of one target
@@ -258,11 +272,11 @@ func (w *Walk) install(d *decision) path {
 	var ref flow.Ref
 	if p.verdict != drop.None {
 		// What refuses one direction says nothing of the other.
-		ref, p = w.share(&p, there, there)
+		ref = w.share(p, there, there)
 	} else {
 		back := tupleKey(p.lastHop(), p.proto, p.seen(1).Reversed())
 		w.displace(&back)
-		ref, p = w.share(&p, there, back)
+		ref = w.share(p, there, back)
 	}
 	for _, track := range p.tracks {
 		if e := w.track.At(p.last, track); e != nil {
@@ -275,9 +289,8 @@ func (w *Walk) install(d *decision) path {
 		f.Owner = ref
 	}
 	if w.ledger != nil {
-		w.open(&p)
+		w.open(p)
 	}
-	return p
 }
 
 // displace takes a key from the path that holds it: with client addresses
@@ -294,7 +307,7 @@ func (w *Walk) displace(k *flow.Key) {
 // forgets the way as well.
 func (w *Walk) reconsider(k flow.Key, over flow.Ref) {
 	ref, t, _ := w.paths.Lookup(&k)
-	if t != nil && (w.recipes.At(t.recipe).verdict != drop.None || over.Valid() && t.balanced == over) {
+	if t != nil && (w.recipes.At(t.recipe).verdict != drop.None || over.Valid() && w.behind.At(ref).balanced == over) {
 		w.retire(ref)
 	}
 }
@@ -310,7 +323,8 @@ func (w *Walk) retire(ref flow.Ref) {
 	if t == nil {
 		return
 	}
-	p := w.whole(t)
+	var p path
+	w.whole(ref, t, &p)
 	w.report(&p)
 	w.writeBack(&p)
 	w.unshare(t)
@@ -320,7 +334,8 @@ func (w *Walk) retire(ref flow.Ref) {
 // catchUp tells the states behind a path, if it lives, what it knows.
 func (w *Walk) catchUp(owner flow.Ref) {
 	if t := w.paths.At(owner); t != nil {
-		p := w.whole(t)
+		var p path
+		w.whole(owner, t, &p)
 		w.writeBack(&p)
 	}
 }

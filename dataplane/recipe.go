@@ -11,23 +11,23 @@ import (
 // few as there are kinds of them, and clients and targets.
 
 // whole puts the path of a trip together.
-func (w *Walk) whole(t *trip) path {
-	return path{
-		recipe: w.recipes.At(t.recipe), trip: t,
-		sides: [2]*side{w.sides.At(t.sides[0]), w.sides.At(t.sides[1])},
-	}
+func (w *Walk) whole(ref flow.Ref, t *trip, p *path) {
+	p.trip, p.behind, p.recipe = t, w.behind.At(ref), w.recipes.At(t.recipe)
+	p.sides[0], p.sides[1] = w.sides.At(t.sides[0]), w.sides.At(t.sides[1])
 }
 
 // share enters a path under the keys of both directions, which may be the same one and
-// which no path has.
-func (w *Walk) share(p *path, there, back flow.Key) (flow.Ref, path) {
+// which no path has. From then on p is the one that was entered.
+func (w *Walk) share(p *path, there, back flow.Key) flow.Ref {
 	t := *p.trip
 	t.recipe = w.recipes.Use(p.recipe, p.recipe.hash(w.salt))
 	for i, s := range p.sides {
 		t.sides[i] = w.sides.Use(s, s.hash(w.salt))
 	}
 	ref, kept, _ := w.paths.InsertPair(there, back, t)
-	return ref, w.whole(kept)
+	*w.behind.At(ref) = *p.behind
+	w.whole(ref, kept, p)
+	return ref
 }
 
 // unshare says that a trip no longer needs what its path shares with others.

@@ -69,8 +69,7 @@ func (p *Program) inZone(all []InterfaceID, zone ZoneID) InterfaceID {
 // ok is false where it takes none.
 func (p *Program) crosses(from InterfaceID, to packet.Addr) (c crossing, ok bool) {
 	nic := &p.Interfaces[from]
-	vpc := &p.VPCs[nic.VPC]
-	if !vpc.Transits || vpc.holds(to) {
+	if !p.nearTransit(from) || p.VPCs[nic.VPC].holds(to) {
 		return c, false
 	}
 	r := nic.route(to)
@@ -80,6 +79,9 @@ func (p *Program) crosses(from InterfaceID, to packet.Addr) (c crossing, ok bool
 	c, why := p.cross(nic, r, to)
 	return c, why == drop.None
 }
+
+// nearTransit reports whether some route of an interface's VPC leads to a transit gateway.
+func (p *Program) nearTransit(at InterfaceID) bool { return p.VPCs[p.Interfaces[at].VPC].Transits }
 
 // leadsTo reports whether a route leads to an interface of a gateway of a kind.
 func (p *Program) leadsTo(r *Route, kind Kind) bool {
@@ -177,16 +179,18 @@ func (p *Program) before(from InterfaceID, to packet.Addr) InterfaceID {
 // crossed returns the way over a transit gateway that packets of a path take between the
 // hops i and i+1, in a direction.
 func (w *Walk) crossed(p *path, i int, dir flow.Dir) (c crossing, ok bool) {
-	if i >= int(p.hopCount) {
+	from := i
+	if dir == flow.Reply {
+		from++
+	}
+	if from >= int(p.hopCount) || !w.prog.nearTransit(p.hop(from)) {
 		return c, false
 	}
-	if dir == flow.Forward {
-		return w.prog.crosses(p.hop(i), w.tuple(p, i).Dst)
+	t := w.tuple(p, from)
+	if dir == flow.Reply {
+		t = t.Reversed()
 	}
-	if i++; i >= int(p.hopCount) {
-		return c, false
-	}
-	return w.prog.crosses(p.hop(i), w.tuple(p, i).Src)
+	return w.prog.crosses(p.hop(from), t.Dst)
 }
 
 // transits reports whether packets of a path cross a transit gateway, in one direction

@@ -42,8 +42,9 @@ type FlowView struct {
 // goes or changes meanwhile may be shown twice or not at all.
 func (w *Walk) ViewFlows(now clock.Time, from, n int, show func(*FlowView)) (next int) {
 	paths, all := w.paths.Slots(), w.paths.Slots()+w.flows.Slots()
-	w.paths.Visit(from, n, func(_ flow.Ref, t *trip) {
-		p := w.whole(t)
+	w.paths.Visit(from, n, func(ref flow.Ref, t *trip) {
+		var p path
+		w.whole(ref, t, &p)
 		if v, ok := w.viewPath(now, &p); ok {
 			show(&v)
 		}
@@ -75,7 +76,7 @@ func (w *Walk) viewPath(now clock.Time, p *path) (v FlowView, ok bool) {
 	default:
 		v = w.viewDirect(p)
 	}
-	v.State, v.Last, v.Idle = p.life.State(), p.last, p.idle
+	v.State, v.Last, v.Idle = p.life.State(), p.last, p.idle.duration()
 	if p.expired(now) {
 		if f == nil {
 			return v, false

@@ -25,6 +25,7 @@ type Walk struct {
 	settings Settings
 
 	paths      *flow.Table[trip]      // what was decided, by flow; may be forgotten at any time
+	behind     flow.Beside[behind]    // what is seldom needed of them
 	recipes    flow.Shared[recipe]    // what paths have in common,
 	sides      flow.Shared[side]      // twice
 	pairs      flow.Shared[snat.Pair] // what load balancers' flows have in common,
@@ -57,7 +58,8 @@ type Walk struct {
 	// Here so that none is allocated anew:
 	view     packet.View          // the packet at hand,
 	piece    uint32               // the number of which it is a fragment,
-	decision decision             // its decision,
+	decision decision             // the decision on it,
+	rewrite  packet.Rewrite       // what happens to it,
 	header   [ppv2.MaxSize]byte   // its PROXY protocol header; and
 	expected [flow.Ahead]flow.Key // those of packets to come
 }
@@ -197,25 +199,27 @@ func (w *Walk) pass(now clock.Time, in InterfaceID, v *packet.View, sent bool) (
 			return out, why, false
 		}
 	}
-	key := flow.KeyOf(flow.Scope(in), v)
+	var key flow.Key
+	key.Set(flow.Scope(in), v)
 	ref, t, dir := w.paths.Lookup(&key)
-	var p path
+	var known path
+	p := &known
 	if t != nil {
-		p = w.whole(t)
+		w.whole(ref, t, p)
 	}
 	if t == nil || !p.serves(now, w.prog.Epoch, v) {
 		w.prepare(v)
-		if p, why = w.decide(now, in, v, ref, sent); why != drop.None {
+		if why = w.decide(now, in, v, ref, sent); why != drop.None {
 			out, why = w.turnAway(now, in, v, why)
 			return out, why, false
 		}
-		dir = flow.Forward
+		p, dir = &w.decision.path, flow.Forward
 	}
-	out, why = w.follow(now, in, &p, dir, v)
+	out, why = w.follow(now, in, p, dir, v)
 	if p.trip == &w.decision.trip { // nothing else will remember it
-		w.report(&p)
+		w.report(p)
 		if w.decision.oneWay {
-			w.writeBack(&p)
+			w.writeBack(p)
 		}
 	}
 	if why != drop.None {
@@ -272,8 +276,8 @@ func (w *Walk) follow(now clock.Time, in InterfaceID, p *path, dir flow.Dir, v *
 	if !p.settled() || v.Flags&(packet.SYN|packet.FIN|packet.RST) != 0 {
 		w.observe(p, dir, v)
 	}
-	rewrite := p.rewrite(dir)
-	v.Apply(&rewrite)
+	p.rewrite(dir, &w.rewrite)
+	v.Apply(&w.rewrite)
 	if v.Fragment && p.passesNode() {
 		v.Renumber(w.piece) // else two clients' pieces could be taken for one packet's
 	}

@@ -118,10 +118,12 @@ func (b *builder) placeZones(path string, refs []string, w *wire) bool {
 // packets, so that each has a fate of its own.
 func (l *Lab) HasLinks() bool { return len(l.wires) > 0 }
 
+func (l *Lab) findLink(name string) (*wire, error) { return find("link", l.find.wires, name) }
+
 // ModifyLink gives a link other qualities; what waits at it goes on to wait. The error
 // is of type [Problems], with paths relative to the change.
 func (l *Lab) ModifyLink(c *LinkChange) error {
-	w, err := find("link", l.find.wires, c.Link)
+	w, err := l.findLink(c.Link)
 	if err != nil {
 		return Problems{{Path: "link", Msg: err.Error()}}
 	}
@@ -143,11 +145,14 @@ func (l *Lab) ModifyLink(c *LinkChange) error {
 	return nil
 }
 
+// down reports whether nothing crosses the link.
+func (w *wire) down() bool { return value(w.qualities.Down) }
+
 // spec is what the link does to packets.
 func (w *wire) spec() link.Spec {
 	q := w.qualities
 	s := link.Spec{
-		Down: value(q.Down), Delay: time.Duration(value(q.Delay)), Jitter: time.Duration(value(q.Jitter)),
+		Down: w.down(), Delay: time.Duration(value(q.Delay)), Jitter: time.Duration(value(q.Jitter)),
 		Loss: float64(value(q.Loss)), Duplicate: float64(value(q.Duplicate)), Reorder: float64(value(q.Reorder)),
 		Rate: int64(value(q.Bandwidth)), Queue: time.Duration(defaultQueue), MTU: value(q.MTU),
 	}

@@ -29,11 +29,28 @@ func (l *Lab) Compile() *dataplane.Program {
 	}
 	c.transits()
 	c.links()
-	c.program.Balancers = make([]dataplane.LoadBalancer, l.numbers.balancers)
-	for _, lb := range l.balancers {
+	c.balancers()
+	return c.program
+}
+
+// CompileHealth makes the lab's program as it is now, if nothing but health checks has
+// changed the lab since it made the last one: what they do not concern is that one's, which
+// is nearly all in a large lab, and a thousand targets may fail one by one.
+func (l *Lab) CompileHealth(last *dataplane.Program) *dataplane.Program {
+	l.epoch++
+	p := *last
+	p.Epoch, p.Closures, p.Balancers = l.epoch, l.closures, nil
+	l.closures = nil
+	c := &compiler{Lab: l, program: &p}
+	c.balancers()
+	return &p
+}
+
+func (c *compiler) balancers() {
+	c.program.Balancers = make([]dataplane.LoadBalancer, c.numbers.balancers)
+	for _, lb := range c.Lab.balancers {
 		c.program.Balancers[lb.number] = c.balancer(lb)
 	}
-	return c.program
 }
 
 // compiler is one compilation.

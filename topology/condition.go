@@ -28,7 +28,7 @@ func (l *Lab) Conditions() []Condition {
 	}
 	for _, w := range l.wires {
 		state := "up"
-		if w.qualities.Down != nil && *w.qualities.Down {
+		if w.down() {
 			state = "down"
 		}
 		all = append(all, Condition{"link." + w.name, state, ""})

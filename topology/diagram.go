@@ -167,6 +167,7 @@ func (d *drawing) drawServices() {
 
 // drawForwards draws which targets a load balancer's nodes may choose, and how they are.
 func (d *drawing) drawForwards(lb *balancer) {
+	used := d.used()
 	for i, listener := range lb.Listeners {
 		groups := slices.Clone(lb.forwards[i].shares)
 		for _, r := range lb.forwards[i].rules {
@@ -189,7 +190,7 @@ func (d *drawing) drawForwards(lb *balancer) {
 						continue
 					}
 					led = true
-					d.join(Edge{From: d.nics[n], To: to, Via: d.pools[s.pool], Label: portOf(listener), State: string(d.healthOf(s.pool, m).State)})
+					d.join(Edge{From: d.nics[n], To: to, Via: d.pools[s.pool], Label: portOf(listener), State: string(d.healthOf(s.pool, m, used).State)})
 				}
 				if !led {
 					d.join(Edge{From: d.nics[n], To: d.pools[s.pool], Label: portOf(listener)})

@@ -14,6 +14,7 @@ type Names struct {
 	public map[string]Answer
 	own    map[string]map[string]Answer // by VPC
 	askers map[string]map[netip.Addr]dataplane.ZoneID
+	health zoneHealth // what they follow from
 }
 
 // Answer is what a resolver knows about a name.
@@ -80,6 +81,7 @@ func (l *Lab) Names() *Names {
 		names.own[n.Name], names.askers[n.Name] = map[string]Answer{}, map[netip.Addr]dataplane.ZoneID{}
 	}
 	health := zoneHealth{}
+	names.health = health
 	for _, lb := range l.balancers {
 		regional := answer("", health.nodes(lb)...)
 		regional.affinity = routingPolicies[lb.RoutingPolicy]
@@ -118,6 +120,18 @@ func (l *Lab) Names() *Names {
 		}
 	}
 	return names
+}
+
+// NamesHealth returns the lab's names as they are now, if nothing but health checks has
+// changed the lab since it made the last ones: others only where the zone of a load balancer
+// has become healthy, or is so no more.
+func (l *Lab) NamesHealth(last *Names) *Names {
+	for of, was := range last.health {
+		if of.lb.healthyIn(Zone{Num: of.zone}) != was {
+			return l.Names()
+		}
+	}
+	return last
 }
 
 func answer(cname string, nics ...*NIC) Answer {

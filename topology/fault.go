@@ -68,5 +68,31 @@ func (l *Lab) RestoreZone(ref string) error {
 	return nil
 }
 
+// CutLink lets nothing cross a link any more; one that is down already is a mistake.
+func (l *Lab) CutLink(name string) error { return l.turnLink(name, true) }
+
+// RestoreLink lets packets cross a link that is down, as it has its other qualities.
+func (l *Lab) RestoreLink(name string) error { return l.turnLink(name, false) }
+
+func (l *Lab) turnLink(name string, down bool) error {
+	w, err := l.findLink(name)
+	switch {
+	case err != nil:
+		return err
+	case w.down() && down:
+		return fmt.Errorf("link %s is down already", name)
+	case !w.down() && !down:
+		return fmt.Errorf("link %s is not down", name)
+	}
+	w.qualities.Down = &down
+	return nil
+}
+
+// CheckLink tells whether the lab has a link of that name.
+func (l *Lab) CheckLink(name string) error {
+	_, err := l.findLink(name)
+	return err
+}
+
 // cut reports whether an interface is in a zone that is lost. The VPC resolver is in none.
 func (l *Lab) cut(n *NIC) bool { return n.Kind != dataplane.Resolver && l.lost[n.Zone.Num] }

@@ -42,8 +42,9 @@ func (l *Lab) TargetHealth(targetGroup string) ([]TargetHealth, error) {
 		return nil, err
 	}
 	var all []TargetHealth
+	used := l.used()
 	for _, m := range p.members {
-		all = append(all, l.healthOf(p, m))
+		all = append(all, l.healthOf(p, m, used))
 	}
 	for _, o := range p.leavers {
 		if l.now < o.unused {
@@ -64,12 +65,13 @@ type RegisteredTarget struct {
 // health. Of an Application Load Balancer each node is one.
 func (l *Lab) Targets() []RegisteredTarget {
 	var all []RegisteredTarget
+	used := l.used()
 	add := func(p *pool, m member, h TargetHealth) {
 		all = append(all, RegisteredTarget{p.name, dataplane.TargetID{Group: p.number, Addr: packet.AddrFrom(m.address()), Port: m.port}, h})
 	}
 	for _, p := range l.pools {
 		for _, m := range p.members {
-			add(p, m, l.healthOf(p, m))
+			add(p, m, l.healthOf(p, m, used))
 		}
 		for _, o := range p.leavers {
 			if l.now < o.unused {
@@ -103,7 +105,7 @@ func (l *Lab) HealthOf(targetGroup string, t *Target) (TargetHealth, error) {
 		i := p.index(m)
 		switch {
 		case i >= 0:
-			all = append(all, l.healthOf(p, p.members[i]))
+			all = append(all, l.healthOf(p, p.members[i], l.used()))
 		case slices.ContainsFunc(p.leavers, func(o leaver) bool { return o.same(m) && l.now < o.unused }):
 			all = append(all, p.drained(m, TargetDraining))
 		default:
@@ -122,10 +124,19 @@ func (p *pool) drained(m member, state TargetState) TargetHealth {
 	return TargetHealth{p.nameOf(m), state, reason}
 }
 
-func (l *Lab) healthOf(p *pool, m member) TargetHealth {
+// used returns the health of all targets that somebody checks.
+func (l *Lab) used() map[*health]bool {
+	used := map[*health]bool{}
+	for _, c := range l.Checks() {
+		used[c.health] = true
+	}
+	return used
+}
+
+func (l *Lab) healthOf(p *pool, m member, used map[*health]bool) TargetHealth {
 	h := TargetHealth{Target: p.nameOf(m), State: m.health.state()}
 	switch {
-	case !slices.ContainsFunc(l.Checks(), func(c Check) bool { return c.health == m.health }):
+	case !used[m.health]:
 		h.State, h.Reason = TargetUnused, "Target.NotInUse" // F2.19
 	case h.State == TargetInitial:
 		h.Reason = "Elb.InitialHealthChecking"

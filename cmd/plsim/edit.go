@@ -184,6 +184,7 @@ type fault struct {
 	How              string `json:"how,omitempty"`
 	Every            string `json:"every,omitempty"`
 	AvailabilityZone string `json:"availability_zone,omitempty"`
+	Link             string `json:"link,omitempty"`
 }
 
 func failCommand() *cobra.Command {
@@ -194,13 +195,13 @@ func failCommand() *cobra.Command {
 	target.Flags().StringVar(&f.Every, "every", "", "of flaps: after how much of the lab's time it comes back, and dies again")
 	return family("fail", "Let something fail",
 		"Fail lets something go wrong that plsim heal mends: a zone, what runs in an instance, or a link.",
-		zoneFault("fail", "An Availability Zone is lost"), target, linkFault(true, "A link is cut"))
+		zoneFault("fail", "An Availability Zone is lost"), target, linkFault("fail", "A link is cut"))
 }
 
 func healCommand() *cobra.Command {
 	return family("heal", "Mend what has failed",
 		"Heal mends what plsim fail, or a step, has let fail.",
-		zoneFault("heal", "An Availability Zone is back"), targetFault("heal", new(fault), "What runs in an instance is as it was"), linkFault(false, "A link is up again"))
+		zoneFault("heal", "An Availability Zone is back"), targetFault("heal", new(fault), "What runs in an instance is as it was"), linkFault("heal", "A link is up again"))
 }
 
 func zoneFault(action, short string) *cobra.Command {
@@ -223,12 +224,9 @@ func targetFault(action string, f *fault, short string) *cobra.Command {
 	return cmd
 }
 
-func linkFault(down bool, short string) *cobra.Command {
-	verb := map[bool]string{true: "fail", false: "heal"}[down]
+func linkFault(action, short string) *cobra.Command {
 	return stepVerb(&cobra.Command{
-		Use: "link LINK", Short: short, Example: "  sudo plsim " + verb + " link between-zones",
+		Use: "link LINK", Short: short, Example: "  sudo plsim " + action + " link between-zones",
 		Args: takes(1, 1), ValidArgsFunction: completeNames(topology.LinkKind),
-	}, func(args []string) (string, error) {
-		return write("modify_link", map[string]any{"link": args[0], "down": down})
-	})
+	}, func(args []string) (string, error) { return write(action, fault{Link: args[0]}) })
 }

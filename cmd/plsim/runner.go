@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"runtime/debug"
 	"time"
 
 	"github.com/plsim/plsim/sim/diagnose"
@@ -164,11 +163,6 @@ func (r *runner) leftOut(s source) map[int]string {
 	return scenario.LeftOut(s.Real())
 }
 
-// simulatedGC is how much garbage there may be beside what a simulation needs, in
-// percent. Most of that are tables without pointers, which cost the collector nothing: so
-// it may run often, and tables that grow take little more than they need.
-const simulatedGC = 25
-
 // start builds a scenario's lab. The world is there also beside an error, if there is
 // something to close.
 func (r *runner) start(ctx context.Context, s source, k *archive) (world, error) {
@@ -176,9 +170,6 @@ func (r *runner) start(ctx context.Context, s source, k *archive) (world, error)
 	if r.flags.mode == simulated {
 		r.text.Begin(s.Scenario.Name, s.file, len(s.Scenario.Steps), seed, scale)
 		opts := simulate.Options{Seed: seed, TimeScale: scale, Progress: func(p simulate.Progress) { r.text.Progress(time.Duration(p.Now), time.Duration(p.Until)) }}
-		if os.Getenv("GOGC") == "" {
-			debug.SetGCPercent(simulatedGC)
-		}
 		opts.Unlogged = k == nil && !s.Scenario.ReadsFlowLogs()
 		if k != nil {
 			opts.Logs, opts.CompleteLog, opts.Captures, opts.Events = k.logs, r.flags.out.log == fullLog, k.capture, k.event

@@ -70,6 +70,7 @@ func (f *runFlags) simulate(cmd *cobra.Command, load func() ([]source, error), p
 	}
 	ctx, stop := interruptible(cmd)
 	defer stop()
+	defer watchMemory(cmd.ErrOrStderr())()
 	return play(ctx, newRunner(*f, cmd.OutOrStdout(), cmd.ErrOrStderr()), all)
 }
 

@@ -25,11 +25,15 @@ type Key struct {
 }
 
 // KeyOf returns the key of the packet v within a scope.
-func KeyOf(s Scope, v *packet.View) Key {
-	return Key{
-		Src: v.Src, Dst: v.Dst, Scope: s,
-		SrcPort: v.SrcPort, DstPort: v.DstPort, Proto: v.Proto,
-	}
+func KeyOf(s Scope, v *packet.View) (k Key) {
+	k.Set(s, v)
+	return k
+}
+
+// Set makes k the key of the packet v within a scope.
+func (k *Key) Set(s Scope, v *packet.View) {
+	k.Src, k.Dst, k.Scope = v.Src, v.Dst, s
+	k.SrcPort, k.DstPort, k.Proto = v.SrcPort, v.DstPort, v.Proto
 }
 
 // Reverse returns the key of the answer to k in the same scope.

@@ -21,19 +21,29 @@ func (s *Shared[T]) Use(v *T, hash uint64) uint32 {
 		s.index = newIndex()
 	}
 	h := uint32(hash >> 32)
-	mask := uint32(len(s.index.cells) - 1)
-	for i := h & mask; s.index.cells[i].key != 0; i = (i + 1) & mask {
-		if c := s.index.cells[i]; c.hash == h {
-			if at := s.slab.At(c.key - 1); at.value == *v {
-				at.users++
-				return c.key
-			}
-		}
+	number := s.find(s.index.cells, h, v)
+	if number == 0 && s.index.former != nil {
+		number = s.find(s.index.former, h, v)
+	}
+	if number != 0 {
+		s.slab.At(number-1).users++
+		return number
 	}
 	slot := s.slab.Take()
 	*s.slab.At(slot) = shared[T]{*v, h, 1}
 	s.index.put(cell{h, slot + 1})
 	return slot + 1
+}
+
+// find returns the number of a value with a hash by some of the index's cells, or 0.
+func (s *Shared[T]) find(in cells, h uint32, v *T) uint32 {
+	mask := uint32(len(in) - 1)
+	for i := h & mask; in[i].key != 0; i = (i + 1) & mask {
+		if c := in[i]; c.hash == h && s.slab.At(c.key-1).value == *v {
+			return c.key
+		}
+	}
+	return 0
 }
 
 // At returns the value with a number, which has users. It must not be changed.

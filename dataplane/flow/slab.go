@@ -34,5 +34,18 @@ func (s *Slab[T]) Take() uint32 {
 	return s.slots - 1
 }
 
+// Beside holds a value for each entry of a [Table], apart from the entry: what most
+// lookups have no use for, and need not fetch. A value never moves. At first it is the
+// zero value, and then what the slot's last entry left. The zero Beside is ready to use.
+type Beside[T any] struct{ chunks []*[chunkLen]T }
+
+// At returns the value beside the entry that r refers to, which must be there.
+func (b *Beside[T]) At(r Ref) *T {
+	for r.slot>>chunkBits >= uint32(len(b.chunks)) {
+		b.chunks = append(b.chunks, new([chunkLen]T))
+	}
+	return &b.chunks[r.slot>>chunkBits][r.slot&(chunkLen-1)]
+}
+
 // Free gives back a slot that was taken.
 func (s *Slab[T]) Free(slot uint32) { s.free = append(s.free, slot) }

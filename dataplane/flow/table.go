@@ -52,8 +52,8 @@ func (c cell) slot() uint32 { return (c.key - 1) >> 1 }
 func (c cell) dir() Dir     { return Dir((c.key - 1) & 1) }
 
 type entry[K [1]short | [2]short, V any] struct {
-	keys  K
 	gen   uint32 // odd while in use
+	keys  K
 	value V
 }
 
@@ -71,9 +71,18 @@ func (t *table[K, V]) Slots() int { return int(t.slab.slots) }
 // Without such an entry it returns the zero Ref and nil.
 func (t *table[K, V]) Lookup(k *Key) (Ref, *V, Dir) {
 	h := t.lines.hash(k)
-	mask := uint32(len(t.index.cells) - 1)
+	ref, v, dir := t.find(t.index.cells, h, k)
+	if v == nil && t.index.former != nil {
+		return t.find(t.index.former, h, k)
+	}
+	return ref, v, dir
+}
+
+// find finds the entry by some of the index's cells.
+func (t *table[K, V]) find(in cells, h uint32, k *Key) (Ref, *V, Dir) {
+	mask := uint32(len(in) - 1)
 	for i := h & mask; ; i = (i + 1) & mask {
-		c := t.index.cells[i]
+		c := in[i]
 		if c.key == 0 {
 			return Ref{}, nil, Forward
 		}

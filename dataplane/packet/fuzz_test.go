@@ -126,7 +126,10 @@ func FuzzGlance(f *testing.F) {
 
 	frame, v := packet.NewFrame(), new(packet.View)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		seen, proto, ok := packet.Glance(b)
+		var seen packet.Tuple
+		var proto packet.Proto
+		var ok bool
+		seen.SrcPort, seen.DstPort, proto, ok = packet.Glance(b, &seen.Src, &seen.Dst)
 		frame.SetEthernet(b)
 		if v.Decode(frame) != drop.None || v.Fragment || v.Proto != packet.TCP && v.Proto != packet.UDP {
 			return

@@ -53,7 +53,8 @@ type Lab struct {
 
 	mu       sync.Mutex // guards what edits, time and health checks change in lab
 	lab      *topology.Lab
-	settling bool // the first health checks show all at once
+	program  *dataplane.Program // of lab
+	settling bool               // the first health checks show all at once
 	events   func(Event)
 	told     []topology.Condition // what events have said
 
@@ -89,14 +90,15 @@ type Options struct {
 // stand.
 func New(lab *topology.Lab, opts Options) *Lab {
 	l := &Lab{now: opts.Now, began: opts.Began, lab: lab, settling: true, record: opts.Captures, room: capturesRoom, streams: capturesRoom, events: opts.Events}
-	l.publish()
+	l.publish(lab.Names())
 	l.logs = newLogs(lab, opts.Began, opts.Logs)
 	l.logs.none = opts.Unlogged
 	settings := dataplane.DefaultSettings()
 	settings.Seed = opts.Seed
 	lab.Configure(&settings)
 	settings.LogHidden, settings.Unlogged, settings.Accounts = opts.CompleteLog, opts.Unlogged, opts.Accounts
-	l.walk = dataplane.New(lab.Compile(), settings)
+	l.program = lab.Compile()
+	l.walk = dataplane.New(l.program, settings)
 	return l
 }
 
@@ -156,10 +158,11 @@ func (l *Lab) Checked(c topology.Check, passed bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	elapsed := l.lab.Advance(l.now())
-	if (l.lab.Checked(c, passed) || elapsed) && !l.settling {
-		return l.load()
+	changed := l.lab.Checked(c, passed)
+	if l.settling {
+		return nil
 	}
-	return nil
+	return l.checked(changed, elapsed)
 }
 
 // Suspect tells the lab which targets fail passive checks (F2.53).
@@ -173,29 +176,43 @@ func (l *Lab) Suspect() error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	changed := l.lab.Advance(l.now())
+	elapsed, changed := l.lab.Advance(l.now()), false
 	for _, s := range suspects {
 		changed = l.lab.Suspected(s) || changed
 	}
-	if !changed {
-		return nil
+	return l.checked(changed, elapsed)
+}
+
+// checked makes names and packets follow what checks have changed, and time beside them.
+// The caller holds mu.
+func (l *Lab) checked(changed, elapsed bool) error {
+	switch {
+	case elapsed:
+		return l.load()
+	case changed:
+		return l.follow(
+			func() *topology.Names { return l.lab.NamesHealth(l.Names()) },
+			func() *dataplane.Program { return l.lab.CompileHealth(l.program) },
+		)
 	}
-	return l.load()
+	return nil
 }
 
 // load makes names and packets follow the lab as it is now. The caller holds mu.
-func (l *Lab) load() error {
+func (l *Lab) load() error { return l.follow(l.lab.Names, l.lab.Compile) }
+
+func (l *Lab) follow(names func() *topology.Names, compile func() *dataplane.Program) error {
 	change, err := l.devices.Prepare(l.lab)
 	if err != nil {
 		return err
 	}
 	l.lab.Observe(l.now())
 	l.tell()
-	l.publish()
-	prog := l.lab.Compile()
+	l.publish(names())
+	l.program = compile()
 	var failed error
 	err = l.Do(func(walk *dataplane.Walk, _ clock.Time) {
-		walk.Load(prog)
+		walk.Load(l.program)
 		if change.Swap != nil {
 			failed = change.Swap()
 		}
@@ -207,8 +224,8 @@ func (l *Lab) load() error {
 }
 
 // publish makes resolvers and proxies know the lab as it is now.
-func (l *Lab) publish() {
-	l.names.Store(l.lab.Names())
+func (l *Lab) publish(names *topology.Names) {
+	l.names.Store(names)
 	l.backends.Store(l.lab.Backends())
 }
 

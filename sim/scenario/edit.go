@@ -102,16 +102,22 @@ var edits = map[string]func(s *Step, lab *topology.Lab) (state string, err error
 	},
 	"modify_link": func(s *Step, lab *topology.Lab) (string, error) { return "", lab.ModifyLink(s.ModifyLink) },
 	"fail": func(s *Step, lab *topology.Lab) (string, error) {
-		if s.Fail.AvailabilityZone == "" {
-			return "", nil // the lab runs on as it was
+		switch f := s.Fail; {
+		case f.AvailabilityZone != "":
+			return "", lab.LoseZone(f.AvailabilityZone)
+		case f.Link != "":
+			return "", lab.CutLink(f.Link)
 		}
-		return "", lab.LoseZone(s.Fail.AvailabilityZone)
+		return "", nil // the lab runs on as it was
 	},
 	"heal": func(s *Step, lab *topology.Lab) (string, error) {
-		if s.Heal.AvailabilityZone == "" {
-			return "", nil
+		switch h := s.Heal; {
+		case h.AvailabilityZone != "":
+			return "", lab.RestoreZone(h.AvailabilityZone)
+		case h.Link != "":
+			return "", lab.RestoreLink(h.Link)
 		}
-		return "", lab.RestoreZone(s.Heal.AvailabilityZone)
+		return "", nil
 	},
 	"change_resource_record_sets": func(s *Step, lab *topology.Lab) (string, error) {
 		return "", lab.ChangeRecord(s.ChangeRecord)

@@ -10,23 +10,27 @@ import (
 	"github.com/plsim/plsim/topology"
 )
 
-// Fault is something that goes wrong: with what runs in an instance, or with an
-// Availability Zone.
+// Fault is something that goes wrong: with what runs in an instance, with an Availability
+// Zone, or with a link.
 type Fault struct {
-	Instance string   `yaml:"instance,omitempty" doc:"Instance in which something fails: either this or availability_zone."`
+	Instance string   `yaml:"instance,omitempty" doc:"Instance in which something fails: either this, availability_zone or link."`
 	Port     int      `yaml:"port,omitempty" doc:"Port of the built-in service that fails. Default: all of the instance's, and its command."`
 	How      string   `yaml:"how,omitempty" doc:"dies (default): the process is gone; hangs: it is stopped, and only its kernel answers; refuses: new connections are refused, those that stand go on; flaps: it dies and comes back, again and again."`
 	Every    Duration `yaml:"every,omitempty" doc:"Of flaps: after how much of the lab's time it comes back, and dies again. Default 1m."`
 
 	AvailabilityZone string `yaml:"availability_zone,omitempty" doc:"Availability Zone that is lost: nothing passes to or from an interface in it. Its AZ ID, such as use1-az1, or its name where that means the same zone to all accounts (F1.46)."`
+
+	Link string `yaml:"link,omitempty" doc:"Link that is cut: nothing crosses it any more."`
 }
 
 // Heal ends a fault.
 type Heal struct {
-	Instance string `yaml:"instance,omitempty" doc:"Instance in which something has failed: either this or availability_zone."`
+	Instance string `yaml:"instance,omitempty" doc:"Instance in which something has failed: either this, availability_zone or link."`
 	Port     int    `yaml:"port,omitempty" doc:"Port of the built-in service that comes back. Default: all that has failed there."`
 
 	AvailabilityZone string `yaml:"availability_zone,omitempty" doc:"Availability Zone that is back."`
+
+	Link string `yaml:"link,omitempty" doc:"Link that packets cross again, as it has its other qualities."`
 }
 
 // Restart starts the forwarder anew.
@@ -55,6 +59,9 @@ func (f *Fault) State() string {
 	if f.AvailabilityZone != "" {
 		return fmt.Sprintf("Availability Zone %s is lost", f.AvailabilityZone)
 	}
+	if f.Link != "" {
+		return fmt.Sprintf("link %s is cut", f.Link)
+	}
 	state := map[string]string{
 		Dies: "is dead", Hangs: "hangs", Refuses: "refuses new connections",
 		Flaps: fmt.Sprintf("dies and comes back every %s", f.Every),
@@ -64,13 +71,16 @@ func (f *Fault) State() string {
 
 // Ends reports whether h ends f; the instances are named in full.
 func (h *Heal) Ends(f *Fault) bool {
-	return h.AvailabilityZone == f.AvailabilityZone && h.Instance == f.Instance && (h.Port == 0 || h.Port == f.Port)
+	return h.AvailabilityZone == f.AvailabilityZone && h.Link == f.Link && h.Instance == f.Instance && (h.Port == 0 || h.Port == f.Port)
 }
 
 // title says what fails.
 func (f *Fault) title() string {
 	if f.AvailabilityZone != "" {
 		return "Availability Zone " + f.AvailabilityZone + " is lost"
+	}
+	if f.Link != "" {
+		return "Link " + f.Link + " is cut"
 	}
 	how := f.How
 	if how == "" {
@@ -83,6 +93,9 @@ func (f *Fault) title() string {
 func (h *Heal) title() string {
 	if h.AvailabilityZone != "" {
 		return "Availability Zone " + h.AvailabilityZone + " is back"
+	}
+	if h.Link != "" {
+		return "Link " + h.Link + " is up again"
 	}
 	return capital(what(h.Instance, h.Port)) + " is as it was"
 }
@@ -110,7 +123,7 @@ func (c *checker) fault(path string, f *Fault) {
 			c.wrong(p, "%s is too short: write 1s or more", f.Every)
 		}
 	}
-	h := c.afflicted(path, f.Instance, f.Port, f.AvailabilityZone, "how", "every")
+	h := c.afflicted(path, subject{f.Instance, f.Port, f.AvailabilityZone, f.Link}, "how", "every")
 	if h == nil {
 		return
 	}
@@ -133,7 +146,7 @@ func (c *checker) fault(path string, f *Fault) {
 
 // heal checks that there is something to heal.
 func (c *checker) heal(path string, r *Heal) {
-	h := c.afflicted(path, r.Instance, r.Port, r.AvailabilityZone)
+	h := c.afflicted(path, subject{r.Instance, r.Port, r.AvailabilityZone, r.Link})
 	if h == nil {
 		return
 	}
@@ -148,30 +161,40 @@ func (c *checker) heal(path string, r *Heal) {
 	}
 }
 
+// subject is what a fault is about: one of these, the port being the instance's.
+type subject struct {
+	instance string
+	port     int
+	zone     string
+	link     string
+}
+
 // afflicted checks what a fault is about. It returns the instance, nil where that is not
-// known, or where the fault is about a zone.
-func (c *checker) afflicted(path, instance string, port int, zone string, others ...string) *topology.Host {
-	switch {
-	case (instance == "") == (zone == ""):
+// known, or where the fault is about something else.
+func (c *checker) afflicted(path string, of subject, others ...string) *topology.Host {
+	given := 0
+	for _, name := range []string{of.instance, of.zone, of.link} {
+		if name != "" {
+			given++
+		}
+	}
+	if given != 1 {
 		if !c.brokenBelow(path) {
-			c.wrong(path, "give it one thing, either instance or availability_zone")
+			c.wrong(path, "give it one thing: instance, availability_zone or link")
+			c.broken[path] = true // it needs no rehearsal
 		}
 		return nil
-	case zone != "":
+	}
+	if of.instance == "" {
 		for _, key := range append([]string{"port"}, others...) {
 			if p := join(path, key); c.src.Has(p) {
 				c.wrong(p, "is for what runs in an instance")
 			}
 		}
-		if c.lab != nil {
-			if _, err := c.lab.FindZone(zone); err != nil {
-				p := join(path, "availability_zone")
-				c.wrong(p, "%v", err)
-				c.broken[p] = true // it needs no rehearsal
-			}
-		}
+		c.afflictedLab(path, of)
 		return nil
 	}
+	instance, port := of.instance, of.port
 	c.instance(join(path, "instance"), instance)
 	if c.lab == nil || c.brokenBelow(path) {
 		return nil
@@ -190,6 +213,22 @@ func (c *checker) afflicted(path, instance string, port int, zone string, others
 		return nil
 	}
 	return h
+}
+
+// afflictedLab checks that the lab has the zone or the link that a fault is about.
+func (c *checker) afflictedLab(path string, of subject) {
+	if c.lab == nil {
+		return
+	}
+	p := join(path, "availability_zone")
+	_, err := c.lab.FindZone(of.zone)
+	if of.link != "" {
+		p, err = join(path, "link"), c.lab.CheckLink(of.link)
+	}
+	if err != nil {
+		c.wrong(p, "%v", err)
+		c.broken[p] = true // it needs no rehearsal
+	}
 }
 
 // has says what else of an instance could be meant.

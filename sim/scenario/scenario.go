@@ -88,7 +88,7 @@ type Step struct {
 	Wait      *Duration `yaml:"wait,omitempty" doc:"Let this much of the lab's time pass."`
 	WaitUntil *Duration `yaml:"wait_until,omitempty" doc:"Let the lab's time pass until so much of it is over since the start."`
 
-	Fail             *Fault   `yaml:"fail,omitempty" doc:"Something goes wrong: what runs in an instance fails, or a zone is lost."`
+	Fail             *Fault   `yaml:"fail,omitempty" doc:"Something goes wrong: what runs in an instance fails, a zone is lost, or a link is cut."`
 	Heal             *Heal    `yaml:"heal,omitempty" doc:"What went wrong is as it was."`
 	RestartForwarder *Restart `yaml:"restart_forwarder,omitempty" doc:"The forwarder, which is the network, load balancers and endpoints of the lab, is started anew."`
 

@@ -47,7 +47,7 @@ var errLongHead = errors.New("the head is too long")
 // io.ErrUnexpectedEOF or io.EOF where more has to come.
 func cutRequest(b []byte) (req *http.Request, body string, rest []byte, err error) {
 	in := bytes.NewReader(headLines(b))
-	r := bufio.NewReader(in)
+	r := bufio.NewReaderSize(in, min(len(b), 4096)) // most requests are far shorter than what bufio takes by default
 	if req, err = http.ReadRequest(r); err != nil {
 		if len(b) > http.DefaultMaxHeaderBytes {
 			err = errLongHead
@@ -64,6 +64,9 @@ func cutRequest(b []byte) (req *http.Request, body string, rest []byte, err erro
 // readBody reads a message's body to its end. The error is io.ErrUnexpectedEOF where more
 // has to come, also of the trailer, for which net/http has an error that it does not show.
 func readBody(r io.Reader) ([]byte, error) {
+	if r == http.NoBody {
+		return nil, nil
+	}
 	b, err := io.ReadAll(r)
 	if err != nil && strings.Contains(err.Error(), "unexpected EOF") {
 		err = io.ErrUnexpectedEOF

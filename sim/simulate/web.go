@@ -111,9 +111,7 @@ func (s *webServer) answer(c host.Conn, of *session, req *http.Request, r *servi
 	if s.sessions[c] != of {
 		return // the client is gone
 	}
-	head, filler := s.head(req, r)
-	of.out.bytes = append(of.out.bytes, head...)
-	of.out.filler = filler
+	of.out.bytes, of.out.filler = s.head(req, r) // the answer before is sent
 	of.out.then = func(c host.Conn) {
 		if of.busy = false; req.Close {
 			c.Close()
@@ -123,6 +121,9 @@ func (s *webServer) answer(c host.Conn, of *session, req *http.Request, r *servi
 	}
 	of.out.flush(c)
 }
+
+// usualHead is how long the heads of answers are, in bytes, unless a route adds much.
+const usualHead = 256
 
 // head returns an answer as it goes on the wire, up to what fills it.
 func (s *webServer) head(req *http.Request, r *service.Response) (head []byte, filler int64) {
@@ -135,6 +136,7 @@ func (s *webServer) head(req *http.Request, r *service.Response) (head []byte, f
 		h.Set("Connection", "close")
 	}
 	var b bytes.Buffer
+	b.Grow(usualHead + len(r.Body))
 	b.WriteString("HTTP/1.1 " + strconv.Itoa(r.Status) + " " + http.StatusText(r.Status) + "\r\n")
 	_ = h.Write(&b) // a buffer takes all
 	b.WriteString("\r\n")

@@ -23,14 +23,13 @@ func (p *player) troubles() (lines []string) {
 	return lines
 }
 
-// fail lets something fail. A zone is part of the lab; what runs in an instance is the
+// fail lets something fail. Zones and links are part of the lab; what runs in an instance is the
 // world's.
 func (p *player) fail(ctx context.Context, s *scenario.Step) (o outcome, err error) {
 	f := *s.Fail
-	if f.AvailabilityZone != "" {
-		if f.AvailabilityZone, err = p.zone(f.AvailabilityZone); err == nil {
-			o, err = p.edit(s, new(scenario.Expect))
-		}
+	if f.Instance == "" {
+		o, err = p.edit(s, new(scenario.Expect))
+		f.AvailabilityZone = p.zone(f.AvailabilityZone)
 	} else if f.Instance, err = p.instance(f.Instance); err == nil {
 		o.seen, o.changed, err = "done", true, p.world.Fail(ctx, &f)
 	}
@@ -43,10 +42,9 @@ func (p *player) fail(ctx context.Context, s *scenario.Step) (o outcome, err err
 // heal ends what fail began.
 func (p *player) heal(ctx context.Context, s *scenario.Step) (o outcome, err error) {
 	h := *s.Heal
-	if h.AvailabilityZone != "" {
-		if h.AvailabilityZone, err = p.zone(h.AvailabilityZone); err == nil {
-			o, err = p.edit(s, new(scenario.Expect))
-		}
+	if h.Instance == "" {
+		o, err = p.edit(s, new(scenario.Expect))
+		h.AvailabilityZone = p.zone(h.AvailabilityZone)
 	} else if h.Instance, err = p.instance(h.Instance); err == nil {
 		o.seen, o.changed, err = "done", true, p.world.Heal(ctx, &h)
 	}
@@ -56,10 +54,20 @@ func (p *player) heal(ctx context.Context, s *scenario.Step) (o outcome, err err
 	return o, err
 }
 
-// zone returns the AZ ID of a zone.
-func (p *player) zone(ref string) (string, error) {
-	z, err := p.lab.FindZone(ref)
-	return z.ID, err
+// modifyLink changes a link; what is up again was healed.
+func (p *player) modifyLink(s *scenario.Step, e *scenario.Expect) (outcome, error) {
+	o, err := p.edit(s, e)
+	if l := s.ModifyLink; err == nil && l.Down != nil && !*l.Down {
+		up := &scenario.Heal{Link: l.Link}
+		p.faults = slices.DeleteFunc(p.faults, func(t trouble) bool { return up.Ends(t.Fault) })
+	}
+	return o, err
+}
+
+// zone returns the AZ ID of a zone, "" if the lab has it not.
+func (p *player) zone(ref string) string {
+	z, _ := p.lab.FindZone(ref) // what is wrong with it, the edit has said
+	return z.ID
 }
 
 // instance returns the name of an instance in full.

@@ -140,6 +140,8 @@ func (p *player) act(ctx context.Context, s *scenario.Step) (outcome, error) {
 		return p.fail(ctx, s)
 	case s.Heal != nil:
 		return p.heal(ctx, s)
+	case s.ModifyLink != nil:
+		return p.modifyLink(s, e)
 	case s.RestartForwarder != nil:
 		return outcome{seen: "restarted"}, p.world.Restart(s.RestartForwarder.KeepState)
 	case s.Describe != nil:

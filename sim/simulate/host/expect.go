@@ -50,12 +50,13 @@ func (s *Stack) expectFrames(soon []Arrival) {
 	n, mask := 0, uint32(len(s.blocks.index)-1)
 	for i := range soon {
 		h := soon[i].To
-		t, proto, ok := packet.Glance(soon[i].Ethernet)
-		local := h.number(t.Dst)
+		var src, dst packet.Addr
+		srcPort, dstPort, proto, ok := packet.Glance(soon[i].Ethernet, &src, &dst)
+		local := h.number(dst)
 		if !ok || proto != packet.TCP || local < 0 {
 			continue
 		}
-		k := key{t.Src, h.index, t.DstPort, t.SrcPort, uint8(local)}
+		k := key{src, h.index, dstPort, srcPort, uint8(local)}
 		hashes[n] = k.hash()
 		cache.Line(&s.blocks.index[hashes[n]&mask].hash)
 		n++
