@@ -47,7 +47,7 @@ type step struct {
 	net  int  // of the edges that take it; 0: none do
 }
 
-func (g *grid) y(row int) int { return top - 2*spacing + pitch/2 + row*pitch }
+func (g *grid) y(row int) int { return top - spacing + pitch/2 + row*pitch }
 
 // row is the first at or below a height.
 func (g *grid) row(y int) int {
@@ -55,7 +55,7 @@ func (g *grid) row(y int) int {
 }
 
 func newGrid(s *sheet) *grid {
-	g := &grid{rows: (s.h-top+4*spacing)/pitch - 1, holders: map[*placed]int{}}
+	g := &grid{rows: (s.h-top+3*spacing)/pitch - 1, holders: map[*placed]int{}}
 	var all []*placed
 	each(s.boxes, func(p *placed) { all = append(all, p) })
 	for x := pitch / 2; x < s.w; x += pitch {

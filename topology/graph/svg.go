@@ -15,14 +15,10 @@ import (
 func SVG(w io.Writer, d *topology.Diagram) error {
 	s := lay(d)
 	p := &canvas{sheet: s}
-	legend := "Green: usable · amber, dashed: not yet, or not known yet · red, dotted: not usable"
-	at := s.h + 2*leading
-	var foot []line
-	for _, t := range wrap(legend, s.w-2*margin, textSize, false) {
-		foot = append(foot, line{text: t, x: margin, y: at, size: textSize})
-		at += leading
-	}
-	p.printf(`<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="img" font-family="Helvetica, Arial, sans-serif">`+"\n", s.w, at, s.w, at)
+	bottom := p.legend()
+	foot := p.out.String()
+	p.out.Reset()
+	p.printf(`<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="img" font-family="Helvetica, Arial, sans-serif">`+"\n", s.w, bottom, s.w, bottom)
 	p.printf("<title>%s</title>\n", escaped(d.Name))
 	p.printf("<desc>Drawn by plsim graph</desc>\n")
 	p.printf("<defs>\n")
@@ -30,7 +26,7 @@ func SVG(w io.Writer, d *topology.Diagram) error {
 		p.printf(`<marker id="%s" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto-start-reverse"><path d="M0,0 L8,4 L0,8 z" fill="%s"/></marker>`+"\n", looks[m].name, looks[m].line)
 	}
 	p.printf("</defs>\n")
-	p.printf(`<rect x="0" y="0" width="%d" height="%d" fill="#ffffff"/>`+"\n", s.w, at)
+	p.printf(`<rect x="0" y="0" width="%d" height="%d" fill="#ffffff"/>`+"\n", s.w, bottom)
 	for i, t := range wrap(d.Name, s.w-2*margin, nameSize, true)[:1] {
 		p.text(line{text: t, x: margin, y: margin + leading + i*leading, size: nameSize, bold: true})
 	}
@@ -50,10 +46,7 @@ func SVG(w io.Writer, d *topology.Diagram) error {
 			p.text(l)
 		}
 	})
-	for _, l := range foot {
-		p.text(l)
-	}
-	p.printf("</svg>\n")
+	p.printf("%s</svg>\n", foot)
 	_, err := io.WriteString(w, p.out.String())
 	return err
 }
