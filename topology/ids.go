@@ -57,14 +57,18 @@ func (x *ids) hex(kind, path string) string {
 	})
 }
 
-// mac makes a locally administered unicast address.
+// mac makes a locally administered unicast address. What takes the place of something
+// that is gone has its address, too: neighbours may remember that.
 func (x *ids) mac(path string) (m packet.MAC) {
-	x.unique("mac", path, func(d [sha256.Size]byte) string {
+	for attempt := 0; ; attempt++ {
+		d := x.digest("mac", path, attempt)
 		copy(m[:], d[:])
 		m[0] = m[0]&^3 | 2
-		return m.String()
-	})
-	return m
+		if of, taken := x.taken[m.String()]; !taken || of == path {
+			x.taken[m.String()] = path
+			return m
+		}
+	}
 }
 
 // given takes an identifier from the document, or makes it if there is none.

@@ -13,7 +13,11 @@ import (
 // beside that as much as there is to look through for pointers, which is the collector's
 // work. Of a million flows that is next to nothing: nearly all of them are tables without
 // pointers, so that it may run often, and memory is little more than they take.
-const garbageRoom = 32 << 20
+const garbageRoom = 16 << 20
+
+// keptFree is one part in how many of what is needed may be free besides, before it is given
+// back to the system: the runtime itself keeps a tenth, in case it is wanted again.
+const keptFree = 24
 
 // watchEvery is how often memory is looked at.
 const watchEvery = 50 * time.Millisecond
@@ -54,6 +58,7 @@ type memory struct {
 	own    bool   // the garbage is ours to bound
 	cycles uint64 // of the collector
 	most   uint64 // bytes, ever
+	given  uint64 // bytes that there were when free ones were given back last
 }
 
 // look looks at the memory as it is now. What is needed is known when the collector has
@@ -64,7 +69,12 @@ func (m *memory) look() {
 		{Name: "/gc/cycles/total:gc-cycles"}, {Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/heap:bytes"},
 	}
 	metrics.Read(s)
-	m.most = max(m.most, s[0].Value.Uint64()-s[1].Value.Uint64())
+	now := s[0].Value.Uint64() - s[1].Value.Uint64()
+	m.most = max(m.most, now)
+	if m.own && now > max(notable, m.given+m.given/keptFree) {
+		debug.FreeOSMemory()
+		m.given = now
+	}
 	if cycles := s[2].Value.Uint64(); m.own && cycles != m.cycles {
 		m.cycles = cycles
 		debug.SetGCPercent(garbage(s[3].Value.Uint64(), s[4].Value.Uint64()))
@@ -74,5 +84,5 @@ func (m *memory) look() {
 // garbage returns how much garbage there may be beside so many bytes that are needed, in
 // percent of those, if so many of them are to be looked through.
 func garbage(live, scanned uint64) int {
-	return int(max(100*(garbageRoom+scanned)/max(live, garbageRoom/8), 1))
+	return int(max(100*(garbageRoom+scanned)/max(live, garbageRoom/4), 1))
 }
