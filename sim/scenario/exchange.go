@@ -1,6 +1,11 @@
 package scenario
 
-import "slices"
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+)
 
 // title says what the exchange is.
 func (x *Exchange) title() string {
@@ -11,7 +16,11 @@ func (x *Exchange) title() string {
 	if x.Send == "" {
 		return who + ": nothing is said"
 	}
-	return who + ": " + x.Send
+	said := x.Send
+	if strings.ContainsFunc(said, unicode.IsControl) {
+		said = strconv.Quote(said) // a terminal would take it for an order
+	}
+	return who + ": " + said
 }
 
 // exchange checks that an exchange has a connection: its own, or one that an

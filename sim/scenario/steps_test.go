@@ -25,6 +25,8 @@ func TestActionsAndTitles(t *testing.T) {
 		{"revoke: { security_group_id: web, egress: { protocol: tcp } }", "revoke", "Security group web loses a rule"},
 		{"register: { target_group_arn: web, target_id: app }", "register", "app joins target group web"},
 		{"deregister: { target_group_arn: web, target_id: app }", "deregister", "app leaves target group web"},
+		{`exchange: { from: app, to: "web:7", send: "one" }`, "exchange", "app to web:7: one"},
+		{`exchange: { connection: c, send: "\e[31mred\r\n" }`, "exchange", `Over connection c: "\x1b[31mred\r\n"`},
 		{"wait: 90s", "wait", "1m30s pass"},
 		{"wait_until: 10m", "wait_until", "It is 10m after the start"},
 		{"fail: { instance: web }", "fail", "What runs in web dies"},
