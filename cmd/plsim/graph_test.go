@@ -70,7 +70,9 @@ func TestDrawEverything(t *testing.T) {
 			diagram := s.Lab.Diagram()
 			lines := written(diagram.Boxes)
 			everyPart(t, s.Lab, s.Scenario.Spec, lines)
-			svg := svgText(t, drawn(t, graphFlags{output: "svg"}, name))
+			picture := drawn(t, graphFlags{output: "svg"}, name)
+			wellPlaced(t, diagram, picture)
+			svg := svgText(t, picture)
 			mermaid, dot := drawn(t, graphFlags{output: "mermaid"}, name), drawn(t, graphFlags{output: "dot"}, name)
 			for _, l := range lines {
 				if l == string(topology.TargetInitial) || strings.HasSuffix(l, " "+string(topology.TargetInitial)) {

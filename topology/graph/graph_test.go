@@ -79,8 +79,13 @@ func TestLayout(t *testing.T) {
 				bottom = l.y
 			}
 			for _, q := range p.inner {
-				if q.x < p.x || q.x+q.w > p.x+p.w || q.y < bottom || q.y+q.h > p.y+p.h {
-					t.Fatalf("%s is not within %s, below its text", q.ID, p.ID)
+				if q.x < p.x || q.x+q.w > p.x+p.w || q.y < p.y || q.y+q.h > p.y+p.h {
+					t.Fatalf("%s is not within %s", q.ID, p.ID)
+				}
+				for _, l := range p.lines {
+					if q.x < l.x+width(l.text, l.size, l.bold) && l.x < q.x+q.w && q.y < l.y+3 {
+						t.Fatalf("%s is not beside or below %q of %s", q.ID, l.text, p.ID)
+					}
 				}
 				check(q)
 			}
@@ -96,6 +101,67 @@ func TestLayout(t *testing.T) {
 			t.Fatalf("%d pixels wide", s.w)
 		}
 	})
+}
+
+// Every edge goes from an outline to an outline with right angles, through no box but
+// those that hold its ends, and zones and subnets of their VPCs. An edge between a box
+// and one within it is no more than drawn.
+func TestRoutes(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		d := diagrams(t)
+		s := lay(d)
+		all := routes(d, s)
+		if want := len(distinct(d.Edges)); len(all) != want {
+			t.Fatalf("%d routes, want %d", len(all), want)
+		}
+		for _, r := range all {
+			onOutline(t, r.from, r.points[0])
+			onOutline(t, r.to, r.points[len(r.points)-1])
+			free := within(r.from, r.to) || within(r.to, r.from)
+			for i, b := range r.points[1:] {
+				a := r.points[i]
+				if a.x != b.x && a.y != b.y {
+					t.Fatalf("%s to %s runs aslant: %v", r.from.ID, r.to.ID, r.points)
+				}
+				each(s.boxes, func(p *placed) {
+					meets := max(a.x, b.x) > p.x && min(a.x, b.x) < p.x+p.w && max(a.y, b.y) > p.y && min(a.y, b.y) < p.y+p.h
+					if meets && !free && !passes(r, p) {
+						t.Fatalf("%s to %s runs through %s: %v", r.from.ID, r.to.ID, p.ID, r.points)
+					}
+				})
+			}
+		}
+	})
+}
+
+// passes reports whether a route may lead through a box.
+func passes(r route, p *placed) bool {
+	if within(r.from, p) || within(r.to, p) {
+		return true
+	}
+	for q := p.in; q != nil && (p.Kind == topology.ZoneBox || p.Kind == topology.SubnetBox); q = q.in {
+		if q.Kind == topology.NetworkBox {
+			return within(r.from, q) || within(r.to, q)
+		}
+	}
+	return false
+}
+
+// within reports whether a box is in another.
+func within(p, in *placed) bool {
+	for p = p.in; p != nil; p = p.in {
+		if p == in {
+			return true
+		}
+	}
+	return false
+}
+
+func onOutline(t *rapid.T, p *placed, at point) {
+	t.Helper()
+	if at.x != p.x && at.x != p.x+p.w || at.y <= p.y || at.y >= p.y+p.h {
+		t.Fatalf("%v is not on a side of %s", at, p.ID)
+	}
 }
 
 // Whatever the text, SVG is XML with all edges, Mermaid has a box or edge a line, and the
@@ -164,6 +230,7 @@ func TestWrap(t *testing.T) {
 		{"short", "short"},
 		{"one two three four", "one two|three four"},
 		{"abcdefghijklmnopqrstuvwxyz", "abcdefghijkl|mnopqrstuv|wxyz"},
+		{"www.example-long.com", "www.|example-|long.com"},
 		{"a\nb\x00c", "a b c"},
 	} {
 		if got := strings.Join(wrap(c.text, 70, 10, false), "|"); got != c.want {

@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/plsim/plsim/topology"
@@ -14,26 +15,22 @@ import (
 func SVG(w io.Writer, d *topology.Diagram) error {
 	s := lay(d)
 	p := &canvas{sheet: s}
-	legend := "Green: usable · amber, dashed: not yet, or not known yet · red, dotted: not usable"
-	at := s.h + 2*leading
-	var foot []line
-	for _, t := range wrap(legend, s.w-2*margin, textSize, false) {
-		foot = append(foot, line{text: t, x: margin, y: at, size: textSize})
-		at += leading
-	}
-	p.printf(`<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="img" font-family="Helvetica, Arial, sans-serif">`+"\n", s.w, at, s.w, at)
+	bottom := p.legend()
+	foot := p.out.String()
+	p.out.Reset()
+	p.printf(`<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="img" font-family="Helvetica, Arial, sans-serif">`+"\n", s.w, bottom, s.w, bottom)
 	p.printf("<title>%s</title>\n", escaped(d.Name))
 	p.printf("<desc>Drawn by plsim graph</desc>\n")
 	p.printf("<defs>\n")
 	for m := plain; m <= failing; m++ {
-		p.printf(`<marker id="%s" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0,0 L8,4 L0,8 z" fill="%s"/></marker>`+"\n", looks[m].name, looks[m].line)
+		p.printf(`<marker id="%s" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto-start-reverse"><path d="M0,0 L8,4 L0,8 z" fill="%s"/></marker>`+"\n", looks[m].name, looks[m].line)
 	}
 	p.printf("</defs>\n")
-	p.printf(`<rect x="0" y="0" width="%d" height="%d" fill="#ffffff"/>`+"\n", s.w, at)
-	for i, t := range wrap(d.Name, s.w-2*margin, 16, true)[:1] {
-		p.text(line{text: t, x: margin, y: margin + leading + i*leading, size: 16, bold: true})
+	p.printf(`<rect x="0" y="0" width="%d" height="%d" fill="#ffffff"/>`+"\n", s.w, bottom)
+	for i, t := range wrap(d.Name, s.w-2*margin, nameSize, true)[:1] {
+		p.text(line{text: t, x: margin, y: margin + leading + i*leading, size: nameSize, bold: true})
 	}
-	p.each(s.boxes, func(b *placed) {
+	each(s.boxes, func(b *placed) {
 		if holds(b.Kind) {
 			p.rect(b)
 		}
@@ -41,7 +38,7 @@ func SVG(w io.Writer, d *topology.Diagram) error {
 	for _, r := range routes(d, s) {
 		p.route(r)
 	}
-	p.each(s.boxes, func(b *placed) {
+	each(s.boxes, func(b *placed) {
 		if !holds(b.Kind) {
 			p.rect(b)
 		}
@@ -49,13 +46,13 @@ func SVG(w io.Writer, d *topology.Diagram) error {
 			p.text(l)
 		}
 	})
-	for _, l := range foot {
-		p.text(l)
-	}
-	p.printf("</svg>\n")
+	p.printf("%s</svg>\n", foot)
 	_, err := io.WriteString(w, p.out.String())
 	return err
 }
+
+// corner is the radius of the corners of edges, in pixels.
+const corner = 5
 
 // canvas is an SVG that is being written.
 type canvas struct {
@@ -64,14 +61,6 @@ type canvas struct {
 }
 
 func (p *canvas) printf(format string, args ...any) { fmt.Fprintf(&p.out, format, args...) }
-
-// each visits boxes before those that they hold.
-func (p *canvas) each(boxes []*placed, visit func(*placed)) {
-	for _, b := range boxes {
-		visit(b)
-		p.each(b.inner, visit)
-	}
-}
 
 // paint is how boxes of a kind look: outline, filling, dashes.
 func paint(k topology.BoxKind) (line, fill, dash string) {
@@ -103,7 +92,7 @@ func (p *canvas) rect(b *placed) {
 			fill, dash = looks[m].fill, looks[m].dash
 		}
 	}
-	p.printf(`<rect x="%d" y="%d" width="%d" height="%d" rx="3" fill="%s" stroke="%s"`, b.x, b.y, b.w, b.h, fill, outline)
+	p.printf(`<rect data-box="%s" x="%d" y="%d" width="%d" height="%d" rx="3" fill="%s" stroke="%s"`, escaped(b.ID), b.x, b.y, b.w, b.h, fill, outline)
 	if dash != "" {
 		p.printf(` stroke-dasharray="%s"`, dash)
 	}
@@ -123,14 +112,32 @@ func (p *canvas) text(l line) {
 	p.printf(">%s</text>\n", escaped(l.text))
 }
 
+// route draws an edge with round corners. It begins where it runs together with others,
+// so that their dashes fall onto one another.
 func (p *canvas) route(r route) {
-	look := looks[r.mood]
-	p.printf(`<path d="M%d,%d C%d,%d %d,%d %d,%d" fill="none" stroke="%s" stroke-width="1.3" marker-end="url(#%s)"`,
-		r.from.x, r.from.y, r.bends[0].x, r.bends[0].y, r.bends[1].x, r.bends[1].y, r.to.x, r.to.y, look.line, look.name)
+	look, head, points := looks[r.mood], "end", r.points
+	if r.joining {
+		head, points = "start", slices.Clone(points)
+		slices.Reverse(points)
+	}
+	p.printf(`<path data-from="%s" data-to="%s" d="M%d,%d`, escaped(r.from.ID), escaped(r.to.ID), points[0].x, points[0].y)
+	for i := 1; i+1 < len(points); i++ {
+		before, at, after := points[i-1], points[i], points[i+1]
+		a, b := near(at, before), near(at, after)
+		p.printf(" L%d,%d Q%d,%d %d,%d", a.x, a.y, at.x, at.y, b.x, b.y)
+	}
+	last := points[len(points)-1]
+	p.printf(` L%d,%d" fill="none" stroke="%s" stroke-width="1.4" marker-%s="url(#%s)"`, last.x, last.y, look.line, head, look.name)
 	if look.dash != "" {
 		p.printf(` stroke-dasharray="%s"`, look.dash)
 	}
 	p.printf("/>\n")
+}
+
+// near is a point close to another, on the way to a third: half way at most.
+func near(at, to point) point {
+	toward := func(from, to int) int { return from + max(-corner, min(corner, (to-from)/2)) }
+	return point{toward(at.x, to.x), toward(at.y, to.y)}
 }
 
 func escaped(s string) string {

@@ -29,7 +29,7 @@ func width(s string, size int, bold bool) int {
 }
 
 // wrap breaks a text into lines of so many pixels: between words, or where a word is too
-// long, within it.
+// long, within it, if it can be after a full stop, a hyphen or a slash.
 func wrap(s string, room, size int, bold bool) []string {
 	var all []string
 	line := ""
@@ -44,8 +44,12 @@ func wrap(s string, room, size int, bold bool) []string {
 		}
 		for _, r := range word {
 			if line != "" && width(line+string(r), size, bold) > room {
-				all = append(all, line)
-				line = ""
+				cut := strings.LastIndexAny(line, ".-/") + 1
+				if cut == 0 {
+					cut = len(line)
+				}
+				all = append(all, line[:cut])
+				line = line[cut:]
 			}
 			line += string(r)
 		}
