@@ -55,8 +55,10 @@ func (t *Text) Step(s story.StepResult) {
 		return
 	}
 	fmt.Fprintf(t.w, "%s [%s]%s\n", line, rounded(s.Duration), prefixed(": ", s.Seen))
-	for _, d := range s.Differences {
-		fmt.Fprintf(t.w, "       %s\n", indent(d))
+	for _, lines := range [][]string{s.Shown, s.Differences} {
+		for _, l := range lines {
+			fmt.Fprintf(t.w, "       %s\n", indent(l))
+		}
 	}
 	t.explain(s)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +17,7 @@ import (
 type comparison struct {
 	expect      *scenario.Expect
 	seen        []string
+	shown       []string
 	differences []string
 }
 
@@ -30,6 +32,12 @@ func (c *comparison) note(format string, args ...any) {
 func (c *comparison) differ(format string, args ...any) {
 	c.differences = append(c.differences, fmt.Sprintf(format, args...))
 }
+
+// looks reports whether nothing is expected: then the step is there to show something.
+func (c *comparison) looks() bool { return reflect.ValueOf(*c.expect).IsZero() }
+
+// show adds a line of what was read.
+func (c *comparison) show(line string) { c.shown = append(c.shown, line) }
 
 // match compares one value and reports whether it is as expected; no matcher means that
 // nothing is expected of it.
@@ -122,7 +130,7 @@ func lookup(doc any, path string) (string, bool) {
 }
 
 func (c *comparison) outcome() outcome {
-	return outcome{seen: strings.Join(c.seen, "; "), differences: c.differences}
+	return outcome{seen: strings.Join(c.seen, "; "), shown: c.shown, differences: c.differences}
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,9 +1,11 @@
 package story
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/sim/scenario"
@@ -49,7 +51,16 @@ func (p *player) describe(part *topology.Part, e *scenario.Expect) (outcome, err
 			return &refusedError{err}
 		}
 		text, err := json.Marshal(said)
-		c.note("%s", shorten(string(text), 300))
+		if err != nil {
+			return err
+		}
+		if c.looks() {
+			var whole bytes.Buffer
+			err = json.Indent(&whole, text, "", "  ")
+			c.shown = strings.Split(whole.String(), "\n")
+		} else {
+			c.note("%s", shorten(string(text), 300))
+		}
 		c.json(e.JSON, string(text))
 		return err
 	})

@@ -2,6 +2,7 @@ package story
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/plsim/plsim/dataplane/flowlog"
 	"github.com/plsim/plsim/sim/scenario"
@@ -78,8 +79,12 @@ func (v *view) field(r *flowlog.Record, name string) (string, bool) {
 
 // rows returns the records as a step looks through them.
 func (v *view) rows() rows {
+	format := v.format
+	if format == nil {
+		format = flowlog.DefaultFormat
+	}
 	return rows{
-		what: "record", n: len(v.records),
+		what: "record", n: len(v.records), head: strings.Join(format, " "),
 		field: func(i int, name string) (string, bool) { return v.field(&v.records[i], name) },
 		text:  func(i int) string { return v.text(&v.records[i]) },
 	}

@@ -59,7 +59,7 @@ func (p *player) step(ctx context.Context, raw *scenario.Step, sr *StepResult) e
 		case err != nil:
 			return fmt.Errorf("step %d (%s): %w", sr.Number, sr.Name, err)
 		}
-		sr.Seen, sr.Differences, sr.Traffic = o.seen, o.differences, o.traffic
+		sr.Seen, sr.Shown, sr.Differences, sr.Traffic = o.seen, o.shown, o.differences, o.traffic
 		if len(o.differences) == 0 {
 			sr.Verdict = Pass
 			return nil
@@ -94,6 +94,7 @@ func (p *player) explain(ctx context.Context, o outcome, sr *StepResult) error {
 // outcome is what an action came to, held against its expectation.
 type outcome struct {
 	seen        string
+	shown       []string
 	differences []string
 	from        *topology.Host // with way: what to explain
 	way         *Destination

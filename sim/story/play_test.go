@@ -438,19 +438,33 @@ func TestNearestRecord(t *testing.T) {
 }
 
 // within repeats a step until it holds, at the world's own pace.
-// Where another number was expected, what there is is shown, as much as a screen holds.
+// What there is is shown, the last of it that a screen holds, where another number was
+// expected, and where a step is there to look.
 func TestRowsAreShown(t *testing.T) {
 	s := &stage{records: make([]flowlog.Record, 60)}
 	for i := range s.records {
 		s.records[i].DstPort = uint16(1000 + i)
 	}
-	res, err := play(t, s, `  - { flow_logs: { interface: "${instance.app.network_interface}" }, expect: { count: 0 } }`)
+	res, err := play(t, s, `  - { flow_logs: { interface: "${instance.app.network_interface}" }, expect: { count: 0 } }
+  - { flow_logs: { interface: "${instance.app.network_interface}" } }
+  - { flow_logs: { interface: "${instance.app.network_interface}" }, expect: { count: 60 } }
+  - { describe: { vpc_endpoint: web } }`)
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := res.Steps[0].Differences
-	if len(got) != 50 || got[0] != "count of records: expected 0, saw 60" || !strings.Contains(got[48], " 1047 ") || got[49] != "  and 12 more records" {
+	if len(got) != 51 || got[0] != "count of records: expected 0, saw 60" || !strings.HasPrefix(got[1], "  version account-id ") ||
+		got[2] != "  12 earlier records, and" || !strings.Contains(got[3], " 1012 ") || !strings.Contains(got[50], " 1059 ") {
 		t.Errorf("%d lines: %q", len(got), got)
+	}
+	if shown := res.Steps[1].Shown; len(shown) != 50 || !strings.HasPrefix(shown[0], "version account-id ") || !strings.Contains(shown[49], " 1059 ") || res.Steps[1].Seen != "60 records" {
+		t.Errorf("%d lines: %q", len(shown), shown)
+	}
+	if more := res.Steps[2].Shown; more != nil {
+		t.Errorf("a step that expects something shows %q", more)
+	}
+	if shown := res.Steps[3].Shown; len(shown) < 5 || shown[0] != "{" || !strings.HasPrefix(shown[1], `  "`) {
+		t.Errorf("a description is shown as %q", shown)
 	}
 }
 

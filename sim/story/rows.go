@@ -12,6 +12,7 @@ import (
 // rows are what a step looks through: records of flow logs, or packets.
 type rows struct {
 	what  string // record, packet
+	head  string // says what a row's columns are; may be ""
 	n     int
 	field func(i int, name string) (string, bool)
 	text  func(i int) string
@@ -33,18 +34,31 @@ func (r rows) compare(c *comparison, present []map[string]*scenario.Matcher, e *
 			c.differ("expected no %s with %s, saw %s", r.what, fields(unwanted), r.text(i))
 		}
 	}
-	if c.match("count of "+r.what+"s", e.Count, fmt.Sprint(r.n)) {
-		return
-	}
-	for i := range min(r.n, shown) {
-		c.differ("  %s", r.text(i))
-	}
-	if r.n > shown {
-		c.differ("  and %s", Count(r.n-shown, "more "+r.what))
+	if counted := c.match("count of "+r.what+"s", e.Count, fmt.Sprint(r.n)); r.n > 0 && (!counted || c.looks()) {
+		r.show(c)
 	}
 }
 
-// shown is how many rows are shown where another number was expected.
+// show shows the rows, the last if there are too many: below what differs, or else by
+// themselves.
+func (r rows) show(c *comparison) {
+	line := c.show
+	if !c.looks() {
+		line = func(text string) { c.differ("  %s", text) }
+	}
+	if r.head != "" {
+		line(r.head)
+	}
+	first := max(0, r.n-shown)
+	if first > 0 {
+		line(Count(first, "earlier "+r.what) + ", and")
+	}
+	for i := first; i < r.n; i++ {
+		line(r.text(i))
+	}
+}
+
+// shown is how many rows are shown.
 const shown = 48
 
 // find returns the index of the first row that has all the fields, or -1.

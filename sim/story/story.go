@@ -80,6 +80,9 @@ type StepResult struct {
 	Attempts int           `json:"attempts,omitempty"`
 	// Seen says in a few words what was seen.
 	Seen string `json:"seen,omitempty"`
+	// Shown is what a step has read that expects nothing of it: records, packets or a
+	// description, line by line.
+	Shown []string `json:"shown,omitempty"`
 	// Traffic is what became of the traffic that the step is about.
 	Traffic *TrafficResult `json:"traffic,omitempty"`
 	// Differences are the expectations that did not hold.
