@@ -19,6 +19,7 @@ type Poller struct {
 	epoll  int
 	events [128]unix.EpollEvent
 	coarse bool // the kernel counts in milliseconds
+	eager  bool // packets follow each other closely
 
 	mu     sync.Mutex // of what follows, so that no Wake writes to a descriptor that was used again
 	wake   int        // an eventfd
@@ -71,9 +72,14 @@ func (p *Poller) Add(index int, port engine.Port) error {
 // something, and a raw system call costs less than one that gives the scheduler its
 // processor back.
 func (p *Poller) Wait(ready []int, d time.Duration) ([]int, error) {
-	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.epoll), uintptr(unsafe.Pointer(&p.events)), uintptr(len(p.events)), 0, 0, 0)
+	n, errno := p.look()
+	if n == 0 && errno == 0 && d != 0 && p.eager {
+		n, errno = p.spin(d)
+	}
 	if n == 0 && errno == 0 && d != 0 {
+		began := time.Now()
 		n, errno = p.sleep(d)
+		p.eager = n > 0 && time.Since(began) < spinFor
 	}
 	switch errno {
 	case 0:
@@ -93,6 +99,31 @@ func (p *Poller) Wait(ready []int, d time.Duration) ([]int, error) {
 		_, _, _ = unix.RawSyscall(unix.SYS_READ, uintptr(p.wake), uintptr(unsafe.Pointer(&count)), 8)
 	}
 	return ready, nil
+}
+
+// look returns what is ready now.
+func (p *Poller) look() (uintptr, unix.Errno) {
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.epoll), uintptr(unsafe.Pointer(&p.events)), uintptr(len(p.events)), 0, 0, 0)
+	return n, errno
+}
+
+// spinFor is how long a spin takes at most.
+const spinFor = 200 * time.Microsecond
+
+// spin looks again and again for a moment: to fall asleep and to be woken takes longer than
+// many a peer needs for its answer. It happens only while the packets before came so soon,
+// so that a lab in which little goes on sleeps.
+func (p *Poller) spin(d time.Duration) (n uintptr, errno unix.Errno) {
+	if d > 0 && d < spinFor {
+		return 0, 0
+	}
+	for began := time.Now(); n == 0 && errno == 0; n, errno = p.look() {
+		if time.Since(began) > spinFor {
+			p.eager = false
+			break
+		}
+	}
+	return n, errno
 }
 
 // sleep waits until a port has something, or d has passed.
