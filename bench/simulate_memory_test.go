@@ -3,6 +3,7 @@ package bench_test
 import (
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"testing"
@@ -12,7 +13,16 @@ import (
 	"github.com/plsim/plsim/sim/simulate/host"
 )
 
-// peak returns the most memory that this process has ever had, in bytes.
+// forget gives back what benchmarks before this one have left behind, and has the kernel
+// forget their peak.
+func forget(tb testing.TB) {
+	debug.FreeOSMemory()
+	if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// peak returns the most memory that this process has had since [forget], in bytes.
 func peak(tb testing.TB) float64 {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
@@ -32,11 +42,13 @@ func peak(tb testing.TB) float64 {
 }
 
 // BenchmarkMillion opens a million connections, which stay open for more than a minute
-// before they speak, and holds what is promised of them: their memory, and that a packet
-// costs about the same as with few.
+// before they speak, and holds what is promised of them: that a packet costs about the same
+// as with few. What all of them take at their peak it reports; the benchmark of the same
+// name in cmd/plsim, which plays them in a process of their own, holds that.
 func BenchmarkMillion(b *testing.B) {
 	const flows = 1_000_000
 	for b.Loop() {
+		forget(b)
 		few := busy.start(b)
 		few.callers(b, 10_000).begin(atOnce)
 		cost := few.perPacket(b)
@@ -48,15 +60,11 @@ func BenchmarkMillion(b *testing.B) {
 		grown := heap() - before - int64(len(c.conns))*int64(unsafe.Sizeof(host.Conn{})) // which are the benchmark's own
 		c.begin(atOnce)
 		each := s.perPacket(b)
-		most := peak(b)
 		b.ReportMetric(float64(grown)/flows, "B/flow")
-		b.ReportMetric(most/1e6, "peak-MB")
+		b.ReportMetric(peak(b)/1e6, "peak-MB")
 		b.ReportMetric(float64(each.Nanoseconds()), "ns/packet")
 		b.ReportMetric(1/each.Seconds(), "packets/s")
 		b.ReportMetric(float64(each)/float64(cost), "times-10k")
-		if most > 1e9 {
-			b.Errorf("a million flows took %.0f MB at their peak", most/1e6)
-		}
 		if each > flat*cost {
 			b.Errorf("a packet costs %v with a million flows and %v with ten thousand", each, cost)
 		}
