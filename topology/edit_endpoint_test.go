@@ -166,6 +166,12 @@ func TestCreate(t *testing.T) {
 	if again.ID == e.ID || again.NICs[0].Index <= e.NICs[1].Index || l.Names().Lookup("consumer", e.DNSName()).Found {
 		t.Errorf("%s with %v follows %s with %v", again.ID, again.NICs[0].Index, e.ID, e.NICs[1].Index)
 	}
+	// Neighbours remember where the old interfaces were, and reach the new ones.
+	for i, n := range again.NICs {
+		if n.ID == e.NICs[i].ID || n.MAC != e.NICs[i].MAC {
+			t.Errorf("%s with %s follows %s with %s", n.ID, n.MAC, e.NICs[i].ID, e.NICs[i].MAC)
+		}
+	}
 }
 
 func addrs(a Answer) (out []string) {
