@@ -150,11 +150,11 @@ func (w *writer) step(s *dataplane.TraceStep) {
 	case dataplane.StageListener:
 		switch s.Why {
 		case drop.NoListener:
-			w.add("%s: there is no listener for %s port %d", at, protocol(s.Proto), s.Tuple.DstPort)
+			w.add("%s: there is no listener for %s port %d", at, Protocol(s.Proto), s.Tuple.DstPort)
 		case drop.LoadBalancerICMP:
-			w.add("%s: no listener takes %s", at, protocol(s.Proto))
+			w.add("%s: no listener takes %s", at, Protocol(s.Proto))
 		default:
-			w.add("%s: the listener for %s port %d gets the packet", at, protocol(s.Proto), s.Tuple.DstPort)
+			w.add("%s: the listener for %s port %d gets the packet", at, Protocol(s.Proto), s.Tuple.DstPort)
 		}
 	case dataplane.StageAnswer:
 		w.add("%s: the listener's protocol is TLS: the connection ends here, seen as %s; the node opens another one to a target", at, tuple(s.Tuple))

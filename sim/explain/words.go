@@ -147,7 +147,7 @@ func (w *writer) nearest(s *dataplane.TraceStep) string {
 	case filter.OtherPeer:
 		return fmt.Sprintf("; nearest is %s, but %s is none of its peers", rule, q.Peer.IP())
 	case filter.OtherProtocol:
-		return fmt.Sprintf("; nearest is %s, but that is not for %s", rule, protocol(q.Proto))
+		return fmt.Sprintf("; nearest is %s, but that is not for %s", rule, Protocol(q.Proto))
 	}
 	return ""
 }
@@ -169,9 +169,9 @@ func traffic(s *dataplane.TraceStep) string {
 	}
 	switch q.Proto {
 	case packet.TCP, packet.UDP, packet.ICMP, packet.ICMPv6:
-		return fmt.Sprintf("%s %s %s %s", protocol(q.Proto), point(q), preposition, q.Peer.IP())
+		return fmt.Sprintf("%s %s %s %s", Protocol(q.Proto), point(q), preposition, q.Peer.IP())
 	}
-	return fmt.Sprintf("%s %s %s", protocol(q.Proto), preposition, q.Peer.IP())
+	return fmt.Sprintf("%s %s %s", Protocol(q.Proto), preposition, q.Peer.IP())
 }
 
 func (w *writer) rule(s *dataplane.TraceStep) string {
@@ -187,7 +187,8 @@ func tuple(t packet.Tuple) string {
 		netip.AddrPortFrom(t.Src.IP(), t.SrcPort), netip.AddrPortFrom(t.Dst.IP(), t.DstPort))
 }
 
-func protocol(p packet.Proto) string {
+// Protocol is a protocol as people write it.
+func Protocol(p packet.Proto) string {
 	switch p {
 	case packet.TCP:
 		return "TCP"

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/plsim/plsim/dataplane/packet"
+	"github.com/plsim/plsim/sim/explain"
 	"github.com/plsim/plsim/sim/story"
 )
 
@@ -128,25 +128,11 @@ func (p printer) drops(r *Result) {
 			p.line("%d more flows are in -o json", len(r.DroppedFlows)-printed)
 			break
 		}
-		p.line("%s of %s, %s > %s, first packet %d of %s:", story.Count(f.Packets, "packet"), protocol(f.Protocol), ends(f.Source), ends(f.Target), f.First, f.Capture)
+		p.line("%s of %s, %s > %s, first packet %d of %s:", story.Count(f.Packets, "packet"), explain.Protocol(f.Protocol), ends(f.Source), ends(f.Target), f.First, f.Capture)
 		for _, l := range f.Way {
 			p.line("  · %s", l)
 		}
 	}
-}
-
-func protocol(p packet.Proto) string {
-	switch p {
-	case packet.TCP:
-		return "TCP"
-	case packet.UDP:
-		return "UDP"
-	case packet.ICMP:
-		return "ICMP"
-	case packet.ICMPv6:
-		return "ICMPv6"
-	}
-	return fmt.Sprintf("protocol %d", p)
 }
 
 // ends writes an end of a flow, which has no port where it is none of TCP or UDP.
