@@ -98,12 +98,28 @@ const (
 // the time of two multiplications; unlike a CRC it is not linear, so that nobody
 // who does not know the seed can aim at one bucket.
 func Hash(s Seed, k *Key) uint64 {
+	src, dst := hashAddrs(s, k)
+	ports := uint64(k.SrcPort)<<16 | uint64(k.DstPort)
+	return fold(src^hashRest(s, k, ports)^s[1], dst)
+}
+
+// hashes returns the hash of k, and that of k without ports, at little more than the cost
+// of one.
+func hashes(s Seed, k *Key) (hash, common uint64) {
+	src, dst := hashAddrs(s, k)
+	ports := uint64(k.SrcPort)<<16 | uint64(k.DstPort)
+	return fold(src^hashRest(s, k, ports)^s[1], dst), fold(src^hashRest(s, k, 0)^s[1], dst)
+}
+
+func hashAddrs(s Seed, k *Key) (src, dst uint64) {
 	le := binary.LittleEndian
-	ports := uint64(k.Scope)<<32 | uint64(k.SrcPort)<<16 | uint64(k.DstPort)
-	src := fold(le.Uint64(k.Src[:8])^s[0]^lanePi, le.Uint64(k.Src[8:])^s[1]^laneE)
-	dst := fold(le.Uint64(k.Dst[:8])^s[1]^laneRoot2, le.Uint64(k.Dst[8:])^s[0]^laneRoot3)
-	rest := fold(ports^s[0]^laneE, uint64(k.Proto)^s[1]^laneRoot2)
-	return fold(src^rest^s[1], dst^s[0]^lanePi)
+	src = fold(le.Uint64(k.Src[:8])^s[0]^lanePi, le.Uint64(k.Src[8:])^s[1]^laneE)
+	dst = fold(le.Uint64(k.Dst[:8])^s[1]^laneRoot2, le.Uint64(k.Dst[8:])^s[0]^laneRoot3)
+	return src, dst ^ s[0] ^ lanePi
+}
+
+func hashRest(s Seed, k *Key, ports uint64) uint64 {
+	return fold(uint64(k.Scope)<<32^ports^s[0]^laneE, uint64(k.Proto)^s[1]^laneRoot2)
 }
 
 // fold mixes a and b: the two halves of their product, one over the other.
