@@ -33,7 +33,12 @@ type Config struct {
 	MAC      packet.MAC
 	Addrs    []netip.Prefix // of eth0, each with the length of its subnet's prefix
 	Gateways []netip.Addr   // default routers, at most one a family
-	MTU      int            // of eth0, in bytes of IP packet; default 9001 (F1.31)
+	// Router is the MAC address of the Gateways, where eth0 need not ask for it. The host's
+	// kernel remembers 1024 answers to such questions a family, in all namespaces together.
+	Router packet.MAC
+	// Routed sends everything to the Gateways, also what is for eth0's own subnets.
+	Routed bool
+	MTU    int // of eth0, in bytes of IP packet; default 9001 (F1.31)
 	// Single says that each frame is one packet: the kernel makes no superframes.
 	Single bool
 
@@ -218,27 +223,51 @@ func (n *Namespace) configure() error {
 		}
 	}
 	for _, p := range n.cfg.Addrs {
-		if err := addAddr(h, link, p); err != nil {
+		if err := n.addAddr(h, link, p); err != nil {
 			return err
 		}
 	}
 	for _, gw := range n.cfg.Gateways {
-		any := &net.IPNet{IP: make(net.IP, gw.BitLen()/8), Mask: net.CIDRMask(0, gw.BitLen())}
-		if err := h.RouteAdd(&netlink.Route{LinkIndex: link.Attrs().Index, Dst: any, Gw: gw.AsSlice()}); err != nil {
-			return fmt.Errorf("add the default route by %s: %w", gw, err)
+		if err := n.addGateway(h, link, gw); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
+// addGateway gives eth0 a default router.
+func (n *Namespace) addGateway(h *netlink.Handle, eth0 netlink.Link, gw netip.Addr) error {
+	index := eth0.Attrs().Index
+	if n.cfg.Router != (packet.MAC{}) {
+		known := &netlink.Neigh{LinkIndex: index, State: netlink.NUD_PERMANENT, IP: gw.AsSlice(), HardwareAddr: n.cfg.Router[:]}
+		if err := h.NeighSet(known); err != nil {
+			return fmt.Errorf("make the router %s known: %w", gw, err)
+		}
+	}
+	route := &netlink.Route{
+		LinkIndex: index, Gw: gw.AsSlice(),
+		Dst: &net.IPNet{IP: make(net.IP, gw.BitLen()/8), Mask: net.CIDRMask(0, gw.BitLen())},
+	}
+	if n.cfg.Routed { // no other route leads to the gateway
+		route.Flags = int(netlink.FLAG_ONLINK)
+	}
+	if err := h.RouteAdd(route); err != nil {
+		return fmt.Errorf("add the default route by %s: %w", gw, err)
+	}
+	return nil
+}
+
 // addAddr gives eth0 an address.
-func addAddr(h *netlink.Handle, eth0 netlink.Link, p netip.Prefix) error {
+func (n *Namespace) addAddr(h *netlink.Handle, eth0 netlink.Link, p netip.Prefix) error {
 	a := &netlink.Addr{IPNet: &net.IPNet{
 		IP:   p.Addr().AsSlice(),
 		Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen()),
 	}}
 	if p.Addr().Is6() {
 		a.Flags = unix.IFA_F_NODAD
+	}
+	if n.cfg.Routed {
+		a.Flags |= unix.IFA_F_NOPREFIXROUTE
 	}
 	if err := h.AddrAdd(eth0, a); err != nil {
 		return fmt.Errorf("give eth0 the address %s: %w", p, err)
@@ -258,7 +287,7 @@ func (n *Namespace) AddAddr(p netip.Prefix) error {
 		if err != nil {
 			return fmt.Errorf("find eth0: %w", err)
 		}
-		return addAddr(h, link, p)
+		return n.addAddr(h, link, p)
 	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", n.cfg.Name, err)
