@@ -99,10 +99,19 @@ const (
 // who does not know the seed can aim at one bucket.
 func Hash(s Seed, k *Key) uint64 {
 	le := binary.LittleEndian
-	ports := uint64(k.Scope)<<32 | uint64(k.SrcPort)<<16 | uint64(k.DstPort)
-	src := fold(le.Uint64(k.Src[:8])^s[0]^lanePi, le.Uint64(k.Src[8:])^s[1]^laneE)
-	dst := fold(le.Uint64(k.Dst[:8])^s[1]^laneRoot2, le.Uint64(k.Dst[8:])^s[0]^laneRoot3)
-	rest := fold(ports^s[0]^laneE, uint64(k.Proto)^s[1]^laneRoot2)
+	return HashWords(s, k.Scope, &packet.Words{
+		Src:   [2]uint64{le.Uint64(k.Src[:8]), le.Uint64(k.Src[8:])},
+		Dst:   [2]uint64{le.Uint64(k.Dst[:8]), le.Uint64(k.Dst[8:])},
+		Ports: uint32(k.SrcPort)<<16 | uint32(k.DstPort), Proto: k.Proto,
+	})
+}
+
+// HashWords returns the hash of the key of a packet's words within a scope.
+func HashWords(s Seed, scope Scope, w *packet.Words) uint64 {
+	ports := uint64(scope)<<32 | uint64(w.Ports)
+	src := fold(w.Src[0]^s[0]^lanePi, w.Src[1]^s[1]^laneE)
+	dst := fold(w.Dst[0]^s[1]^laneRoot2, w.Dst[1]^s[0]^laneRoot3)
+	rest := fold(ports^s[0]^laneE, uint64(w.Proto)^s[1]^laneRoot2)
 	return fold(src^rest^s[1], dst^s[0]^lanePi)
 }
 
