@@ -110,11 +110,3 @@ func (d *decision) toll() (ttl uint8, mss uint16) {
 		return 0, 0
 	}
 }
-
-// tupleKey is the key of a packet with the given addresses at an interface's device.
-func tupleKey(at InterfaceID, proto packet.Proto, t packet.Tuple) flow.Key {
-	return flow.Key{
-		Scope: flow.Scope(at), Proto: proto,
-		Src: t.Src, Dst: t.Dst, SrcPort: t.SrcPort, DstPort: t.DstPort,
-	}
-}

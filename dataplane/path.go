@@ -268,15 +268,15 @@ func (w *Walk) install(d *decision) {
 	if p.verdict == drop.None {
 		p.end = NoInterface // else the recipe would be that of one target
 	}
-	there := tupleKey(p.hop(0), p.proto, p.seen(0))
-	w.displace(&there)
+	there := d.name(p.hop(0), p.seen(0))
+	w.displace(there)
 	var ref flow.Ref
 	if p.verdict != drop.None {
 		// What refuses one direction says nothing of the other.
 		ref = w.share(p, there, there)
 	} else {
-		back := tupleKey(p.lastHop(), p.proto, p.seen(1).Reversed())
-		w.displace(&back)
+		back := d.name(p.lastHop(), p.seen(1).Reversed())
+		w.displace(back)
 		ref = w.share(p, there, back)
 	}
 	for _, track := range p.tracks {
@@ -297,17 +297,16 @@ func (w *Walk) install(d *decision) {
 // displace takes a key from the path that holds it: with client addresses
 // preserved, two connections can look the same to a target, and the newer one
 // has the answer.
-func (w *Walk) displace(k *flow.Key) {
-	if ref, t, _ := w.paths.Lookup(k); t != nil {
+func (w *Walk) displace(n *flow.Name) {
+	if ref, t, _ := w.paths.Find(n); t != nil {
 		w.retire(ref)
 	}
 }
 
-// reconsider forgets that a packet was refused: what it answers has come meanwhile,
-// or its flow is over. Of a load balancer's flow that is over, if one is given, it
-// forgets the way as well.
-func (w *Walk) reconsider(k flow.Key, over flow.Ref) {
-	ref, t, _ := w.paths.Lookup(&k)
+// reconsider forgets a path, if there is one, by which a packet was refused: what it
+// answers has come meanwhile, or its flow is over. Of a load balancer's flow that is over,
+// if one is given, it forgets the way as well.
+func (w *Walk) reconsider(ref flow.Ref, t *trip, over flow.Ref) {
 	if t != nil && (w.recipes.At(t.recipe).verdict != drop.None || over.Valid() && w.behind.At(ref).balanced == over) {
 		w.retire(ref)
 	}

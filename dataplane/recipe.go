@@ -18,13 +18,13 @@ func (w *Walk) whole(ref flow.Ref, t *trip, p *path) {
 
 // share enters a path under the keys of both directions, which may be the same one and
 // which no path has. From then on p is the one that was entered.
-func (w *Walk) share(p *path, there, back flow.Key) flow.Ref {
+func (w *Walk) share(p *path, there, back *flow.Name) flow.Ref {
 	t := *p.trip
 	t.recipe = w.recipes.Use(p.recipe, p.recipe.hash(w.salt))
 	for i, s := range p.sides {
 		t.sides[i] = w.sides.Use(s, s.hash(w.salt))
 	}
-	ref, kept, _ := w.paths.InsertPair(there, back, t)
+	ref, kept := w.paths.AddPair(there, back, &t)
 	*w.behind.At(ref) = *p.behind
 	w.whole(ref, kept, p)
 	return ref
