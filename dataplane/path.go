@@ -46,7 +46,7 @@ type recipe struct {
 	measured bool        // a load balancer processes the packets
 	nat      bool        // the sides differ, and
 	converts bool        // in the address family
-	plain    bool        // plain packets need nothing but their headers changed: see fast.go
+	plain    bool        // plain packets may take the short way
 	ttl      uint8       // what a packet pays of its time to live
 	mss      uint16      // to which the MSS is clamped; 0: it is not
 	proto    packet.Proto
@@ -261,7 +261,7 @@ func (w *Walk) install(d *decision) {
 	p.watched = w.watches(p)
 	w.measure(p)
 	w.refresh(p)
-	p.plain = p.simple()
+	p.plain = p.isPlain()
 	if d.passing || d.oneWay {
 		return
 	}
