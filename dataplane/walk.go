@@ -175,6 +175,9 @@ func (w *Walk) Program() *Program { return w.prog }
 // leaves; or NoInterface and why. A frame that comes with both an interface and a
 // reason answers a packet that was dropped.
 func (w *Walk) Process(now clock.Time, in InterfaceID, f *packet.Frame) (out InterfaceID, why drop.Reason) {
+	if out, ok := w.hasten(now, in, f); ok {
+		return out, drop.None
+	}
 	v := &w.view
 	if w.links != nil {
 		w.links.fate = link.Send(now)
