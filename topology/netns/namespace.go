@@ -9,8 +9,6 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
-	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/vishvananda/netlink"
@@ -127,61 +125,6 @@ func (n *Namespace) build() error {
 
 const eth0 = "eth0"
 
-// setSysctls sets what eth0 inherits when it is made.
-func (n *Namespace) setSysctls() error {
-	v6 := false
-	for _, p := range n.cfg.Addrs {
-		v6 = v6 || p.Addr().Is6()
-	}
-	settings := [][2]string{
-		{"ipv6/conf/default/accept_ra", "0"},
-		{"ipv6/conf/default/autoconf", "0"},
-		{"ipv6/conf/default/accept_dad", "0"}, // the fabric answers for addresses: there are no duplicates
-		{"ipv6/conf/default/dad_transmits", "0"},
-		{"ipv6/conf/default/router_solicitations", "0"},
-	}
-	if !v6 {
-		settings = [][2]string{{"ipv6/conf/default/disable_ipv6", "1"}}
-	}
-	if ttl := strconv.Itoa(n.cfg.TTL); n.cfg.TTL != 0 {
-		settings = append(settings, [2]string{"ipv4/ip_default_ttl", ttl})
-		if v6 {
-			settings = append(settings, [2]string{"ipv6/conf/default/hop_limit", ttl})
-		}
-	}
-	if p := n.cfg.Ports; p[1] != 0 {
-		settings = append(settings, [2]string{"ipv4/ip_local_port_range", fmt.Sprintf("%d %d", p[0], p[1])})
-	}
-	for _, s := range settings {
-		err := writeSysctl(s[0], s[1])
-		v4 := strings.HasPrefix(s[0], "ipv4/")
-		if err != nil && (v4 || v6 || !errors.Is(err, os.ErrNotExist)) { // a kernel without IPv6 will do for IPv4
-			return err
-		}
-	}
-	// Who may open ping sockets: everyone, or in a user namespace, where only
-	// one group exists, that one.
-	const ping = "ipv4/ping_group_range"
-	err := writeSysctl(ping, "0 2147483647")
-	if errors.Is(err, unix.EINVAL) {
-		err = writeSysctl(ping, "0 0")
-	}
-	return err
-}
-
-// writeSysctl sets a value of the calling thread's network namespace.
-func writeSysctl(name, value string) error {
-	fd, err := unix.Open("/proc/sys/net/"+name, unix.O_WRONLY|unix.O_CLOEXEC, 0)
-	if err == nil {
-		_, err = unix.Write(fd, []byte(value))
-		_ = unix.Close(fd) // the write has told
-	}
-	if err != nil {
-		return fmt.Errorf("set the sysctl net/%s: %w", name, err)
-	}
-	return nil
-}
-
 // loopbackUp brings up lo in the calling thread's network namespace.
 func loopbackUp() error {
 	s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
@@ -216,6 +159,7 @@ func (n *Namespace) configure() error {
 		{"MAC address", func() error { return h.LinkSetHardwareAddr(link, n.cfg.MAC[:]) }},
 		{"MTU", func() error { return h.LinkSetMTU(link, n.cfg.MTU) }},
 		{"queue length", func() error { return h.LinkSetTxQLen(link, txQueueLen) }},
+		{"queueing discipline", func() error { return withoutQueue(h, link) }},
 		{"state", func() error { return h.LinkSetUp(link) }},
 	} {
 		if err := step.do(); err != nil {
@@ -233,6 +177,20 @@ func (n *Namespace) configure() error {
 		}
 	}
 	return nil
+}
+
+// withoutQueue takes away the queue that stands before a link. A TAP has one itself, and
+// nothing would ever wait in this one, which has half a megabyte. A kernel without
+// disciplines has no such queue.
+func withoutQueue(h *netlink.Handle, link netlink.Link) error {
+	err := h.QdiscReplace(&netlink.GenericQdisc{
+		QdiscAttrs: netlink.QdiscAttrs{LinkIndex: link.Attrs().Index, Parent: netlink.HANDLE_ROOT},
+		QdiscType:  "noqueue",
+	})
+	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	return err
 }
 
 // addGateway gives eth0 a default router.
