@@ -76,3 +76,6 @@ func (t *Tables) Count(w *Walk) error {
 	}
 	return nil
 }
+
+// ForgetPrecedents makes the walk decide on the next flow by itself.
+func (w *Walk) ForgetPrecedents() { w.precedents.forget() }
