@@ -59,7 +59,7 @@ func (r *recipe) hash(seed flow.Seed) uint64 {
 // hash returns a hash of what tells sides apart in the main.
 func (s *side) hash(seed flow.Seed) uint64 {
 	return flow.Hash(seed, &flow.Key{
-		Src: s.src, Dst: s.dst, Scope: flow.Scope(s.hops[0]), SrcPort: uint16(s.hops[1]), DstPort: uint16(s.out),
+		Src: s.Addrs[0], Dst: s.Addrs[1], Scope: flow.Scope(s.hops[0]), SrcPort: uint16(s.hops[1]), DstPort: uint16(s.out),
 		Proto: packet.Proto(s.hops[1] >> 16),
 	})
 }

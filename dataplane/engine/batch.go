@@ -16,25 +16,22 @@ const (
 
 // batch is frames that waited at one port, in their order. Their memory is used again
 // and again.
-type batch struct {
-	frames   [batchFrames]*packet.Frame
-	arrivals [batchFrames]dataplane.Arrival
-}
+type batch [batchFrames]dataplane.Passage
 
 func newBatch() *batch {
 	b := new(batch)
-	for i := range b.frames {
-		b.frames[i] = packet.NewFrame()
+	for i, f := range packet.NewFrames(batchFrames) {
+		b[i].Frame = f
 	}
 	return b
 }
 
-// receive reads frames that wait at a port, most at most, and tells the walk of them.
-// It returns none only where none is left, or no port.
-func (e *Engine) receive(in dataplane.InterfaceID, b *batch, most int) []*packet.Frame {
+// receive reads frames that wait at a port, most at most. It returns none only where none
+// is left, or no port.
+func (e *Engine) receive(in dataplane.InterfaceID, b *batch, most int) []dataplane.Passage {
 	n, bytes := 0, 0
 	for n < min(most, batchFrames) && bytes < batchBytes && e.ports[in] != nil {
-		f := b.frames[n]
+		f := b[n].Frame
 		ok, err := e.ports[in].Recv(f)
 		if err != nil {
 			e.detach(in)
@@ -42,11 +39,8 @@ func (e *Engine) receive(in dataplane.InterfaceID, b *batch, most int) []*packet
 		if err != nil || !ok {
 			break
 		}
-		b.arrivals[n] = dataplane.Arrival{In: in, Ethernet: f.Ethernet()}
+		b[n].In = in
 		n, bytes = n+1, bytes+len(f.Ethernet())
 	}
-	if n > 1 {
-		e.walk.Expect(b.arrivals[:n])
-	}
-	return b.frames[:n]
+	return b[:n]
 }

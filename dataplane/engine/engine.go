@@ -123,7 +123,7 @@ func (e *Engine) Run(ctx context.Context) error {
 			return fmt.Errorf("wait for packets: %w", err)
 		}
 		now := e.now()
-		e.deliver(now, batch.frames[0])
+		e.deliver(now, batch[0].Frame)
 		for _, i := range ready {
 			e.drain(now, dataplane.InterfaceID(i), batch)
 		}
@@ -143,27 +143,26 @@ func (e *Engine) drain(now clock.Time, in dataplane.InterfaceID, b *batch) {
 		return
 	}
 	for left, most := burst, 1; left > 0; most = left {
-		frames := e.receive(in, b, most)
-		for _, f := range frames {
-			e.forward(now, in, f)
-		}
-		if len(frames) == 0 {
+		came := e.receive(in, b, most)
+		if len(came) == 0 {
 			return
 		}
-		left -= len(frames)
+		e.forward(now, came)
+		left -= len(came)
 	}
 }
 
-// forward takes a frame along the walk, and sends what becomes of it.
-func (e *Engine) forward(now clock.Time, in dataplane.InterfaceID, f *packet.Frame) {
-	out, _ := e.walk.Process(now, in, f)
-	if out == dataplane.NoInterface {
-		return
-	}
-	if fate := e.walk.Fate(); fate != nil {
-		e.dispatch(now, out, f, fate)
-	} else {
-		e.send(out, f)
+// forward takes frames along the walk, and sends what becomes of them.
+func (e *Engine) forward(now clock.Time, batch []dataplane.Passage) {
+	e.walk.ProcessBatch(now, batch)
+	for i := range batch {
+		switch p := &batch[i]; {
+		case p.Out == dataplane.NoInterface:
+		case p.Fate != nil:
+			e.dispatch(now, p.Out, p.Frame, p.Fate)
+		default:
+			e.send(p.Out, p.Frame)
+		}
 	}
 }
 
