@@ -16,16 +16,19 @@ type Arrival struct {
 // of them at once: with a million flows a packet mostly waits for memory, and dozens of
 // packets can wait for theirs together. Nothing else comes of it: frames that are
 // expected need not come, and others may.
-func (w *Walk) Expect(soon []Arrival) {
+func (w *Walk) Expect(soon []Arrival) { expect(w.paths.Expect, &w.expected, soon) }
+
+// expect tells a table which frames come, with room for their keys.
+func expect(table func([]flow.Key), room *[flow.Ahead]flow.Key, soon []Arrival) {
 	for len(soon) > 0 {
 		n := min(len(soon), flow.Ahead)
 		known := 0
 		for i := range soon[:n] {
-			if soon[i].key(&w.expected[known]) { // else it is read when it comes
+			if soon[i].key(&room[known]) { // else it is read when it comes
 				known++
 			}
 		}
-		w.paths.Expect(w.expected[:known])
+		table(room[:known])
 		soon = soon[n:]
 	}
 }

@@ -55,6 +55,9 @@ type Walk struct {
 	watch  *watch  // nil: nobody looks
 	links  *links  // nil: the lab declares none
 
+	couriers []*Courier         // who carry packets beside the walk, and
+	lent     flow.Slab[lending] // what of paths they have
+
 	// Here so that none is allocated anew:
 	view     packet.View          // the packet at hand,
 	piece    uint32               // the number of which it is a fragment,
@@ -151,6 +154,7 @@ func (w *Walk) Load(prog *Program) {
 		w.reportAll() // to the transit gateways' interfaces that paths lead over now
 	}
 	w.prog = prog
+	w.recallAll()
 	if n := len(prog.Interfaces) - len(w.drops); n > 0 {
 		w.drops = append(w.drops, make([][drop.NumReasons]uint64, n)...)
 		w.fragments = append(w.fragments, make([]*fragments, n)...)
@@ -207,7 +211,7 @@ func (w *Walk) pass(now clock.Time, in InterfaceID, v *packet.View, sent bool) (
 	if t != nil {
 		w.whole(ref, t, p)
 	}
-	if t == nil || !p.serves(now, w.prog.Epoch, v) {
+	if t == nil || !p.serves(now, w.prog.Epoch, v) && !w.servesYet(now, p, v) {
 		w.prepare(v)
 		if why = w.decide(now, in, v, ref, sent); why != drop.None {
 			out, why = w.turnAway(now, in, v, why)

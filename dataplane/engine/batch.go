@@ -19,6 +19,7 @@ const (
 type batch struct {
 	frames   [batchFrames]*packet.Frame
 	arrivals [batchFrames]dataplane.Arrival
+	handed   [batchFrames]handed // of another worker
 }
 
 func newBatch() *batch {
@@ -29,24 +30,17 @@ func newBatch() *batch {
 	return b
 }
 
-// receive reads frames that wait at a port, most at most, and tells the walk of them.
-// It returns none only where none is left, or no port.
-func (e *Engine) receive(in dataplane.InterfaceID, b *batch, most int) []*packet.Frame {
-	n, bytes := 0, 0
-	for n < min(most, batchFrames) && bytes < batchBytes && e.ports[in] != nil {
+// receive reads frames that wait at a port, most at most. There are none only where none
+// is left, or the device is gone, which the error says.
+func (b *batch) receive(in dataplane.InterfaceID, port Port, most int) (n int, err error) {
+	bytes, ok := 0, true
+	for n < min(most, batchFrames) && bytes < batchBytes {
 		f := b.frames[n]
-		ok, err := e.ports[in].Recv(f)
-		if err != nil {
-			e.detach(in)
-		}
-		if err != nil || !ok {
+		if ok, err = port.Recv(f); err != nil || !ok {
 			break
 		}
 		b.arrivals[n] = dataplane.Arrival{In: in, Ethernet: f.Ethernet()}
 		n, bytes = n+1, bytes+len(f.Ethernet())
 	}
-	if n > 1 {
-		e.walk.Expect(b.arrivals[:n])
-	}
-	return b.frames[:n]
+	return n, err
 }
