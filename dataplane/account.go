@@ -65,7 +65,7 @@ func (w *Walk) sweep(now clock.Time, n int) {
 	var p path
 	w.paths.Sweep(n, func(ref flow.Ref, t *trip) bool {
 		w.whole(ref, t, &p)
-		if len(w.couriers) > 0 {
+		if len(w.lenders) > 0 {
 			w.collectDue(now, window, &p)
 		}
 		if p.counted(window) {

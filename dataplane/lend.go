@@ -1,6 +1,8 @@
 package dataplane
 
 import (
+	"time"
+
 	"github.com/plsim/plsim/dataplane/clock"
 	"github.com/plsim/plsim/dataplane/conntrack"
 	"github.com/plsim/plsim/dataplane/drop"
@@ -10,17 +12,51 @@ import (
 	"github.com/plsim/plsim/dataplane/packet"
 )
 
-// What the walk lends to couriers. All that is decided, and all state, stays here: a
-// courier repeats what was decided, and what it has seen is collected before anybody
-// looks at it. A packet that says more than that its flow goes on (SYN, FIN, RST, a
-// fragment, one that dies) ends the loan and comes to the walk, and so do those after
-// it, until the walk lends that direction again.
+// What the walk lends. All that is decided, and all state, stays here: a borrower repeats
+// what was decided, one direction of a path at a time, and what it has seen is collected
+// before anybody looks at it. A packet that says more than that its flow goes on ends the
+// loan and comes to the walk, and so do those after it, until that direction is lent again.
 
-// lending is what a path has lent, by flow.Dir.
-type lending struct {
-	loans  [2]flow.Ref // in the couriers' tables
-	to     [2]uint8    // numbers of couriers; 0: it is not lent
-	window clock.Time  // of the log, in which the counts were collected last
+// A Borrower forwards packets of settled flows in the walk's stead, where they arrive. It
+// goes by what the walk has lent it, and leaves to the walk all packets of other flows and
+// those that are not plain: SYN, FIN and RST, fragments, what is longer than the loan's
+// MTU, has no time to live left, or comes after the flow was idle for too long. A packet
+// that it leaves to the walk suspends the loan for those after it, so that none is
+// overtaken. Its methods are called by the walk's owner.
+type Borrower interface {
+	// Lend has packets with a key go the way of a loan; where there is one already, anew.
+	// It reports false where that cannot be.
+	Lend(k *flow.Key, l *Loan) bool
+	// Collect returns what it has forwarded since it was asked last, and when the last one
+	// of all was.
+	Collect(k *flow.Key) (flowlog.Tally, clock.Time)
+	// Return ends a loan, of which all was collected.
+	Return(k *flow.Key)
+	// Suspend has all loans serve no more until they are lent again.
+	Suspend()
+	// Settle hands over what was counted apart from loans: what has passed at places, and
+	// what has died on its way out.
+	Settle(m *metrics.Meter, died func(at InterfaceID, why drop.Reason, n uint64))
+}
+
+// Loan is what happens to packets of one direction of a path.
+type Loan struct {
+	Sender  packet.MAC // what they come from; others are for the walk
+	Rewrite packet.Rewrite
+	Out     InterfaceID // by whose device they leave
+	MTU     int32       // bytes of IP packet
+	Idle    time.Duration
+	Last    clock.Time      // when the flow was seen last
+	Place   metrics.Place   // where they count,
+	Bytes   metrics.Counter // and as what; NumCounters: they do not
+}
+
+// Lender lends to a borrower. It belongs to the walk.
+type Lender struct {
+	walk   *Walk
+	to     Borrower
+	number uint8  // among the walk's lenders, from 1
+	wanted []want // what could be lent
 }
 
 // want is a direction of a path that could be lent.
@@ -29,51 +65,53 @@ type want struct {
 	dir  flow.Dir
 }
 
+// lending is what of a path is lent, by flow.Dir.
+type lending struct {
+	by     [2]uint8   // numbers of lenders; 0: it is not lent
+	window clock.Time // of the log, in which the counts were collected last
+}
+
 // lendAfter is how many packets of a direction come to the walk before it is lent: a
 // short connection is over before that pays.
 const lendAfter = 16
 
-// Hire returns a courier for packets that come from some of the devices. The walk calls
-// halt before it touches what the courier has; it must return when the courier is at
-// rest, and keep it so until the walk has done what it was called for.
-func (w *Walk) Hire(halt func()) *Courier {
-	c := &Courier{
-		halt: halt, number: uint8(len(w.couriers) + 1), prog: w.prog, term: 1, salt: w.salt,
-		loans: flow.NewSingle[loan](w.salt), meter: metrics.NewMeter(), drops: make(map[death]uint64),
-	}
-	w.couriers = append(w.couriers, c)
-	return c
+// LendTo returns a lender to a borrower.
+func (w *Walk) LendTo(b Borrower) *Lender {
+	l := &Lender{walk: w, to: b, number: uint8(len(w.lenders) + 1)}
+	w.lenders = append(w.lenders, l)
+	return l
 }
 
-// Consider notes that the flow of a frame which a courier hands over may be lent to it, in
-// that direction. It reports whether any is noted.
-func (w *Walk) Consider(c *Courier, a *Arrival) bool {
+// Consider notes that the flow of a frame which the walk will be given may be lent, in that
+// direction. It reports whether any is noted.
+func (l *Lender) Consider(a *Arrival) bool {
 	var key flow.Key
 	if !a.key(&key) {
-		return len(c.wanted) > 0
+		return len(l.wanted) > 0
 	}
+	w := l.walk
 	if ref, t, dir := w.paths.Lookup(&key); t != nil && t.counts[dir].Packets >= lendAfter {
 		var p path
 		w.whole(ref, t, &p)
 		if w.lendable(&p, dir) {
-			c.wanted = append(c.wanted, want{ref, dir})
+			l.wanted = append(l.wanted, want{ref, dir})
 		}
 	}
-	return len(c.wanted) > 0
+	return len(l.wanted) > 0
 }
 
-// Lend lends a courier what was noted for it. All that it has handed over must have been
-// processed: then no packet overtakes another of its flow.
-func (w *Walk) Lend(c *Courier) {
-	c.halt()
-	for _, x := range c.wanted {
-		if t := w.paths.At(x.path); t != nil {
+// Lend lends what was noted. All that the borrower has left to the walk must have been
+// forwarded, and the borrower leave no more until Lend returns: so no packet overtakes
+// another of its flow.
+func (l *Lender) Lend() {
+	for _, x := range l.wanted {
+		if t := l.walk.paths.At(x.path); t != nil {
 			var p path
-			w.whole(x.path, t, &p)
-			w.lend(c, x, &p)
+			l.walk.whole(x.path, t, &p)
+			l.lend(&p, x.dir)
 		}
 	}
-	c.wanted = c.wanted[:0]
+	l.wanted = l.wanted[:0]
 }
 
 // lendable reports whether all plain packets of a direction go the same way, and change
@@ -99,116 +137,100 @@ func (w *Walk) lendable(p *path, dir flow.Dir) bool {
 	return false
 }
 
-// lend lends a direction of a path, anew if the courier has it already.
-func (w *Walk) lend(c *Courier, x want, p *path) {
-	if !w.lendable(p, x.dir) {
+// lend lends a direction of a path, anew if the borrower has it already.
+func (l *Lender) lend(p *path, dir flow.Dir) {
+	w := l.walk
+	if !w.lendable(p, dir) {
 		return
 	}
 	w.collect(p)
-	if p.counts[x.dir].Full() {
+	if p.counts[dir].Full() {
 		w.report(p)
 	}
 	if p.lent == 0 {
 		p.lent = w.lent.Take() + 1
 		*w.lent.At(p.lent - 1) = lending{}
 	}
-	at := w.lent.At(p.lent - 1)
-	if at.to[x.dir] != c.number { // it has never been, or its device has changed hands
-		w.takeBack(at, x.dir)
+	by := &w.lent.At(p.lent - 1).by[dir]
+	if *by != l.number { // it is not lent, or its device has changed hands
+		w.takeBack(p, dir)
 	}
-	l := c.loans.At(at.loans[x.dir])
-	if l == nil {
-		at.loans[x.dir], l, _ = c.loans.Insert(w.keyOf(x), loan{way: c.use(p, x.dir)})
-		at.to[x.dir] = c.number
-		to, delta := p.seen(1), p.delta
-		if x.dir == flow.Reply {
-			to, delta = p.seen(0).Reversed(), delta.Reversed()
-		}
-		l.ports, l.delta = [2]uint16{to.SrcPort, to.DstPort}, delta
+	loan := Loan{
+		Sender: w.prog.Interfaces[p.departs(dir)].MAC, Out: p.arrival(dir).out, MTU: p.mtus[dir],
+		Idle: p.idle.duration(), Last: p.last, Place: metrics.Nowhere, Bytes: p.bytes,
 	}
-	l.term, l.idle, l.last = c.term, p.idle, p.last
-}
-
-// keyOf returns the key of a direction of a path.
-func (w *Walk) keyOf(x want) flow.Key {
-	there, back, _ := w.paths.Keys(x.path)
-	if x.dir == flow.Reply {
-		return back
-	}
-	return there
-}
-
-// use returns the number under which a courier has the way of a direction.
-func (c *Courier) use(p *path, dir flow.Dir) uint32 {
-	to := p.arrival(dir)
-	y := way{
-		src: to.src, dst: to.dst, srcMAC: to.srcMAC, dstMAC: to.dstMAC, nat: p.nat, ttl: p.ttl,
-		mtu: p.mtus[dir], out: to.out, bytes: p.bytes,
-	}
-	if dir == flow.Reply {
-		y.src, y.dst = to.dst, to.src
-	}
+	p.rewrite(dir, &loan.Rewrite)
 	if p.measured {
-		y.traffic = c.meter.Traffic(p.place)
+		loan.Place = p.place
 	}
-	return c.ways.Use(&y, y.hash(c.salt))
+	if key := p.key(dir); l.to.Lend(&key, &loan) {
+		*by = l.number
+	}
 }
 
-// collect takes what couriers have counted and seen of a path.
+// departs returns the interface by which packets of a direction come.
+func (p *path) departs(dir flow.Dir) InterfaceID {
+	if dir == flow.Reply {
+		return p.lastHop()
+	}
+	return p.hop(0)
+}
+
+// key returns the key of a direction of a path.
+func (p *path) key(dir flow.Dir) flow.Key {
+	if dir == flow.Reply {
+		return tupleKey(p.lastHop(), p.proto, p.seen(1).Reversed())
+	}
+	return tupleKey(p.hop(0), p.proto, p.seen(0))
+}
+
+// collect takes what borrowers have counted and seen of a path.
 func (w *Walk) collect(p *path) {
 	if p.lent == 0 {
 		return
 	}
-	at := w.lent.At(p.lent - 1)
-	for dir, number := range at.to {
-		if number == 0 {
+	for dir, n := range w.lent.At(p.lent - 1).by {
+		if n == 0 {
 			continue
 		}
-		c := w.couriers[number-1]
-		c.halt()
-		l := c.loans.At(at.loans[dir])
-		p.last = max(p.last, l.last)
-		p.counts[dir].Merge(&l.count)
-		l.count = flowlog.Tally{}
+		key := p.key(flow.Dir(dir))
+		passed, last := w.lenders[n-1].to.Collect(&key)
+		p.last = max(p.last, last)
+		p.counts[dir].Merge(&passed)
 	}
 }
 
-// recall takes a path back from couriers.
+// recall takes a path back from borrowers.
 func (w *Walk) recall(p *path) {
 	if p.lent == 0 {
 		return
 	}
 	w.collect(p)
-	at := w.lent.At(p.lent - 1)
-	w.takeBack(at, flow.Forward)
-	w.takeBack(at, flow.Reply)
+	w.takeBack(p, flow.Forward)
+	w.takeBack(p, flow.Reply)
 	w.lent.Free(p.lent - 1)
 	p.lent = 0
 }
 
 // takeBack ends the loan of a direction, if there is one.
-func (w *Walk) takeBack(at *lending, dir flow.Dir) {
-	if at.to[dir] == 0 {
-		return
+func (w *Walk) takeBack(p *path, dir flow.Dir) {
+	by := &w.lent.At(p.lent - 1).by[dir]
+	if *by != 0 {
+		key := p.key(dir)
+		w.lenders[*by-1].to.Return(&key)
+		*by = 0
 	}
-	c := w.couriers[at.to[dir]-1]
-	c.halt()
-	c.ways.Release(c.loans.At(at.loans[dir]).way)
-	c.loans.Delete(at.loans[dir])
-	at.to[dir], at.loans[dir] = 0, flow.Ref{}
 }
 
-// recallAll has couriers hand over all that comes from now on.
-func (w *Walk) recallAll() {
-	for _, c := range w.couriers {
-		c.halt()
-		c.prog = w.prog
-		c.term++
+// suspend has borrowers leave to the walk all that comes from now on.
+func (w *Walk) suspend() {
+	for _, l := range w.lenders {
+		l.to.Suspend()
 	}
 }
 
 // servesYet reports whether a path that seems to be too old serves a packet after all,
-// since couriers have carried others.
+// since others were forwarded by borrowers.
 func (w *Walk) servesYet(now clock.Time, p *path, v *packet.View) bool {
 	if p.lent == 0 {
 		return false
@@ -217,7 +239,7 @@ func (w *Walk) servesYet(now clock.Time, p *path, v *packet.View) bool {
 	return p.serves(now, w.prog.Epoch, v)
 }
 
-// collectDue collects what couriers have of a path if the log wants it, for a window of
+// collectDue collects what borrowers have of a path if the log wants it, for a window of
 // the log has ended, or if the path seems to be too old.
 func (w *Walk) collectDue(now, window clock.Time, p *path) {
 	if p.lent == 0 {
@@ -229,14 +251,9 @@ func (w *Walk) collectDue(now, window clock.Time, p *path) {
 	}
 }
 
-// settle takes what couriers have counted apart from paths.
+// settle takes what borrowers have counted apart from loans.
 func (w *Walk) settle() {
-	for _, c := range w.couriers {
-		c.halt()
-		w.meter.Absorb(c.meter)
-		for at, n := range c.drops {
-			w.drops[at.at][at.why] += n
-		}
-		clear(c.drops)
+	for _, l := range w.lenders {
+		l.to.Settle(w.meter, func(at InterfaceID, why drop.Reason, n uint64) { w.drops[at][why] += n })
 	}
 }

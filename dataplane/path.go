@@ -85,7 +85,7 @@ type trip struct {
 
 // behind is what else a path has of its own: for packets that begin or end something.
 type behind struct {
-	lent     uint32            // number of what couriers have of it; 0: nothing
+	lent     uint32            // number of what is lent of it; 0: nothing
 	isn      uint32            // sequence number of the packet that was decided on
 	balanced flow.Ref          // the load balancer's flow, if any
 	tracks   [maxHops]flow.Ref // by hop: the security groups' tracking entry, if any

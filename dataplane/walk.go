@@ -55,8 +55,8 @@ type Walk struct {
 	watch  *watch  // nil: nobody looks
 	links  *links  // nil: the lab declares none
 
-	couriers []*Courier         // who carry packets beside the walk, and
-	lent     flow.Slab[lending] // what of paths they have
+	lenders []*Lender          // to those who forward beside the walk, and
+	lent    flow.Slab[lending] // what of paths they have lent
 
 	// Here so that none is allocated anew:
 	view     packet.View          // the packet at hand,
@@ -154,7 +154,7 @@ func (w *Walk) Load(prog *Program) {
 		w.reportAll() // to the transit gateways' interfaces that paths lead over now
 	}
 	w.prog = prog
-	w.recallAll()
+	w.suspend()
 	if n := len(prog.Interfaces) - len(w.drops); n > 0 {
 		w.drops = append(w.drops, make([][drop.NumReasons]uint64, n)...)
 		w.fragments = append(w.fragments, make([]*fragments, n)...)

@@ -140,7 +140,7 @@ func (e *Engine) relieve(now clock.Time, h *helper, b *batch) {
 	for n := 1; n > 0; {
 		n, _ = e.takeOver(now, h, b)
 	}
-	e.walk.Lend(h.courier)
+	h.lender.Lend()
 	e.resume()
 }
 
@@ -155,7 +155,7 @@ func (e *Engine) takeOver(now clock.Time, h *helper, b *batch) (n int, wanted bo
 		e.walk.Expect(b.arrivals[:len(all)])
 	}
 	for i, x := range all {
-		wanted = e.walk.Consider(h.courier, &b.arrivals[i])
+		wanted = h.lender.Consider(&b.arrivals[i])
 		e.forward(now, x.in, x.f)
 	}
 	h.handed.release(len(all))

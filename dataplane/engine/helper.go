@@ -27,12 +27,14 @@ type helper struct {
 	handed *ring
 	full   atomic.Bool   // it waits for room in the ring,
 	room   chan struct{} // of which this tells it
-	halted bool          // the first worker has what is the turn's; only that one uses it
+	// What follows is the first worker's.
+	lender *dataplane.Lender // to the courier
+	halted bool              // it has what is the turn's
 }
 
 func newHelper(e *Engine, poller Poller) *helper {
 	h := &helper{engine: e, poller: poller, turn: newTurn(), handed: newRing(), room: make(chan struct{}, 1)}
-	h.courier = e.walk.Hire(h.halt)
+	h.courier, h.lender = e.walk.Hire(h.halt)
 	return h
 }
 

@@ -7,7 +7,6 @@ import (
 	"hash/crc32"
 	"maps"
 	"net/netip"
-	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -31,7 +30,7 @@ import (
 // and whatever can be asked about the flows has the same answer.
 func TestWorkersAgree(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		story := rapid.SliceOfN(rapid.Custom(drawScene), 2, 8).Draw(t, "story")
+		story := rapid.SliceOfN(rapid.Custom(drawScene), 2, 10).Draw(t, "story")
 		workers := rapid.SampledFrom([]int{2, 4}).Draw(t, "workers")
 		alone, several := play(t, story, 1), play(t, story, workers)
 		for i := range alone {
@@ -96,8 +95,10 @@ var cast = [...]role{
 // A scene is something that happens when all packets before have arrived.
 type scene struct {
 	kind   string
+	asks   []string // what somebody wants to know after it
 	role   int
 	pass   time.Duration
+	times  int
 	bursts [len(cast)][2][]line
 }
 
@@ -108,20 +109,26 @@ type line struct {
 }
 
 func drawScene(t *rapid.T) (s scene) {
-	s.kind = rapid.SampledFrom([]string{"burst", "burst", "burst", "burst", "open", "edit", "watch", "pass", "log", "gone"}).Draw(t, "kind")
+	s.kind = rapid.SampledFrom([]string{"burst", "burst", "burst", "burst", "open", "edit", "watch", "pass", "pass", "gone"}).Draw(t, "kind")
+	for _, what := range []string{"flows", "metrics", "drops", "log", "all logs"} {
+		if rapid.IntRange(0, 3).Draw(t, what) == 0 {
+			s.asks = append(s.asks, what)
+		}
+	}
 	switch s.kind {
 	case "open":
 		s.role = rapid.IntRange(0, len(cast)-1).Draw(t, "role")
 	case "pass":
 		s.pass = rapid.SampledFrom([]time.Duration{time.Millisecond, 15 * time.Second, 61 * time.Second, 130 * time.Second, 200 * time.Second, 400 * time.Second}).Draw(t, "time")
 	case "burst":
+		s.times = rapid.IntRange(1, 3).Draw(t, "times")
 		for i := range s.bursts {
 			for dir := range s.bursts[i] {
 				n := rapid.SampledFrom([]int{0, 1, 20, 40}).Draw(t, "packets")
 				for range n {
 					l := line{size: rapid.SampledFrom([]int{0, 1, 100, 4000}).Draw(t, "size")}
-					if rapid.IntRange(0, 60).Draw(t, "odd") == 60 {
-						l.odd = rapid.SampledFrom([]string{"fin", "rst", "ttl", "long", "wrong", "fragments", "push", "stranger"}).Draw(t, "what")
+					if rapid.IntRange(0, 40).Draw(t, "odd") == 40 {
+						l.odd = rapid.SampledFrom([]string{"fin", "rst", "rst", "ttl", "long", "wrong", "fragments", "push", "stranger"}).Draw(t, "what")
 					}
 					s.bursts[i][dir] = append(s.bursts[i][dir], l)
 				}
@@ -178,13 +185,12 @@ func play(t *rapid.T, story []scene, workers int) (seen []string) {
 			t.Fatal(err)
 		}
 	}()
-	for i := range cast {
-		s.open(i)
-	}
+	s.open(0, 1, 2, 3, 4, 5, 6)
 	for i := range story {
 		s.act(&story[i])
-		s.look(story[i].kind == "log" || i == len(story)-1)
+		s.look(story[i].asks)
 	}
+	s.look([]string{"drops", "metrics", "log", "flows", "all logs"})
 	return s.seen
 }
 
@@ -198,7 +204,7 @@ func (s *stage) do(f func(w *dataplane.Walk, now clock.Time)) {
 func (s *stage) settle() {
 	for _, p := range s.ports {
 		for p.ready() {
-			runtime.Gosched()
+			s.do(func(*dataplane.Walk, clock.Time) {})
 		}
 	}
 	for range 5 { // the first worker goes round between them
@@ -277,28 +283,52 @@ func (s *stage) frames(i int, dir flow.Dir, l line) (from dataplane.InterfaceID,
 	return from, [][]byte{first, bytes.Clone(f.Bytes())}
 }
 
-// open opens a flow anew, one packet after the other.
-func (s *stage) open(i int) {
+// open opens flows anew. First packets come one by one: they draw source ports.
+func (s *stage) open(roles ...int) {
 	for n, flags := range []packet.Flags{packet.SYN, packet.SYN | packet.ACK, packet.ACK, packet.ACK} {
-		from, spec := s.spec(i, flow.Dir(n%2), line{})
-		spec.Flags = flags
-		spec.Build(s.frame)
-		s.ports[from].giveWhole(bytes.Clone(s.frame.Bytes()))
-		s.last[c] = s.source[i]
-		s.settle()
-		if n == 0 && cast[i].to == d {
-			s.source[i] = s.last[c]
+		for _, i := range roles {
+			from, spec := s.spec(i, flow.Dir(n%2), line{})
+			spec.Flags = flags
+			spec.Build(s.frame)
+			s.ports[from].giveWhole(bytes.Clone(s.frame.Bytes()))
+			if s.last[c] = s.source[i]; n == 0 {
+				s.settle()
+			}
+			if n == 0 && cast[i].to == d {
+				s.source[i] = s.last[c]
+			}
 		}
+		s.settle()
 	}
 }
 
-// remind sends a packet of each flow, one after the other. Which one of a flow is the first
-// after an edit is not the engine's to say.
+// remind sends a packet of each flow, and one that answers it: which of a flow's packets is
+// the first after an edit is not the engine's to say.
 func (s *stage) remind() {
-	for i := range cast {
-		from, frames := s.frames(i, flow.Forward, line{})
-		s.ports[from].giveWhole(frames...)
+	for _, dir := range []flow.Dir{flow.Forward, flow.Reply} {
+		for i := range cast {
+			from, frames := s.frames(i, dir, line{})
+			s.ports[from].giveWhole(frames...)
+		}
 		s.settle()
+	}
+}
+
+// burst sends what a scene says, all devices at the same time.
+func (s *stage) burst(x *scene) {
+	var given [d + 1][][]byte
+	for n := range 40 {
+		for i := range x.bursts {
+			for dir, lines := range x.bursts[i] {
+				if n < len(lines) {
+					from, frames := s.frames(i, flow.Dir(dir), lines[n])
+					given[from] = append(given[from], frames...)
+				}
+			}
+		}
+	}
+	for id, frames := range given {
+		s.ports[id].giveWhole(frames...)
 	}
 }
 
@@ -306,19 +336,9 @@ func (s *stage) remind() {
 func (s *stage) act(x *scene) {
 	switch x.kind {
 	case "burst":
-		var given [d + 1][][]byte
-		for n := range 40 {
-			for i := range x.bursts {
-				for dir, lines := range x.bursts[i] {
-					if n < len(lines) {
-						from, frames := s.frames(i, flow.Dir(dir), lines[n])
-						given[from] = append(given[from], frames...)
-					}
-				}
-			}
-		}
-		for id, frames := range given {
-			s.ports[id].giveWhole(frames...)
+		for range x.times {
+			s.burst(x)
+			s.settle()
 		}
 	case "open":
 		s.open(x.role)
@@ -368,40 +388,49 @@ func (s *stage) describeCapture() {
 	s.seen = append(s.seen, strings.Join(seen, "\n"))
 }
 
-// look writes down all that can be known by now; also what flow logs do not have yet, if all
-// is wanted.
-func (s *stage) look(all bool) {
+// look writes down what came out, and what somebody wants to know beside that.
+func (s *stage) look(asks []string) {
 	var b strings.Builder
 	for _, key := range slices.Sorted(maps.Keys(s.got)) {
 		fmt.Fprintf(&b, "%s: %x\n", key, s.got[key])
 	}
 	clear(s.got)
-	s.do(func(w *dataplane.Walk, now clock.Time) {
+	for _, what := range asks {
+		s.do(func(w *dataplane.Walk, now clock.Time) { s.ask(&b, what, w, now) })
+	}
+	s.seen = append(s.seen, b.String())
+}
+
+// ask writes down one thing that can be known of a walk.
+func (s *stage) ask(b *strings.Builder, what string, w *dataplane.Walk, now clock.Time) {
+	switch what {
+	case "drops":
 		for id := a; id <= d; id++ {
 			for why, n := range w.Drops(id) {
 				if n > 0 {
-					fmt.Fprintf(&b, "dropped at %d: %d for %v\n", id, n, drop.Reason(why))
+					fmt.Fprintf(b, "dropped at %d: %d for %v\n", id, n, drop.Reason(why))
 				}
 			}
 		}
+	case "flows":
 		var flows []string
 		for slot := 0; slot >= 0; {
 			slot = w.ViewFlows(now, slot, 64, func(v *dataplane.FlowView) { flows = append(flows, fmt.Sprintf("flow %+v\n", *v)) })
 		}
 		slices.Sort(flows)
 		b.WriteString(strings.Join(flows, ""))
-		fmt.Fprintf(&b, "delivered %v\n", w.Delivered())
+		fmt.Fprintf(b, "delivered %v\n", w.Delivered())
+	case "metrics":
 		for _, series := range w.Metrics(now) {
-			fmt.Fprintf(&b, "metrics %+v\n", series)
+			fmt.Fprintf(b, "metrics %+v\n", series)
 		}
-		if all {
+	default:
+		s.logs.Add(w.TakeLog())
+		if what == "all logs" {
 			s.logs.Add(w.LogSoFar())
-		} else {
-			s.logs.Add(w.TakeLog())
 		}
-	})
-	for _, r := range s.logs.Snapshot(func(flow.Scope) (flowlog.Interface, bool) { return flowlog.Interface{}, true }) {
-		fmt.Fprintf(&b, "record %+v\n", r)
+		for _, r := range s.logs.Snapshot(func(flow.Scope) (flowlog.Interface, bool) { return flowlog.Interface{}, true }) {
+			fmt.Fprintf(b, "record %+v\n", r)
+		}
 	}
-	s.seen = append(s.seen, b.String())
 }
