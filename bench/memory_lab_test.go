@@ -1,45 +1,72 @@
 package bench_test
 
 import (
-	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
-	"testing"
 	"time"
 
 	"github.com/plsim/plsim/dataplane"
-	"github.com/plsim/plsim/dataplane/clock"
-	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/filter"
 	"github.com/plsim/plsim/dataplane/packet"
-)
-
-// The lab of the benchmarks: clients in one VPC, an endpoint, a node in another
-// VPC and targets behind it, each interface with both families and rules to ask.
-// A million flows need as many clients and targets, for each has only so many
-// ports.
-const (
-	clients  = 20
-	targets  = 32
-	endpoint = dataplane.InterfaceID(clients)
-	node     = endpoint + 1
-	total    = clients + 2 + targets
 )
 
 // A shape is what a benchmark's packets have in common.
 type shape struct {
 	family int
 	proto  packet.Proto
+	proxy  bool // the targets get PROXY protocol headers
 }
 
 func (s shape) String() string {
-	return fmt.Sprintf("family=%d/proto=%s", s.family, map[packet.Proto]string{packet.TCP: "tcp", packet.UDP: "udp"}[s.proto])
+	proto, proxy := "tcp", "none"
+	if s.proto == packet.UDP {
+		proto = "udp"
+	}
+	if s.proxy {
+		proxy = "v2"
+	}
+	return fmt.Sprintf("family=%d/proto=%s/proxy=%s", s.family, proto, proxy)
 }
 
-var shapes = []shape{{4, packet.TCP}, {4, packet.UDP}, {6, packet.TCP}, {6, packet.UDP}}
+var shapes = []shape{
+	{family: 4, proto: packet.TCP}, {family: 4, proto: packet.UDP}, {family: 4, proto: packet.TCP, proxy: true},
+	{family: 6, proto: packet.TCP}, {family: 6, proto: packet.UDP}, {family: 6, proto: packet.TCP, proxy: true},
+}
 
-func mac(id dataplane.InterfaceID) packet.MAC { return packet.MAC{2, 0, 0, 0, 0, byte(id)} }
+// A memoryLab is the lab of the benchmarks: clients in one VPC, endpoints, a node in another
+// VPC and targets behind it, each interface with rules to ask; and instances beside, which
+// nobody talks to.
+type memoryLab struct {
+	shape
+	flows                       int // that shall stand in it
+	clients, endpoints, targets int
+	rules                       int // of each group, beside the one that applies
+	beside                      int
+}
+
+// lab returns the lab for so many flows. Many need many clients and targets, for each has
+// only so many ports.
+func (s shape) lab(flows int) memoryLab {
+	if flows > 1_000_000 {
+		return memoryLab{shape: s, flows: flows, clients: 200, endpoints: 1, targets: 250}
+	}
+	return memoryLab{shape: s, flows: flows, clients: 20, endpoints: 1, targets: 32}
+}
+
+// Interfaces, in the order of their IDs: the clients, the endpoints, the node, the targets,
+// and those beside.
+func (l *memoryLab) endpoint(n int) dataplane.InterfaceID {
+	return dataplane.InterfaceID(l.clients + n%l.endpoints)
+}
+func (l *memoryLab) node() dataplane.InterfaceID {
+	return dataplane.InterfaceID(l.clients + l.endpoints)
+}
+func (l *memoryLab) total() int { return l.clients + l.endpoints + 1 + l.targets + l.beside }
+
+func mac(id dataplane.InterfaceID) packet.MAC {
+	return packet.MAC{2, 0, 0, byte(id >> 16), byte(id >> 8), byte(id)}
+}
 
 // routerMAC is the router's in every subnet.
 var routerMAC = packet.MAC{2, 0xff}
@@ -47,46 +74,63 @@ var routerMAC = packet.MAC{2, 0xff}
 // address returns the address of an interface.
 func (s shape) address(id dataplane.InterfaceID) netip.Addr {
 	if s.family == 4 {
-		return netip.AddrFrom4([4]byte{10, 0, 1, byte(id)})
+		return netip.AddrFrom4([4]byte{10, byte(id >> 16), byte(id >> 8), byte(id)})
 	}
-	return netip.AddrFrom16([16]byte{0: 0xfd, 15: byte(id)})
+	return netip.AddrFrom16([16]byte{0: 0xfd, 13: byte(id >> 16), 14: byte(id >> 8), 15: byte(id)})
 }
 
-// program returns the lab in one family.
-func (s shape) program() *dataplane.Program {
-	everyone := netip.PrefixFrom(s.address(0), 0)
-	anything := filter.NewRuleSet([]filter.Rule{{Proto: filter.AnyProto, Prefix: filter.PrefixFrom(everyone)}})
-	service := filter.NewRuleSet([]filter.Rule{
+// groups returns the rules of every interface's groups.
+func (l *memoryLab) groups() (ingress, egress *filter.RuleSet) {
+	everyone := netip.PrefixFrom(l.address(0), 0)
+	service := []filter.Rule{
 		{Proto: int(packet.ICMP), From: -1, To: -1, Prefix: filter.PrefixFrom(everyone)},
-		{Proto: int(s.proto), From: 80, To: 80, Prefix: filter.PrefixFrom(everyone)},
-	})
+		{Proto: int(l.proto), From: 80, To: 80, Prefix: filter.PrefixFrom(everyone)},
+	}
+	rnd := rand.New(rand.NewPCG(7, 8))
+	for range l.rules {
+		service = append(service, filter.Rule{
+			Proto: int(l.proto), From: 1000 + rnd.IntN(1000), To: 2000 + rnd.IntN(1000),
+			Prefix: filter.PrefixFrom(netip.PrefixFrom(l.address(dataplane.InterfaceID(rnd.IntN(1<<24))), l.address(0).BitLen())),
+		})
+	}
+	return filter.NewRuleSet(service), filter.NewRuleSet([]filter.Rule{{Proto: filter.AnyProto, Prefix: filter.PrefixFrom(everyone)}})
+}
+
+// program returns the lab as the walk follows it.
+func (l *memoryLab) program() *dataplane.Program {
+	service, anything := l.groups()
 	group := &dataplane.TargetGroup{}
+	if l.proxy {
+		group.Proxy = dataplane.ProxyProtocol{Enabled: true, IPv6Size: 124} // F2.43
+	}
 	p := &dataplane.Program{
 		Epoch: 1,
 		VPCs: []dataplane.VPC{
 			{Addrs: map[packet.Addr]dataplane.InterfaceID{}}, {Addrs: map[packet.Addr]dataplane.InterfaceID{}},
 		},
 		Balancers: []dataplane.LoadBalancer{{Listeners: map[dataplane.ListenerKey]*dataplane.Listener{
-			{Proto: s.proto, Port: 80}: {IdleTimeout: 350 * time.Second, Forward: []dataplane.Forward{{Group: group, Weight: 1}}},
+			{Proto: l.proto, Port: 80}: {IdleTimeout: 350 * time.Second, Forward: []dataplane.Forward{{Group: group, Weight: 1}}},
 		}}},
 		Rules: make([]dataplane.RuleInfo, 1),
 	}
-	for id := range dataplane.InterfaceID(total) {
-		addr := packet.AddrFrom(s.address(id))
+	for id := range dataplane.InterfaceID(l.total()) {
+		addr := packet.AddrFrom(l.address(id))
 		nic := dataplane.Interface{
 			Kind: dataplane.Instance, MAC: mac(id), RouterMAC: routerMAC, Subnet: uint16(id),
 			MTU: 9001, Addrs: []packet.Addr{addr}, Ingress: service, Egress: anything,
 		}
-		switch {
-		case id == endpoint:
+		switch last := l.node() + dataplane.InterfaceID(l.targets); {
+		case id >= l.endpoint(0) && id < l.node():
 			nic.Kind, nic.MTU = dataplane.Endpoint, 8500
-			nic.Endpoint = dataplane.EndpointInterface{Available: true, Nodes: []dataplane.InterfaceID{node}}
-		case id == node:
+			nic.Endpoint = dataplane.EndpointInterface{
+				EndpointID: fmt.Sprintf("vpce-%017x", id), Available: true, Nodes: []dataplane.InterfaceID{l.node()},
+			}
+		case id == l.node():
 			nic.Kind = dataplane.Node
-		case id > node:
+		case id > l.node() && id <= last:
 			group.Targets = append(group.Targets, dataplane.Target{Interface: id, Addr: addr, Port: 80})
 		}
-		if id >= node {
+		if id >= l.node() {
 			nic.VPC = 1
 		}
 		p.VPCs[nic.VPC].Addrs[addr] = id
@@ -95,28 +139,40 @@ func (s shape) program() *dataplane.Program {
 	return p
 }
 
-// A sent is a packet and the interface that sends it.
-type sent struct {
-	in    dataplane.InterfaceID
-	frame []byte
+// newWalk returns a new walk along the lab.
+func (l *memoryLab) newWalk() *dataplane.Walk {
+	return dataplane.New(l.program(), dataplane.DefaultSettings())
 }
 
-// frameSize is room for any of the frames, and sentSize what one of them costs.
-const (
-	frameSize = 100
-	sentSize  = frameSize + 32
-)
+// pairs is how many clients and endpoints talk to each other: flow n belongs to pair n modulo
+// that.
+func (l *memoryLab) pairs() int {
+	n := l.clients
+	for n%l.endpoints != 0 {
+		n += l.clients
+	}
+	return n
+}
 
-// first describes the first packet of flow n to a port of the endpoint.
-func (s shape) first(n int, port uint16) (dataplane.InterfaceID, packet.Spec) {
-	in := dataplane.InterfaceID(n % clients)
+const firstPort = 1024
+
+// first describes the first packet of flow n to a port of its endpoint, with ten bytes, so
+// that the smallest frame has 64.
+func (l *memoryLab) first(n int, port uint16) (dataplane.InterfaceID, packet.Spec) {
+	in := dataplane.InterfaceID(n % l.clients)
 	return in, packet.Spec{
-		SrcMAC: mac(in), DstMAC: routerMAC, Proto: s.proto, Flags: packet.SYN, Seq: 1000,
-		Src:     netip.AddrPortFrom(s.address(in), uint16(1024+n/clients)),
-		Dst:     netip.AddrPortFrom(s.address(endpoint), port),
-		Payload: make([]byte, 10), // 64 bytes of frame in the smallest case
+		SrcMAC: mac(in), DstMAC: routerMAC, Proto: l.proto, Flags: packet.SYN, Seq: 1000,
+		Src:     netip.AddrPortFrom(l.address(in), uint16(firstPort+n/l.pairs())),
+		Dst:     netip.AddrPortFrom(l.address(l.endpoint(n)), port),
+		Payload: make([]byte, 10),
 	}
 }
+
+// unchanged leaves a flow's first packet as it is.
+func unchanged(*packet.Spec) {}
+
+// later makes of a flow's first packet one that comes after its first bytes.
+func later(s *packet.Spec) { s.Flags, s.Seq = packet.ACK, 1000+1+uint32(len(s.Payload)) }
 
 // answer describes what a target answers to the first packet of a flow, which it got.
 func (s shape) answer(target dataplane.InterfaceID, got *packet.View) packet.Spec {
@@ -124,64 +180,4 @@ func (s shape) answer(target dataplane.InterfaceID, got *packet.View) packet.Spe
 		SrcMAC: mac(target), DstMAC: routerMAC, Proto: s.proto, Flags: packet.SYN | packet.ACK,
 		Src: netip.AddrPortFrom(got.Dst.IP(), got.DstPort), Dst: netip.AddrPortFrom(got.Src.IP(), got.SrcPort),
 	}
-}
-
-// firsts returns the first packets of n flows.
-func (s shape) firsts(n int, port uint16) []sent {
-	f := packet.NewFrame()
-	all := make([]sent, n)
-	for i := range all {
-		in, spec := s.first(i, port)
-		spec.Build(f)
-		all[i] = sent{in, bytes.Clone(f.Ethernet())}
-	}
-	return all
-}
-
-// walk returns a new walk along the lab.
-func (s shape) walk() *dataplane.Walk {
-	return dataplane.New(s.program(), dataplane.DefaultSettings())
-}
-
-// establish opens n flows in w, as client and target would, and returns a packet
-// of each on its way to the target, in random order, so that none finds in a
-// cache what the one before it left there.
-func (s shape) establish(b *testing.B, w *dataplane.Walk, n int) []sent {
-	b.Helper()
-	f := packet.NewFrame()
-	pass := func(in dataplane.InterfaceID, spec *packet.Spec) dataplane.InterfaceID {
-		spec.Build(f)
-		out, why := w.Process(clock.Time(0), in, f)
-		if why != drop.None {
-			b.Fatalf("a packet of interface %d is lost: %v", in, why)
-		}
-		return out
-	}
-	var v packet.View
-	all := make([]sent, n)
-	memory := make([]byte, 0, n*frameSize) // side by side, as a generator would have them
-	for at, i := range rand.New(rand.NewPCG(1, 2)).Perm(n) {
-		in, there := s.first(i, 80)
-		out := pass(in, &there)
-		v.Decode(f)
-		back := s.answer(out, &v)
-		pass(out, &back)
-		pass(out, &back) // twice, so that a datagram's flow is a stream
-		there.Flags, there.Seq = packet.ACK, 1001
-		pass(in, &there)
-		pass(in, &there)
-		there.Build(f)
-		begin := len(memory)
-		memory = append(memory, f.Ethernet()...)
-		all[at] = sent{in, memory[begin:len(memory):len(memory)]}
-	}
-	rand.New(rand.NewPCG(3, 4)).Shuffle(n, func(i, j int) {
-		// The bytes move, not what refers to them: they stay side by side.
-		var x [frameSize]byte
-		k := copy(x[:], all[i].frame)
-		copy(all[i].frame, all[j].frame)
-		copy(all[j].frame, x[:k])
-		all[i].in, all[j].in = all[j].in, all[i].in
-	})
-	return all
 }

@@ -3,10 +3,8 @@ package bench_test
 import (
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"runtime"
 	"testing"
-	"time"
 
 	"github.com/plsim/plsim/dataplane"
 	"github.com/plsim/plsim/dataplane/clock"
@@ -17,31 +15,37 @@ import (
 // pps reports packets per second of one core.
 func pps(b *testing.B) { b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "pps") }
 
-// BenchmarkCopy is what the others spend to put a packet into the frame: the
+// BenchmarkCopy is what the others spend to make a packet and put it into the frame: the
 // generator's share.
 func BenchmarkCopy(b *testing.B) {
 	for _, s := range shapes {
+		if s.proxy {
+			continue // the client's packets are the same
+		}
 		b.Run(s.String(), func(b *testing.B) {
-			f, p := packet.NewFrame(), s.firsts(1, 80)[0]
+			l := s.lab(1e4)
+			g, f, slot := l.generator(0, 1e4, 80, later).shuffle(), packet.NewFrame(), new([frameSize]byte)
 			b.ReportAllocs()
-			for b.Loop() {
-				f.SetEthernet(p.frame)
+			for i := 0; b.Loop(); i++ {
+				f.SetEthernet(g.put(i, slot).Ethernet)
 			}
 			pps(b)
 		})
 	}
 }
 
-// BenchmarkDecode reads a packet and verifies its checksums.
-func BenchmarkDecode(b *testing.B) {
+// BenchmarkDecide decides on the first packet of a flow and installs nothing.
+func BenchmarkDecide(b *testing.B) {
 	for _, s := range shapes {
 		b.Run(s.String(), func(b *testing.B) {
-			f, p := packet.NewFrame(), s.firsts(1, 80)[0]
-			f.SetEthernet(p.frame)
-			var v packet.View
+			l := s.lab(1e4)
+			w, g := l.newWalk(), l.generator(0, 1e4, 80, unchanged)
+			f, slot := packet.NewFrame(), new([frameSize]byte)
 			b.ReportAllocs()
-			for b.Loop() {
-				if why := v.Decode(f); why != drop.None {
+			for i := 0; b.Loop(); i++ {
+				p := g.put(i, slot)
+				f.SetEthernet(p.Ethernet)
+				if _, why := w.Probe(clock.Time(1), p.In, f, nil); why != drop.None {
 					b.Fatal(why)
 				}
 			}
@@ -50,48 +54,94 @@ func BenchmarkDecode(b *testing.B) {
 	}
 }
 
-// BenchmarkHit forwards packets of established flows: decode, look up, count,
-// rewrite. The flows take turns in random order. In batches, the walk is told of so many
-// packets before it gets the first of them. loads/op is what a packet takes in loads from
-// memory that wait for each other, measured beside it.
-func BenchmarkHit(b *testing.B) {
-	for _, s := range shapes {
-		for _, exponent := range []int{0, 4, 6} {
+// BenchmarkWalk takes packets along the whole walk while so many flows stand:
+//
+//   - packet=hit: clients' packets of those flows, which take turns in random order. In
+//     batches, the walk is told of so many packets before it gets the first of them.
+//   - packet=miss: the first packets of more flows: all decisions, with both directions
+//     installed.
+//   - packet=drop: packets that die, by their checksum, or because security groups have
+//     refused their flow (verdict=known) or do so now (verdict=new).
+//
+// loads/op is what a packet takes in loads from memory that wait for each other, measured
+// beside it. Ten million flows stand for one shape only, and a million for those without PROXY
+// protocol headers: it takes a minute, or seconds, until they do.
+func BenchmarkWalk(b *testing.B) {
+	for i, s := range shapes {
+		for _, exponent := range []int{0, 4, 6, 7} {
+			if exponent == 7 && i > 0 || exponent == 6 && s.proxy {
+				continue
+			}
 			b.Run(fmt.Sprintf("%v/flows=1e%d", s, exponent), func(b *testing.B) {
-				flows := int(math.Pow10(exponent))
-				before := heap()
-				w := s.walk()
-				packets := s.establish(b, w, flows)
-				perFlow := float64(heap()-before)/float64(flows) - sentSize
+				c := s.lab(int(math.Pow10(exponent))).crowd()
 				for _, batch := range []int{1, 32} {
-					b.Run(fmt.Sprintf("batch=%d", batch), func(b *testing.B) {
-						hit(b, w, packets, batch)
-						if exponent == 6 { // with fewer, other things weigh more
-							b.ReportMetric(perFlow, "B/flow")
-						}
-					})
+					b.Run(fmt.Sprintf("packet=hit/batch=%d", batch), func(b *testing.B) { c.hit(b, batch) })
 				}
+				refused := "packet=drop/reason=" + drop.SecurityGroupIngress.String()
+				b.Run(refused+"/verdict=known", func(b *testing.B) { c.known(b, 443, drop.SecurityGroupIngress) })
+				b.Run(refused+"/verdict=new", func(b *testing.B) { c.miss(b, 443, drop.SecurityGroupIngress) })
+				b.Run("packet=drop/reason="+drop.BadTransportChecksum.String(), func(b *testing.B) { c.spoiled(b) })
+				b.Run("packet=miss", func(b *testing.B) { c.miss(b, 80, drop.None) })
 			})
 		}
 	}
 }
 
-func hit(b *testing.B, w *dataplane.Walk, packets []sent, batch int) {
-	f, soon := packet.NewFrame(), make([]dataplane.Arrival, batch)
-	i, told := 0, 0 // packets forwarded; and told of, modulo their number
+// hit forwards packets of the flows that stand.
+func (c *crowd) hit(b *testing.B, batch int) {
+	c.stand(b)
+	c.send(b, c.generator(0, c.flows, 80, later).shuffle(), batch, drop.None)
+	if c.flows >= 1e6 { // with fewer, other things weigh more
+		b.ReportMetric(c.perFlow, "B/flow")
+	}
+}
+
+// spoiled drops packets of the flows that stand.
+func (c *crowd) spoiled(b *testing.B) {
+	c.stand(b)
+	g := c.generator(0, c.flows, 80, later).shuffle()
+	for i := range g.pairs {
+		p := &g.pairs[i]
+		p.frame[p.size-1] ^= 1
+	}
+	c.send(b, g, 1, drop.BadTransportChecksum)
+}
+
+// known drops packets of flows to a port, of which it is known that they are refused.
+func (c *crowd) known(b *testing.B, port uint16, want drop.Reason) {
+	c.stand(b)
+	g, f, slot := c.generator(0, min(c.flows, 1e4), port, unchanged), packet.NewFrame(), new([frameSize]byte)
+	for i := range g.flows {
+		p := g.put(i, slot)
+		f.SetEthernet(p.Ethernet)
+		if _, why := c.walk.Process(clock.Time(0), p.In, f); why != want {
+			b.Fatal(why)
+		}
+	}
+	c.send(b, g.shuffle(), 1, want)
+}
+
+// send sends packets for as long as the benchmark lasts; the walk is told of a batch of them
+// before it gets the first.
+func (c *crowd) send(b *testing.B, g *generator, batch int, want drop.Reason) {
+	f, slots, soon := packet.NewFrame(), make([][frameSize]byte, batch), make([]dataplane.Arrival, batch)
+	next, at := 0, batch // the next packet of the generator's, and of the batch's
 	b.ReportAllocs()
 	for b.Loop() {
-		if batch > 1 && i%batch == 0 {
-			for n := range soon {
-				soon[n] = dataplane.Arrival{In: packets[told].in, Ethernet: packets[told].frame}
-				told = (told + 1) % len(packets)
+		if at == batch {
+			at = 0
+			for i := range soon {
+				soon[i] = g.put(next, &slots[i])
+				next++
 			}
-			w.Expect(soon)
+			if batch > 1 {
+				c.walk.Expect(soon)
+			}
 		}
-		p := &packets[i%len(packets)]
-		i++
-		f.SetEthernet(p.frame)
-		if _, why := w.Process(clock.Time(1), p.in, f); why != drop.None {
+		p := &soon[at]
+		at++
+		f.SetEthernet(p.Ethernet)
+		if _, why := c.walk.Process(clock.Time(1), p.In, f); why != want {
 			b.Fatal(why)
 		}
 	}
@@ -99,31 +149,28 @@ func hit(b *testing.B, w *dataplane.Walk, packets []sent, batch int) {
 	b.ReportMetric(float64(b.Elapsed())/float64(b.N)/float64(loads.measure()), "loads/op")
 }
 
-// chain is 128 MiB in which each line of the processor's cache leads to another, in one
-// random circle through all of them.
-type chain struct{ lines [][16]uint32 }
-
-var loads chain
-
-// measure returns how long a load takes that had to wait for the one before.
-func (c *chain) measure() time.Duration {
-	if c.lines == nil {
-		c.lines = make([][16]uint32, 128<<20/64)
-		order := rand.New(rand.NewPCG(5, 6)).Perm(len(c.lines))
-		for i, line := range order {
-			c.lines[line][0] = uint32(order[(i+1)%len(order)])
+// miss sends first packets of more flows to a port. Now and then it goes back to those that
+// stood before.
+func (c *crowd) miss(b *testing.B, port uint16, want drop.Reason) {
+	f, slot := packet.NewFrame(), new([frameSize]byte)
+	var g *generator
+	at := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		if g == nil || at == len(g.flows) {
+			b.StopTimer()
+			g, at = c.more(b, port), 0
+			b.StartTimer()
+		}
+		p := g.put(at, slot)
+		at++
+		f.SetEthernet(p.Ethernet)
+		if _, why := c.walk.Process(clock.Time(1), p.In, f); why != want {
+			b.Fatal(why)
 		}
 	}
-	const n = 100_000
-	at, start := uint32(0), time.Now()
-	for range n {
-		at = c.lines[at][0]
-	}
-	elapsed := time.Since(start)
-	if at >= uint32(len(c.lines)) {
-		panic("the chain leads nowhere") // so that the loads are needed
-	}
-	return max(1, elapsed/n)
+	pps(b)
+	b.ReportMetric(float64(b.Elapsed())/float64(b.N)/float64(loads.measure()), "loads/op")
 }
 
 func heap() int64 {
@@ -131,75 +178,4 @@ func heap() int64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
-}
-
-// BenchmarkMiss forwards the first packets of flows: all decisions, with both
-// directions installed. The tables begin empty and grow, time and again.
-func BenchmarkMiss(b *testing.B) {
-	for _, s := range shapes {
-		b.Run(s.String(), func(b *testing.B) {
-			packets := s.firsts(1<<16, 80)
-			w, f, i := s.walk(), packet.NewFrame(), 0
-			b.ReportAllocs()
-			for b.Loop() {
-				if i == len(packets) {
-					b.StopTimer()
-					w, i = s.walk(), 0
-					b.StartTimer()
-				}
-				f.SetEthernet(packets[i].frame)
-				if _, why := w.Process(clock.Time(1), packets[i].in, f); why != drop.None {
-					b.Fatal(why)
-				}
-				i++
-			}
-			pps(b)
-		})
-	}
-}
-
-// BenchmarkDrop refuses packets: by their checksum, by the known verdict on their
-// flow, and by a new one on each.
-func BenchmarkDrop(b *testing.B) {
-	for _, s := range shapes {
-		for _, c := range []struct {
-			name  string
-			flows int
-			port  uint16
-			want  drop.Reason
-		}{
-			{"known", 1, 443, drop.SecurityGroupIngress},
-			{"new", 1 << 16, 443, drop.SecurityGroupIngress},
-		} {
-			b.Run(fmt.Sprintf("%v/reason=%v/verdict=%s", s, c.want, c.name), func(b *testing.B) {
-				packets := s.firsts(c.flows, c.port)
-				drops(b, s, packets, c.want)
-			})
-		}
-		b.Run(fmt.Sprintf("%v/reason=%v", s, drop.BadTransportChecksum), func(b *testing.B) {
-			packets := s.firsts(1, 80)
-			packets[0].frame[len(packets[0].frame)-1] ^= 1
-			drops(b, s, packets, drop.BadTransportChecksum)
-		})
-	}
-}
-
-func drops(b *testing.B, s shape, packets []sent, want drop.Reason) {
-	w, f, i := s.walk(), packet.NewFrame(), 0
-	b.ReportAllocs()
-	for b.Loop() {
-		if i == len(packets) {
-			if i = 0; len(packets) > 1 {
-				b.StopTimer()
-				w = s.walk() // which knows no verdict
-				b.StartTimer()
-			}
-		}
-		f.SetEthernet(packets[i].frame)
-		if _, why := w.Process(clock.Time(1), packets[i].in, f); why != want {
-			b.Fatal(why)
-		}
-		i++
-	}
-	pps(b)
 }

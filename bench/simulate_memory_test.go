@@ -22,6 +22,34 @@ func forget(tb testing.TB) {
 	}
 }
 
+// roomFor skips unless the machine has memory for so many flows of a walk.
+func roomFor(tb testing.TB, flows int) {
+	tb.Helper()
+	info, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	need := float64(flows) * 700
+	for line := range strings.Lines(string(info)) {
+		if rest, ok := strings.CutPrefix(line, "MemAvailable:"); ok {
+			if free := kilobytes(tb, rest); free < need {
+				tb.Skipf("%d flows need %.1f GB of memory, and there are %.1f", flows, need/1e9, free/1e9)
+			}
+			return
+		}
+	}
+	tb.Fatal("the kernel does not say how much memory there is")
+}
+
+// kilobytes reads a quantity in /proc as bytes.
+func kilobytes(tb testing.TB, s string) float64 {
+	n, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(s), " kB"), 64)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return n * 1024
+}
+
 // peak returns the most memory that this process has had since [forget], in bytes.
 func peak(tb testing.TB) float64 {
 	status, err := os.ReadFile("/proc/self/status")
@@ -30,11 +58,7 @@ func peak(tb testing.TB) float64 {
 	}
 	for line := range strings.Lines(string(status)) {
 		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			kilobytes, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 64)
-			if err != nil {
-				tb.Fatal(err)
-			}
-			return kilobytes * 1024
+			return kilobytes(tb, rest)
 		}
 	}
 	tb.Fatal("the kernel does not say how much memory was used")

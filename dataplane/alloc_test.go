@@ -68,47 +68,91 @@ func TestFragmentsDoNotAllocate(t *testing.T) {
 	}
 }
 
-func testAllocations(t *testing.T, v6 bool, proto packet.Proto, to, text string) {
-	l := newLab(t, v6, text)
-	w := dataplane.New(l.prog, dataplane.DefaultSettings())
-	f := packet.NewFrame()
-	now := clock.Time(0)
-	pass := func(in dataplane.InterfaceID, frame []byte) dataplane.InterfaceID {
-		f.SetEthernet(frame)
-		out, why := w.Process(now, in, f)
-		if why != drop.None {
-			t.Fatal(why)
+// TestShortWayDoesNotAllocate: nor does one that takes the short way, as those of TCP and
+// UDP do that need nothing but other addresses.
+func TestShortWayDoesNotAllocate(t *testing.T) {
+	for _, v6 := range []bool{false, true} {
+		for _, proto := range []packet.Proto{packet.TCP, packet.UDP} {
+			for _, to := range []string{"red/ep", "red/near", "red/far"} {
+				c := newConversation(t, v6, proto, to, twoConsumers)
+				for _, way := range c.ways {
+					c.pass(way.in, way.frame) // UDP becomes a stream
+				}
+				c.measure(func(in dataplane.InterfaceID, frame []byte) {
+					c.f.SetEthernet(frame)
+					if _, ok := c.w.Hasten(c.now, in, c.f); !ok {
+						t.Fatalf("a packet to %s does not take the short way", to)
+					}
+				})
+			}
 		}
-		return out
 	}
+}
+
+func testAllocations(t *testing.T, v6 bool, proto packet.Proto, to, text string) {
+	c := newConversation(t, v6, proto, to, text)
+	c.measure(func(in dataplane.InterfaceID, frame []byte) { c.pass(in, frame) })
+}
+
+// conversation is an established flow, and packets that go on with it.
+type conversation struct {
+	t    *testing.T
+	w    *dataplane.Walk
+	f    *packet.Frame
+	now  clock.Time
+	ways []oneWay
+}
+
+// oneWay is a packet of one end of a conversation.
+type oneWay struct {
+	name  string
+	in    dataplane.InterfaceID
+	frame []byte
+}
+
+func newConversation(t *testing.T, v6 bool, proto packet.Proto, to, text string) *conversation {
+	l := newLab(t, v6, text)
+	c := &conversation{t: t, w: dataplane.New(l.prog, dataplane.DefaultSettings()), f: packet.NewFrame()}
 	frame := func(s *packet.Spec) []byte {
-		s.Build(f)
-		return bytes.Clone(f.Ethernet())
+		s.Build(c.f)
+		return bytes.Clone(c.f.Ethernet())
 	}
 	// The handshake, or a first exchange.
 	in, first := l.id("red/app"), dial(l, "red/app", to, proto)
-	at := pass(in, frame(first))
+	at := c.pass(in, frame(first))
 	var v packet.View
-	v.Decode(f)
+	v.Decode(c.f)
 	answer := answerTo(&v)
-	pass(at, frame(answer))
+	c.pass(at, frame(answer))
 
 	first.Flags, first.Seq, first.Payload = packet.ACK, 1001, pattern(100)
 	answer.Flags, answer.Seq, answer.Payload = packet.ACK, 9001, pattern(100)
 	there, back := frame(first), frame(answer)
 	answer.Ack, answer.Options = 1201, []byte{1, 1, 5, 10, 0, 0, 10, 0, 0, 0, 11, 0}
 	later := frame(answer) // acknowledges the header, if there is one
-	for _, way := range []struct {
-		name  string
-		in    dataplane.InterfaceID
-		frame []byte
-	}{{"there", in, there}, {"back", at, back}, {"back, later", at, later}, {"there, later", in, there}} {
+	c.ways = []oneWay{{"there", in, there}, {"back", at, back}, {"back, later", at, later}, {"there, later", in, there}}
+	return c
+}
+
+// pass sends a packet, which must arrive.
+func (c *conversation) pass(in dataplane.InterfaceID, frame []byte) dataplane.InterfaceID {
+	c.f.SetEthernet(frame)
+	out, why := c.w.Process(c.now, in, c.f)
+	if why != drop.None {
+		c.t.Fatal(why)
+	}
+	return out
+}
+
+// measure sends each packet many times, which must cost no memory.
+func (c *conversation) measure(send func(dataplane.InterfaceID, []byte)) {
+	for _, way := range c.ways {
 		n := testing.AllocsPerRun(100, func() {
-			now = now.Add(1e6)
-			pass(way.in, way.frame)
+			c.now = c.now.Add(1e6)
+			send(way.in, way.frame)
 		})
 		if n != 0 {
-			t.Errorf("%s: %v allocations a packet", way.name, n)
+			c.t.Errorf("%s: %v allocations a packet", way.name, n)
 		}
 	}
 }

@@ -26,7 +26,8 @@ type decision struct {
 	pair   snat.Pair  // of a new flow of a load balancer: the node and the target
 	splice nlb.Splice // and its PROXY protocol header, if any
 
-	at packet.Tuple // the packet's addresses and ports at this point of its way
+	at    packet.Tuple // the packet's addresses and ports at this point of its way
+	names names
 	// quote is what an ICMP error quotes, at this point of its way.
 	quote      packet.Tuple
 	quoteProto packet.Proto // 0: nothing that could be read
@@ -75,7 +76,8 @@ func (w *Walk) decide(now clock.Time, in InterfaceID, v *packet.View, stale flow
 
 // begin readies d for a packet of an interface.
 func (d *decision) begin(w *Walk, now clock.Time, in InterfaceID, v *packet.View, tr *Trace) {
-	*d = decision{w: w, now: now, v: v, trace: tr, at: v.Tuple()}
+	*d = decision{}
+	d.w, d.now, d.v, d.trace, d.at = w, now, v, tr, v.Tuple()
 	d.path = path{&d.recipe, &d.trip, &d.behind, [2]*side{&d.sides[0], &d.sides[1]}}
 	d.recipe = recipe{
 		epoch: w.prog.Epoch, proto: v.Proto, opens: conntrack.Opens(v.Proto, v.Flags),
@@ -120,8 +122,7 @@ func (d *decision) bereaved(in InterfaceID) bool {
 	if !d.w.prog.ResetRevoked {
 		return false
 	}
-	key := tupleKey(in, d.v.Proto, d.at)
-	_, f, _ := d.w.flows.Lookup(&key)
+	_, f, _ := d.w.flows.Find(d.name(in, d.at))
 	return f != nil && f.Private && d.w.prog.Interfaces[f.Via].Kind == Absent
 }
 
@@ -193,8 +194,7 @@ func (p *Program) stands(at InterfaceID, tr *Trace) drop.Reason {
 // called reports whether the packet answers a connection that an interface began
 // itself, as a node does to check its targets' health.
 func (d *decision) called(at InterfaceID) bool {
-	key := tupleKey(at, d.v.Proto, d.at.Reversed())
-	_, e := d.w.track.Lookup(d.now, &key)
+	_, e := d.w.track.Find(d.now, d.name(at, d.at.Reversed()))
 	return e != nil && e.Opened == flow.Egress
 }
 

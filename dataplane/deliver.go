@@ -17,8 +17,8 @@ func (d *decision) deliver() {
 	before, after := p.seen(0), p.seen(1)
 	there, back := p.arrival(flow.Forward), p.arrival(flow.Reply)
 	there.out, back.out = last, first
-	there.srcMAC, there.dstMAC = d.seenFrom(p.hop(int(p.hopCount)-2), last)
-	back.srcMAC, back.dstMAC = d.seenFrom(p.hop(1), first)
+	there.SrcMAC, there.DstMAC = d.seenFrom(p.hop(int(p.hopCount)-2), last)
+	back.SrcMAC, back.DstMAC = d.seenFrom(p.hop(1), first)
 	there.onward = there.onward || d.w.sendsOn(last, p.protoAt(int(p.hopCount)-1), after)
 	back.onward = d.w.sendsOn(first, p.proto, before.Reversed())
 	r := packet.NewRewrite(before, after)
@@ -108,13 +108,5 @@ func (d *decision) toll() (ttl uint8, mss uint16) {
 		return 0, fits
 	default:
 		return 0, 0
-	}
-}
-
-// tupleKey is the key of a packet with the given addresses at an interface's device.
-func tupleKey(at InterfaceID, proto packet.Proto, t packet.Tuple) flow.Key {
-	return flow.Key{
-		Scope: flow.Scope(at), Proto: proto,
-		Src: t.Src, Dst: t.Dst, SrcPort: t.SrcPort, DstPort: t.DstPort,
 	}
 }

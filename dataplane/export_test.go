@@ -2,8 +2,12 @@ package dataplane
 
 import (
 	"fmt"
+	"math/rand/v2"
 
+	"github.com/plsim/plsim/dataplane/clock"
+	"github.com/plsim/plsim/dataplane/link"
 	"github.com/plsim/plsim/dataplane/nlb"
+	"github.com/plsim/plsim/dataplane/packet"
 	"github.com/plsim/plsim/dataplane/snat"
 )
 
@@ -75,4 +79,12 @@ func (t *Tables) Count(w *Walk) error {
 		}
 	}
 	return nil
+}
+
+// TakeLongWay makes w take no packet the short way, as links would, of which there are none.
+func (w *Walk) TakeLongWay() { w.links = &links{Links: link.New(rand.New(rand.NewPCG(0, 0)))} }
+
+// Hasten takes a frame the short way, and reports false where there is none for it.
+func (w *Walk) Hasten(now clock.Time, in InterfaceID, f *packet.Frame) (InterfaceID, bool) {
+	return w.hasten(now, in, f)
 }

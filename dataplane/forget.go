@@ -57,8 +57,10 @@ func (w *Walk) forget(ref flow.Ref) {
 	}
 	w.catchUp(f.Owner)
 	there, back, _ := w.flows.Keys(ref)
-	w.reconsider(there, ref)
-	w.reconsider(back, ref)
+	for _, k := range []*flow.Key{&there, &back} {
+		path, t, _ := w.paths.Lookup(k)
+		w.reconsider(path, t, ref)
+	}
 	w.ends(f)
 	if f.State() == conntrack.New && !f.Answered() {
 		w.attempted(f, false)

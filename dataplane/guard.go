@@ -53,8 +53,8 @@ func (d *decision) filter(hop int, peer InterfaceID, way flow.Way) drop.Reason {
 	if way == flow.Ingress {
 		own = d.at.Reversed()
 	}
-	key := tupleKey(at, d.v.Proto, own)
-	ref, e := d.w.track.Lookup(d.now, &key)
+	name := d.name(at, own)
+	ref, e := d.w.track.Find(d.now, name)
 	if e != nil {
 		d.w.catchUp(e.Owner)
 	}
@@ -75,23 +75,24 @@ func (d *decision) filter(hop int, peer InterfaceID, way flow.Way) drop.Reason {
 	if why != drop.None || isICMPError(d.v) {
 		return why
 	}
-	return d.track(hop, peer, way, key, rule)
+	return d.track(hop, peer, way, name, rule)
 }
 
 // track makes an interface remember the flow of a packet that a rule allowed.
-func (d *decision) track(hop int, peer InterfaceID, way flow.Way, key flow.Key, rule filter.RuleID) drop.Reason {
+func (d *decision) track(hop int, peer InterfaceID, way flow.Way, name *flow.Name, rule filter.RuleID) drop.Reason {
 	at := d.path.hop(hop)
-	if d.w.track.Full(d.now, key.Scope) {
+	if d.w.track.Full(d.now, name.Scope) {
 		d.w.sweep(d.now, reclaim)
 	}
-	ok := !d.w.track.Full(d.now, key.Scope)
+	ok := !d.w.track.Full(d.now, name.Scope)
 	if d.commit {
-		d.path.tracks[hop], _, ok = d.w.track.Insert(d.now, key, way, rule)
+		d.path.tracks[hop], _, ok = d.w.track.Insert(d.now, name, way, rule)
 		answerer := at
 		if way == flow.Egress {
 			answerer = peer
 		}
-		d.w.reconsider(tupleKey(answerer, d.v.Proto, d.at.Reversed()), flow.Ref{})
+		ref, t, _ := d.w.paths.Find(d.name(answerer, d.at.Reversed()))
+		d.w.reconsider(ref, t, flow.Ref{})
 	}
 	if !ok {
 		d.passing = true // there may be room for the next one

@@ -46,6 +46,7 @@ type recipe struct {
 	measured bool        // a load balancer processes the packets
 	nat      bool        // the sides differ, and
 	converts bool        // in the address family
+	plain    bool        // plain packets may take the short way
 	ttl      uint8       // what a packet pays of its time to live
 	mss      uint16      // to which the MSS is clamped; 0: it is not
 	proto    packet.Proto
@@ -62,11 +63,10 @@ type recipe struct {
 
 // side is what packets are on one side of the translation. It is comparable.
 type side struct {
-	hops           [2]InterfaceID // that they pass there, in the order of Forward
-	src, dst       packet.Addr    // of Forward packets
-	srcMAC, dstMAC packet.MAC     // of what arrives
-	out            InterfaceID    // where what arrives does so
-	onward         bool           // that is a node which sends it on
+	packet.Ends                // of Forward packets
+	hops        [2]InterfaceID // that they pass there, in the order of Forward
+	out         InterfaceID    // where what arrives does so
+	onward      bool           // that is a node which sends it on
 }
 
 // trip is what a path has of its own and every packet needs. With its keys it fills two
@@ -112,12 +112,12 @@ func (p *path) lastHop() InterfaceID { return p.hop(int(p.hopCount) - 1) }
 // seen is what Forward packets look like on a side of the translation.
 func (p *path) seen(at int) packet.Tuple {
 	s, ports := p.sides[at], &p.ports[at]
-	return packet.Tuple{Src: s.src, Dst: s.dst, SrcPort: ports[0], DstPort: ports[1]}
+	return packet.Tuple{Src: s.Addrs[0], Dst: s.Addrs[1], SrcPort: ports[0], DstPort: ports[1]}
 }
 
 // look says what Forward packets look like on a side of the translation.
 func (p *path) look(at int, t packet.Tuple) {
-	p.sides[at].src, p.sides[at].dst = t.Src, t.Dst
+	p.sides[at].Addrs = [2]packet.Addr{t.Src, t.Dst}
 	p.ports[at] = [2]uint16{t.SrcPort, t.DstPort}
 }
 
@@ -127,11 +127,11 @@ func (p *path) arrival(dir flow.Dir) *side { return p.sides[dir.Flip()] }
 // rewrite says what happens to packets of a direction.
 func (p *path) rewrite(dir flow.Dir, r *packet.Rewrite) {
 	to := p.arrival(dir)
-	r.SrcMAC, r.DstMAC, r.TTL, r.MSS, r.NAT, r.Converts = to.srcMAC, to.dstMAC, p.ttl, p.mss, p.nat, p.converts
+	r.SrcMAC, r.DstMAC, r.TTL, r.MSS, r.NAT, r.Converts = to.SrcMAC, to.DstMAC, p.ttl, p.mss, p.nat, p.converts
 	if ports := &p.ports[dir.Flip()]; dir == flow.Forward {
-		r.Src, r.Dst, r.SrcPort, r.DstPort, r.Delta = to.src, to.dst, ports[0], ports[1], p.delta
+		r.Src, r.Dst, r.SrcPort, r.DstPort, r.Delta = to.Addrs[0], to.Addrs[1], ports[0], ports[1], p.delta
 	} else {
-		r.Src, r.Dst, r.SrcPort, r.DstPort, r.Delta = to.dst, to.src, ports[1], ports[0], p.delta.Reversed()
+		r.Src, r.Dst, r.SrcPort, r.DstPort, r.Delta = to.Addrs[1], to.Addrs[0], ports[1], ports[0], p.delta.Reversed()
 	}
 }
 
@@ -139,7 +139,7 @@ func (p *path) rewrite(dir flow.Dir, r *packet.Rewrite) {
 // where the path leads from one address family to the other. An ICMP error quotes
 // another packet, which grows, too.
 func (p *path) growth() int {
-	n := packet.Growth(p.sides[0].dst, p.sides[1].dst)
+	n := packet.Growth(p.sides[0].Addrs[1], p.sides[1].Addrs[1])
 	if p.proto == packet.ICMP || p.proto == packet.ICMPv6 {
 		n *= 2
 	}
@@ -148,7 +148,7 @@ func (p *path) growth() int {
 
 // protoAt is the protocol at hop i: ICMP has one for each family.
 func (p *path) protoAt(i int) packet.Proto {
-	switch is4 := p.sides[i/2].dst.Is4(); {
+	switch is4 := p.sides[i/2].Addrs[1].Is4(); {
 	case p.proto == packet.ICMP && !is4:
 		return packet.ICMPv6
 	case p.proto == packet.ICMPv6 && is4:
@@ -263,21 +263,22 @@ func (w *Walk) install(d *decision) {
 	p.watched = w.watches(p)
 	w.measure(p)
 	w.refresh(p)
+	p.plain = p.isPlain()
 	if d.passing || d.oneWay {
 		return
 	}
 	if p.verdict == drop.None {
 		p.end = NoInterface // else the recipe would be that of one target
 	}
-	there := tupleKey(p.hop(0), p.proto, p.seen(0))
-	w.displace(&there)
+	there := d.name(p.hop(0), p.seen(0))
+	w.displace(there)
 	var ref flow.Ref
 	if p.verdict != drop.None {
 		// What refuses one direction says nothing of the other.
 		ref = w.share(p, there, there)
 	} else {
-		back := tupleKey(p.lastHop(), p.proto, p.seen(1).Reversed())
-		w.displace(&back)
+		back := d.name(p.lastHop(), p.seen(1).Reversed())
+		w.displace(back)
 		ref = w.share(p, there, back)
 	}
 	for _, track := range p.tracks {
@@ -298,17 +299,16 @@ func (w *Walk) install(d *decision) {
 // displace takes a key from the path that holds it: with client addresses
 // preserved, two connections can look the same to a target, and the newer one
 // has the answer.
-func (w *Walk) displace(k *flow.Key) {
-	if ref, t, _ := w.paths.Lookup(k); t != nil {
+func (w *Walk) displace(n *flow.Name) {
+	if ref, t, _ := w.paths.Find(n); t != nil {
 		w.retire(ref)
 	}
 }
 
-// reconsider forgets that a packet was refused: what it answers has come meanwhile,
-// or its flow is over. Of a load balancer's flow that is over, if one is given, it
-// forgets the way as well.
-func (w *Walk) reconsider(k flow.Key, over flow.Ref) {
-	ref, t, _ := w.paths.Lookup(&k)
+// reconsider forgets a path, if there is one, by which a packet was refused: what it
+// answers has come meanwhile, or its flow is over. Of a load balancer's flow that is over,
+// if one is given, it forgets the way as well.
+func (w *Walk) reconsider(ref flow.Ref, t *trip, over flow.Ref) {
 	if t != nil && (w.recipes.At(t.recipe).verdict != drop.None || over.Valid() && w.behind.At(ref).balanced == over) {
 		w.retire(ref)
 	}

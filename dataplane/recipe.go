@@ -18,13 +18,13 @@ func (w *Walk) whole(ref flow.Ref, t *trip, p *path) {
 
 // share enters a path under the keys of both directions, which may be the same one and
 // which no path has. From then on p is the one that was entered.
-func (w *Walk) share(p *path, there, back flow.Key) flow.Ref {
+func (w *Walk) share(p *path, there, back *flow.Name) flow.Ref {
 	t := *p.trip
 	t.recipe = w.recipes.Use(p.recipe, p.recipe.hash(w.salt))
 	for i, s := range p.sides {
 		t.sides[i] = w.sides.Use(s, s.hash(w.salt))
 	}
-	ref, kept, _ := w.paths.InsertPair(there, back, t)
+	ref, kept := w.paths.AddPair(there, back, &t)
 	*w.behind.At(ref) = *p.behind
 	w.whole(ref, kept, p)
 	return ref
@@ -51,7 +51,7 @@ func (r *recipe) hash(seed flow.Seed) uint64 {
 // hash returns a hash of what tells sides apart in the main.
 func (s *side) hash(seed flow.Seed) uint64 {
 	return flow.Hash(seed, &flow.Key{
-		Src: s.src, Dst: s.dst, Scope: flow.Scope(s.hops[0]), SrcPort: uint16(s.hops[1]), DstPort: uint16(s.out),
+		Src: s.Addrs[0], Dst: s.Addrs[1], Scope: flow.Scope(s.hops[0]), SrcPort: uint16(s.hops[1]), DstPort: uint16(s.out),
 		Proto: packet.Proto(s.hops[1] >> 16),
 	})
 }

@@ -1,7 +1,6 @@
 package dataplane
 
 import (
-	"github.com/plsim/plsim/dataplane/conntrack"
 	"github.com/plsim/plsim/dataplane/flow"
 	"github.com/plsim/plsim/dataplane/snat"
 )
@@ -24,7 +23,7 @@ func (w *Walk) Restart(keepState bool) {
 	for ref := range w.flows.All() {
 		w.forget(ref)
 	}
-	w.track = conntrack.NewTable(w.seed(), w.timeouts, w.settings.TrackedFlows, w.lives)
+	w.track.Clear()
 	w.ports = snat.NewPool(w.settings.SourcePorts)
 	w.affinities = flow.NewSingle[affinity](w.salt)
 	clear(w.bound)

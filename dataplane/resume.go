@@ -11,8 +11,7 @@ import (
 // balanced finds the load balancer's flow that a packet belongs to. One that is
 // over is forgotten instead: the packet belongs to no flow, or opens a new one.
 func (d *decision) balanced(in InterfaceID) (flow.Ref, *nlb.Flow, flow.Dir) {
-	key := tupleKey(in, d.v.Proto, d.at)
-	ref, f, dir := d.w.flows.Lookup(&key)
+	ref, f, dir := d.w.flows.Find(d.name(in, d.at))
 	if f == nil {
 		return ref, nil, dir
 	}

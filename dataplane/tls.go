@@ -173,8 +173,10 @@ func tupleOf(src, dst netip.AddrPort) packet.Tuple {
 // load balancer has ended it meanwhile (F2.11, F2.55). All else that a node sends
 // is its own, as is what others send.
 func (d *decision) behalf(node InterfaceID) (*call, drop.Reason) {
-	key := tupleKey(node, d.v.Proto, d.at)
-	c, why := d.w.calls[key], drop.None
+	if len(d.w.calls) == 0 {
+		return nil, drop.None
+	}
+	c, why := d.w.calls[tupleKey(node, d.v.Proto, d.at)], drop.None
 	switch {
 	case c == nil:
 	case c.over:

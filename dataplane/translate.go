@@ -65,14 +65,13 @@ func (d *decision) remember(f nlb.Flow, before packet.Tuple) {
 	if d.splice.Size() > 0 {
 		f.Splice = d.w.addSplice(d.splice)
 	}
-	there := tupleKey(InterfaceID(f.Client), d.v.Proto, before)
-	back := tupleKey(InterfaceID(f.Target), d.v.Proto, d.at.Reversed())
-	for _, k := range []*flow.Key{&there, &back} {
-		if ref, _, _ := d.w.flows.Lookup(k); ref.Valid() {
+	there, back := d.name(InterfaceID(f.Client), before), d.name(InterfaceID(f.Target), d.at.Reversed())
+	for _, n := range []*flow.Name{there, back} {
+		if ref, _, _ := d.w.flows.Find(n); ref.Valid() {
 			d.w.forget(ref)
 		}
 	}
-	d.path.balanced, _, _ = d.w.flows.InsertPair(there, back, f)
+	d.path.balanced, _ = d.w.flows.AddPair(there, back, &f)
 }
 
 // hashPair returns the hash of a node and a target.

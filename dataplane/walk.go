@@ -24,6 +24,7 @@ type Walk struct {
 	prog     *Program
 	settings Settings
 
+	lines      *flow.Lines            // of the keys of all tables of flows
 	paths      *flow.Table[trip]      // what was decided, by flow; may be forgotten at any time
 	behind     flow.Beside[behind]    // what is seldom needed of them
 	recipes    flow.Shared[recipe]    // what paths have in common,
@@ -133,8 +134,12 @@ func New(prog *Program, s Settings) *Walk {
 		meter:    metrics.NewMeter(),
 		log:      flowlog.NewBuffer(s.LogBuffer),
 	}
-	w.paths, w.flows = flow.NewTable[trip](w.seed()), flow.NewTable[nlb.Flow](w.seed())
-	w.track = conntrack.NewTable(w.seed(), w.timeouts, s.TrackedFlows, w.lives)
+	w.lines = flow.NewLines(w.seed())
+	for range 2 {
+		w.seed() // so that labs keep the choices of their seeds
+	}
+	w.paths, w.flows = flow.NewTableOn[trip](w.lines), flow.NewTableOn[nlb.Flow](w.lines)
+	w.track = conntrack.NewTable(w.lines, w.timeouts, s.TrackedFlows, w.lives)
 	w.salt = w.seed()
 	w.affinities = flow.NewSingle[affinity](w.salt)
 	if s.Accounts {
@@ -144,7 +149,7 @@ func New(prog *Program, s Settings) *Walk {
 	return w
 }
 
-// seed draws a seed for a table of flows.
+// seed draws a seed for hashes.
 func (w *Walk) seed() flow.Seed { return flow.Seed{w.rnd.Uint64(), w.rnd.Uint64()} }
 
 // Load makes the walk follow another program from the next packet on. Interfaces
@@ -174,6 +179,9 @@ func (w *Walk) Program() *Program { return w.prog }
 // leaves; or NoInterface and why. A frame that comes with both an interface and a
 // reason answers a packet that was dropped.
 func (w *Walk) Process(now clock.Time, in InterfaceID, f *packet.Frame) (out InterfaceID, why drop.Reason) {
+	if out, ok := w.hasten(now, in, f); ok {
+		return out, drop.None
+	}
 	v := &w.view
 	if w.links != nil {
 		w.links.fate = link.Send(now)

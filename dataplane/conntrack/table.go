@@ -25,24 +25,23 @@ type Table struct {
 	flows    *flow.Single[Entry]
 	timeouts func(flow.Scope) *Timeouts
 	limit    int
-	count    map[flow.Scope]int
+	count    []int // by scope
 	owned    func(flow.Ref) bool
 }
 
 // reclaim is how many slots a full table looks at before it refuses a connection.
 const reclaim = 256
 
-// NewTable returns an empty table in which each interface has the timeouts that it
+// NewTable returns an empty table, with lines that it may share, in which each interface has the timeouts that it
 // is asked for whenever they matter (F3.14), and may have at most limit connections (F3.16); 0 or less means no limit. While owned reports that
 // an entry's Owner lives, the entry does not expire: its owner takes in the
 // packets, and writes them back when it ends. owned may be nil.
-func NewTable(seed flow.Seed, timeouts func(flow.Scope) *Timeouts, limit int, owned func(flow.Ref) bool) *Table {
+func NewTable(lines *flow.Lines, timeouts func(flow.Scope) *Timeouts, limit int, owned func(flow.Ref) bool) *Table {
 	return &Table{
 		owned:    owned,
-		flows:    flow.NewSingle[Entry](seed),
+		flows:    flow.NewSingleOn[Entry](lines),
 		timeouts: timeouts,
 		limit:    limit,
-		count:    make(map[flow.Scope]int),
 	}
 }
 
@@ -51,11 +50,26 @@ func NewTable(seed flow.Seed, timeouts func(flow.Scope) *Timeouts, limit int, ow
 func (t *Table) Len() int { return t.flows.Len() }
 
 // Count returns the number of connections of one interface, counted like Len.
-func (t *Table) Count(iface flow.Scope) int { return t.count[iface] }
+func (t *Table) Count(iface flow.Scope) int {
+	if int(iface) >= len(t.count) {
+		return 0
+	}
+	return t.count[iface]
+}
 
 // Lookup finds a connection. An expired one is forgotten instead, and nil returned.
 func (t *Table) Lookup(now clock.Time, k *flow.Key) (flow.Ref, *Entry) {
 	ref, e, _ := t.flows.Lookup(k)
+	return t.known(now, ref, e)
+}
+
+// Find is Lookup of a key that is named already.
+func (t *Table) Find(now clock.Time, n *flow.Name) (flow.Ref, *Entry) {
+	ref, e, _ := t.flows.Find(n)
+	return t.known(now, ref, e)
+}
+
+func (t *Table) known(now clock.Time, ref flow.Ref, e *Entry) (flow.Ref, *Entry) {
 	if e == nil || t.forget(now, ref, e) {
 		return flow.Ref{}, nil
 	}
@@ -76,29 +90,34 @@ func (t *Table) At(now clock.Time, ref flow.Ref) *Entry {
 // crosses the interface now; the entry's Machine has not seen that packet yet. An
 // old connection under the same key is replaced. Insert reports false if the
 // interface has as many connections as it may have.
-func (t *Table) Insert(now clock.Time, k flow.Key, way flow.Way, rule filter.RuleID) (flow.Ref, *Entry, bool) {
-	if ref, old, _ := t.flows.Lookup(&k); old != nil {
+func (t *Table) Insert(now clock.Time, n *flow.Name, way flow.Way, rule filter.RuleID) (flow.Ref, *Entry, bool) {
+	if ref, old, _ := t.flows.Find(n); old != nil {
 		t.Delete(ref)
 	}
-	if t.Full(now, k.Scope) {
+	if t.Full(now, n.Scope) {
 		return flow.Ref{}, nil, false
 	}
-	t.count[k.Scope]++
-	return t.flows.Insert(k, Entry{
-		Opened: way, Rule: rule, LastSeen: now,
-	})
+	if more := int(n.Scope) + 1 - len(t.count); more > 0 {
+		t.count = append(t.count, make([]int, more)...)
+	}
+	t.count[n.Scope]++
+	ref, e := t.flows.Add(n, &Entry{Opened: way, Rule: rule, LastSeen: now})
+	return ref, e, true
 }
 
 // Delete forgets a connection.
 func (t *Table) Delete(ref flow.Ref) {
-	k, _, ok := t.flows.Keys(ref)
-	if !ok {
-		return
+	if line := t.flows.Line(ref); line != nil {
+		t.count[line.Scope]--
+		t.flows.Delete(ref)
 	}
-	if t.count[k.Scope]--; t.count[k.Scope] == 0 {
-		delete(t.count, k.Scope)
+}
+
+// Clear forgets all connections.
+func (t *Table) Clear() {
+	for ref := range t.flows.All() {
+		t.Delete(ref)
 	}
-	t.flows.Delete(ref)
 }
 
 // Sweep looks at the next n slots of the table and forgets what has expired.
@@ -130,13 +149,13 @@ func (t *Table) Full(now clock.Time, iface flow.Scope) bool {
 }
 
 func (t *Table) atLimit(iface flow.Scope) bool {
-	return t.limit > 0 && t.count[iface] >= t.limit
+	return t.limit > 0 && t.Count(iface) >= t.limit
 }
 
 // forget deletes e if it has expired, and reports whether it had.
 func (t *Table) forget(now clock.Time, ref flow.Ref, e *Entry) bool {
-	k, _, _ := t.flows.Keys(ref)
-	if now.Sub(e.LastSeen) < t.timeouts(k.Scope).For(e.State(), k.Proto) || t.owned != nil && t.owned(e.Owner) {
+	line := t.flows.Line(ref)
+	if now.Sub(e.LastSeen) < t.timeouts(line.Scope).For(e.State(), line.Proto) || t.owned != nil && t.owned(e.Owner) {
 		return false
 	}
 	t.Delete(ref)

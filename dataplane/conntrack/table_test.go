@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/plsim/plsim/dataplane/clock"
+	"github.com/plsim/plsim/dataplane/filter"
 	"github.com/plsim/plsim/dataplane/flow"
 	"github.com/plsim/plsim/dataplane/packet"
 )
@@ -20,8 +21,16 @@ var aws = DefaultTimeouts()
 
 func defaults(flow.Scope) *Timeouts { return &aws }
 
+var lines = flow.NewLines(flow.Seed{1, 2})
+
+func insert(table *Table, now clock.Time, k flow.Key, way flow.Way, rule filter.RuleID) (flow.Ref, *Entry, bool) {
+	var n flow.Name
+	lines.Name(&n, &k)
+	return table.Insert(now, &n, way, rule)
+}
+
 func newTable(limit int) *Table {
-	return NewTable(flow.Seed{1, 2}, defaults, limit, nil)
+	return NewTable(lines, defaults, limit, nil)
 }
 
 func key(iface flow.Scope, port uint16, proto packet.Proto) flow.Key {
@@ -31,7 +40,7 @@ func key(iface flow.Scope, port uint16, proto packet.Proto) flow.Key {
 // admit does what the walk does with a first packet.
 func admit(t *testing.T, table *Table, now clock.Time, k flow.Key) flow.Ref {
 	t.Helper()
-	ref, e, ok := table.Insert(now, k, flow.Egress, 7)
+	ref, e, ok := insert(table, now, k, flow.Egress, 7)
 	if !ok {
 		t.Fatalf("%v was refused", k)
 	}
@@ -101,22 +110,22 @@ func TestLimit(t *testing.T) {
 	table := newTable(2)
 	first := admit(t, table, 0, key(1, 1, packet.TCP))
 	admit(t, table, 0, key(1, 2, packet.TCP))
-	if _, e, ok := table.Insert(1, key(1, 3, packet.TCP), flow.Egress, 7); ok || e != nil {
+	if _, e, ok := insert(table, 1, key(1, 3, packet.TCP), flow.Egress, 7); ok || e != nil {
 		t.Fatal("a third connection was taken")
 	}
-	if _, _, ok := table.Insert(1, key(2, 3, packet.TCP), flow.Egress, 7); !ok {
+	if _, _, ok := insert(table, 1, key(2, 3, packet.TCP), flow.Egress, 7); !ok {
 		t.Error("another interface was refused")
 	}
-	if _, _, ok := table.Insert(1, key(1, 2, packet.TCP), flow.Egress, 7); !ok {
+	if _, _, ok := insert(table, 1, key(1, 2, packet.TCP), flow.Egress, 7); !ok {
 		t.Error("a connection in the place of an old one was refused")
 	}
 	table.Delete(first)
-	if _, _, ok := table.Insert(1, key(1, 3, packet.TCP), flow.Egress, 7); !ok {
+	if _, _, ok := insert(table, 1, key(1, 3, packet.TCP), flow.Egress, 7); !ok {
 		t.Error("a free place was refused")
 	}
 	// Those that expired, unnoticed so far, hold no place.
 	later := at(61 * time.Second)
-	if _, _, ok := table.Insert(later, key(1, 4, packet.TCP), flow.Egress, 7); !ok || table.Count(1) != 1 {
+	if _, _, ok := insert(table, later, key(1, 4, packet.TCP), flow.Egress, 7); !ok || table.Count(1) != 1 {
 		t.Errorf("expired connections hold places: %d", table.Count(1))
 	}
 }
@@ -124,7 +133,7 @@ func TestLimit(t *testing.T) {
 func TestInsertReplaces(t *testing.T) {
 	table, k := newTable(0), key(1, 1, packet.TCP)
 	old := admit(t, table, 0, k)
-	ref, e, ok := table.Insert(5, k, flow.Ingress, 8)
+	ref, e, ok := insert(table, 5, k, flow.Ingress, 8)
 	if !ok || e.State() != None || e.Opened != flow.Ingress || e.Rule != 8 || e.LastSeen != 5 {
 		t.Errorf("got %+v", e)
 	}
@@ -142,7 +151,7 @@ func TestInsertReplaces(t *testing.T) {
 func TestOwnedEntriesStay(t *testing.T) {
 	owner, _, _ := flow.NewTable[int](flow.Seed{}).Insert(flow.Key{}, 0)
 	alive := true
-	table := NewTable(flow.Seed{1, 2}, defaults, 1, func(ref flow.Ref) bool {
+	table := NewTable(lines, defaults, 1, func(ref flow.Ref) bool {
 		return ref == owner && alive
 	})
 	k, late := key(1, 1, packet.UDP), at(time.Hour)
@@ -152,7 +161,7 @@ func TestOwnedEntriesStay(t *testing.T) {
 	if _, e := table.Lookup(late, &k); e == nil || table.At(late, ref) != e {
 		t.Fatal("expired under its owner")
 	}
-	if _, _, ok := table.Insert(late, key(1, 2, packet.UDP), flow.Egress, 7); ok {
+	if _, _, ok := insert(table, late, key(1, 2, packet.UDP), flow.Egress, 7); ok {
 		t.Error("an owned entry holds no place")
 	}
 	alive = false

@@ -137,17 +137,24 @@ func TestACLAsPlain(t *testing.T) {
 	})
 }
 
+// manyRules returns n rules for one address or a few, and for a few ports.
+func manyRules(n int) []Rule {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	rules := make([]Rule, n)
+	for i := range rules {
+		a := packet.AddrFrom(netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, 10<<24|rnd.Uint32()>>8))))
+		port := 1 + rnd.IntN(2000)
+		rules[i] = Rule{ID: RuleID(i), Proto: 6, From: port, To: port + rnd.IntN(10), Prefix: Prefix{Addr: a, Bits: uint8(112 + rnd.IntN(17))}}
+	}
+	return rules
+}
+
 // BenchmarkMatch measures how long a new flow waits for its verdict: rules for one
-// address each, with the last one hit or none. plain is reading one by one.
+// address each, of which the last one matches or none. They are looked up in the index, or
+// read one by one.
 func BenchmarkMatch(b *testing.B) {
 	for _, n := range []int{10, 100, 1000} {
-		rnd := rand.New(rand.NewPCG(1, 2))
-		rules := make([]Rule, n)
-		for i := range rules {
-			a := packet.AddrFrom(netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, 10<<24|rnd.Uint32()>>8))))
-			port := 1 + rnd.IntN(2000)
-			rules[i] = Rule{ID: RuleID(i), Proto: 6, From: port, To: port + rnd.IntN(10), Prefix: Prefix{Addr: a, Bits: uint8(112 + rnd.IntN(17))}}
-		}
+		rules := manyRules(n)
 		set := NewRuleSet(rules)
 		last := &rules[n-1]
 		hit := Query{Proto: packet.TCP, Port: uint16(last.From), Peer: last.Prefix.Addr}
@@ -155,19 +162,27 @@ func BenchmarkMatch(b *testing.B) {
 		for _, q := range []struct {
 			name string
 			Query
-		}{{"hit", hit}, {"miss", miss}} {
-			b.Run(fmt.Sprintf("rules=%d/%s", n, q.name), func(b *testing.B) {
+		}{{"last", hit}, {"none", miss}} {
+			b.Run(fmt.Sprintf("rules=%d/match=%s/by=index", n, q.name), func(b *testing.B) {
+				b.ReportAllocs()
 				for b.Loop() {
 					set.Match(q.Query)
 				}
 			})
-			b.Run(fmt.Sprintf("rules=%d/%s/plain", n, q.name), func(b *testing.B) {
+			b.Run(fmt.Sprintf("rules=%d/match=%s/by=reading", n, q.name), func(b *testing.B) {
 				for b.Loop() {
 					plain(rules, &q.Query)
 				}
 			})
 		}
-		b.Run(fmt.Sprintf("rules=%d/compile", n), func(b *testing.B) {
+	}
+}
+
+// BenchmarkCompile makes the index of so many rules.
+func BenchmarkCompile(b *testing.B) {
+	for _, n := range []int{10, 100, 1000} {
+		b.Run(fmt.Sprintf("rules=%d", n), func(b *testing.B) {
+			rules := manyRules(n)
 			for b.Loop() {
 				NewRuleSet(rules)
 			}

@@ -1,6 +1,9 @@
 package flow
 
-import "github.com/plsim/plsim/dataplane/cache"
+import (
+	"github.com/plsim/plsim/dataplane/cache"
+	"github.com/plsim/plsim/dataplane/packet"
+)
 
 // Ahead is how many keys [Table.Expect] takes at once: no processor waits for more
 // memory than that at a time.
@@ -25,4 +28,21 @@ func (t *table[K, V]) Expect(keys []Key) {
 			cache.Lines(&t.slab.At(c.slot()).gen)
 		}
 	}
+}
+
+// Hash returns the hash of the key of a packet's words within a scope, by which
+// [Table.Likely] finds what has it.
+func (t *table[K, V]) Hash(s Scope, w *packet.Words) uint32 {
+	return uint32(HashWords(t.lines.seed, s, w) >> 32)
+}
+
+// Likely returns the entry that most likely has a key with a hash, as the key of a
+// direction. It looks no further than at the first one whose key has the same hash, and not at
+// the key: whoever asks must prove it.
+func (t *table[K, V]) Likely(hash uint32) (*V, Dir) {
+	c := t.index.first(hash)
+	if c.key == 0 {
+		return nil, Forward
+	}
+	return &t.slab.At(c.slot()).value, c.dir()
 }

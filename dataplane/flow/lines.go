@@ -1,13 +1,32 @@
 package flow
 
-// lines are what keys have in common: scope, protocol and addresses, all but the
-// ports. A table has one line for all connections between two addresses at an
+// Lines are what keys have in common: scope, protocol and addresses, all but the
+// ports. There is one line for all connections between two addresses at an
 // interface, so that a key of either family takes 8 bytes beside it. A line lives as
 // long as some entry has a key on it, so whoever makes up addresses gets no more of
 // them than of entries.
-type lines struct {
+//
+// Tables may share their lines, and with them the seed of their hashes: then whoever has
+// [Lines.Name]d a key once finds it in all of them. Lines have one owner, as their tables do.
+type Lines struct {
 	seed Seed
 	keys Shared[Key] // without ports
+}
+
+// NewLines returns lines for keys that are hashed with a seed.
+func NewLines(seed Seed) *Lines { return &Lines{seed: seed} }
+
+// Name is a key as it goes from table to table: hashed once for all that share lines.
+type Name struct {
+	Key
+	hash, common uint32 // of the key, and of its line
+	line         uint32 // that it had last; 0: unknown
+}
+
+// Name makes n the name of a key.
+func (l *Lines) Name(n *Name, k *Key) {
+	hash, common := hashes(l.seed, k)
+	*n = Name{Key: *k, hash: uint32(hash >> 32), common: uint32(common >> 32)}
 }
 
 // short is a key as an entry keeps it. The zero short is no key.
@@ -16,18 +35,21 @@ type short struct {
 	srcPort, dstPort uint16
 }
 
-// shorten returns k as an entry keeps it, which it does until it calls release.
-func (l *lines) shorten(k *Key) short {
-	common := *k
+// shorten returns a key as an entry keeps it, which it does until it calls release.
+func (l *Lines) shorten(n *Name) short {
+	common := n.Key
 	common.SrcPort, common.DstPort = 0, 0
-	return short{l.keys.Use(&common, Hash(l.seed, &common)), k.SrcPort, k.DstPort}
+	if !l.keys.again(n.line, &common) {
+		n.line = l.keys.use(&common, n.common)
+	}
+	return short{n.line, n.SrcPort, n.DstPort}
 }
 
 // release says that an entry no longer keeps s.
-func (l *lines) release(s short) { l.keys.Release(s.line) }
+func (l *Lines) release(s short) { l.keys.Release(s.line) }
 
 // whole returns the key that s stands for.
-func (l *lines) whole(s short) Key {
+func (l *Lines) whole(s short) Key {
 	if s.line == 0 {
 		return Key{}
 	}
@@ -37,7 +59,7 @@ func (l *lines) whole(s short) Key {
 }
 
 // is reports whether s, which is a key, stands for k.
-func (l *lines) is(s short, k *Key) bool {
+func (l *Lines) is(s short, k *Key) bool {
 	if s.srcPort != k.SrcPort || s.dstPort != k.DstPort {
 		return false
 	}
@@ -45,4 +67,4 @@ func (l *lines) is(s short, k *Key) bool {
 	return line.Src == k.Src && line.Dst == k.Dst && line.Scope == k.Scope && line.Proto == k.Proto
 }
 
-func (l *lines) hash(k *Key) uint32 { return uint32(Hash(l.seed, k) >> 32) }
+func (l *Lines) hash(k *Key) uint32 { return uint32(Hash(l.seed, k) >> 32) }

@@ -17,10 +17,13 @@ type shared[T comparable] struct {
 // Use returns the number of a value with a hash, for one more user. Equal values must
 // come with equal hashes.
 func (s *Shared[T]) Use(v *T, hash uint64) uint32 {
+	return s.use(v, uint32(hash>>32))
+}
+
+func (s *Shared[T]) use(v *T, h uint32) uint32 {
 	if s.index.cells == nil {
 		s.index = newIndex()
 	}
-	h := uint32(hash >> 32)
 	number := s.find(s.index.cells, h, v)
 	if number == 0 && s.index.former != nil {
 		number = s.find(s.index.former, h, v)
@@ -33,6 +36,20 @@ func (s *Shared[T]) Use(v *T, hash uint64) uint32 {
 	*s.slab.At(slot) = shared[T]{*v, h, 1}
 	s.index.put(cell{h, slot + 1})
 	return slot + 1
+}
+
+// again takes one more user for a value that had a number once, and reports whether it
+// still has that.
+func (s *Shared[T]) again(number uint32, v *T) bool {
+	if number == 0 {
+		return false
+	}
+	at := s.slab.At(number - 1)
+	if at.users == 0 || at.value != *v {
+		return false
+	}
+	at.users++
+	return true
 }
 
 // find returns the number of a value with a hash by some of the index's cells, or 0.

@@ -21,11 +21,18 @@ type Table[V any] struct{ table[[2]short, V] }
 // Single is a [Table] whose entries have one key each, which costs less.
 type Single[V any] struct{ table[[1]short, V] }
 
-// NewTable returns an empty table.
-func NewTable[V any](seed Seed) *Table[V] { return &Table[V]{newTable[[2]short, V](seed)} }
+// NewTable returns an empty table with lines of its own.
+func NewTable[V any](seed Seed) *Table[V] { return NewTableOn[V](NewLines(seed)) }
 
-// NewSingle returns an empty table whose entries have one key.
-func NewSingle[V any](seed Seed) *Single[V] { return &Single[V]{newTable[[1]short, V](seed)} }
+// NewTableOn returns an empty table with lines that it may share.
+func NewTableOn[V any](l *Lines) *Table[V] { return &Table[V]{newTable[[2]short, V](l)} }
+
+// NewSingle returns an empty table whose entries have one key, with lines of its own.
+func NewSingle[V any](seed Seed) *Single[V] { return NewSingleOn[V](NewLines(seed)) }
+
+// NewSingleOn returns an empty table whose entries have one key, with lines that it may
+// share.
+func NewSingleOn[V any](l *Lines) *Single[V] { return &Single[V]{newTable[[1]short, V](l)} }
 
 // InsertPair adds an entry with two keys, such that a lookup of forward says
 // [Forward] and one of reply says [Reply]. If an entry has one of the keys
@@ -38,12 +45,23 @@ func (t *Table[V]) InsertPair(forward, reply Key, v V) (Ref, *V, bool) {
 	return t.insert([2]Key{forward, reply}, 2, v)
 }
 
+// AddPair is InsertPair of two keys that no entry has, as the caller knows.
+func (t *Table[V]) AddPair(forward, reply *Name, v *V) (Ref, *V) {
+	if forward.Key == reply.Key {
+		return t.Add(forward, v)
+	}
+	ref, e := t.add(v)
+	t.enter(ref, e, Forward, forward)
+	t.enter(ref, e, Reply, reply)
+	return ref, &e.value
+}
+
 // table is what all tables are: an index that leads to a slab of entries, whose keys
 // are short.
 type table[K [1]short | [2]short, V any] struct {
 	index index // a cell's key is 1 + 2*slot + number of the key
 	slab  Slab[entry[K, V]]
-	lines lines
+	lines *Lines
 	sweep uint32 // the slot that Sweep visits next
 	len   int
 }
@@ -57,8 +75,8 @@ type entry[K [1]short | [2]short, V any] struct {
 	value V
 }
 
-func newTable[K [1]short | [2]short, V any](seed Seed) table[K, V] {
-	return table[K, V]{index: newIndex(), lines: lines{seed: seed}}
+func newTable[K [1]short | [2]short, V any](l *Lines) table[K, V] {
+	return table[K, V]{index: newIndex(), lines: l}
 }
 
 // Len returns the number of entries.
@@ -69,8 +87,12 @@ func (t *table[K, V]) Slots() int { return int(t.slab.slots) }
 
 // Lookup finds the entry that has the key k and says which of its keys k is.
 // Without such an entry it returns the zero Ref and nil.
-func (t *table[K, V]) Lookup(k *Key) (Ref, *V, Dir) {
-	h := t.lines.hash(k)
+func (t *table[K, V]) Lookup(k *Key) (Ref, *V, Dir) { return t.lookup(t.lines.hash(k), k) }
+
+// Find is Lookup of a key that is named already.
+func (t *table[K, V]) Find(n *Name) (Ref, *V, Dir) { return t.lookup(n.hash, &n.Key) }
+
+func (t *table[K, V]) lookup(h uint32, k *Key) (Ref, *V, Dir) {
 	ref, v, dir := t.find(t.index.cells, h, k)
 	if v == nil && t.index.former != nil {
 		return t.find(t.index.former, h, k)
@@ -106,16 +128,36 @@ func (t *table[K, V]) insert(keys [2]Key, n int, v V) (Ref, *V, bool) {
 			return ref, old, false
 		}
 	}
+	ref, e := t.add(&v)
+	for i := range n {
+		var name Name
+		t.lines.Name(&name, &keys[i])
+		t.enter(ref, e, Dir(i), &name)
+	}
+	return ref, &e.value, true
+}
+
+// Add is Insert of a key that no entry has, as the caller knows.
+func (t *table[K, V]) Add(n *Name, v *V) (Ref, *V) {
+	ref, e := t.add(v)
+	t.enter(ref, e, Forward, n)
+	return ref, &e.value
+}
+
+// add adds an entry without keys.
+func (t *table[K, V]) add(v *V) (Ref, *entry[K, V]) {
 	slot := t.slab.Take()
 	e := t.slab.At(slot)
-	e.value = v
+	e.value = *v
 	e.gen++
-	for i := range n {
-		e.keys[i] = t.lines.shorten(&keys[i])
-		t.index.put(cell{t.lines.hash(&keys[i]), 1 + 2*slot + uint32(i)})
-	}
 	t.len++
-	return Ref{slot, e.gen}, &e.value, true
+	return Ref{slot, e.gen}, e
+}
+
+// enter gives an entry a key.
+func (t *table[K, V]) enter(r Ref, e *entry[K, V], as Dir, n *Name) {
+	e.keys[as] = t.lines.shorten(n)
+	t.index.put(cell{n.hash, 1 + 2*r.slot + uint32(as)})
 }
 
 // At returns the value of the entry that r refers to, or nil if it was deleted.
@@ -205,6 +247,17 @@ func (t *table[K, V]) Visit(from, n int, visit func(Ref, *V)) {
 			visit(Ref{uint32(slot), e.gen}, &e.value)
 		}
 	}
+}
+
+// Line returns what an entry's keys have in common with others on their lines, which is
+// all but the ports: that of its key, or of the forward one. It is nil if the entry was
+// deleted, and must not be changed.
+func (t *table[K, V]) Line(r Ref) *Key {
+	e := t.at(r)
+	if e == nil {
+		return nil
+	}
+	return t.lines.keys.At(e.keys[Forward].line)
 }
 
 func (t *table[K, V]) at(r Ref) *entry[K, V] {

@@ -410,6 +410,7 @@ func BenchmarkChurn(b *testing.B) {
 
 func BenchmarkHash(b *testing.B) {
 	k := nthKey(1)
+	b.ReportAllocs()
 	for b.Loop() {
 		k.SrcPort = uint16(Hash(testSeed, &k))
 	}

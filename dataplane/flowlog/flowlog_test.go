@@ -1,6 +1,7 @@
 package flowlog
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -468,4 +469,46 @@ func FuzzParseFormat(f *testing.F) {
 			t.Errorf("%v is read as %v, %q", format, again, bad)
 		}
 	})
+}
+
+// BenchmarkTally counts a packet of a flow.
+func BenchmarkTally(b *testing.B) {
+	var t Tally
+	b.ReportAllocs()
+	for now := clock.Time(0); b.Loop(); now++ {
+		t.Add(now, 1, 1500, packet.ACK)
+	}
+}
+
+// BenchmarkBuffer notes what the walk counted of a flow in a minute.
+func BenchmarkBuffer(b *testing.B) {
+	e := Entry{Key: ssh(1, 1), Counter: counter(1, 2)}
+	buffer := NewBuffer(0)
+	b.ReportAllocs()
+	for b.Loop() {
+		if buffer.Len() == DefaultBuffer {
+			buffer.Take()
+		}
+		buffer.Add(&e)
+	}
+}
+
+// BenchmarkRecords makes records of what was noted, per flow.
+func BenchmarkRecords(b *testing.B) {
+	for _, flows := range []int{1e2, 1e5} {
+		b.Run(fmt.Sprintf("flows=%.0e", float64(flows)), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				a, buffer := NewAggregator(time.Minute, time.Unix(0, 0), 0), NewBuffer(0)
+				for i := range flows {
+					buffer.Add(&Entry{Key: ssh(flow.Scope(1+i>>16), uint16(i)), Counter: counter(1, 2)})
+				}
+				a.Add(buffer.Take())
+				if n := len(a.Flush(describe)); n != flows {
+					b.Fatalf("%d records of %d flows", n, flows)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*flows), "ns/flow")
+		})
+	}
 }

@@ -32,6 +32,7 @@ func each(b *testing.B, run func(b *testing.B, s packet.Spec)) {
 func BenchmarkDecode(b *testing.B) {
 	each(b, func(b *testing.B, s packet.Spec) {
 		f, v := build(s), new(packet.View)
+		b.ReportAllocs()
 		for b.Loop() {
 			if why := v.Decode(f); why != drop.None {
 				b.Fatal(why)
@@ -48,6 +49,7 @@ func BenchmarkApply(b *testing.B) {
 		to.SrcPort, to.Dst = 20000, to.Src
 		r := packet.NewRewrite(from, to)
 		r.TTL, r.MSS = 2, 8365
+		b.ReportAllocs()
 		for b.Loop() {
 			v.Apply(&r)
 		}

@@ -200,3 +200,24 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkPut writes a header, which each connection costs once.
+func BenchmarkPut(b *testing.B) {
+	v6 := captured()
+	v6.Source, v6.Destination = netip.MustParseAddrPort("[2001:db8::1]:1"), netip.MustParseAddrPort("[2001:db8::2]:2")
+	for _, bc := range []struct {
+		name string
+		Header
+		size int
+	}{{"family=4", captured(), Size}, {"family=6", v6, WideSize}} {
+		b.Run(bc.name, func(b *testing.B) {
+			into := make([]byte, MaxSize)
+			b.ReportAllocs()
+			for b.Loop() {
+				if bc.Put(into, bc.size) == 0 {
+					b.Fatal("there is no such header")
+				}
+			}
+		})
+	}
+}

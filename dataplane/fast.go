@@ -1,0 +1,69 @@
+package dataplane
+
+import (
+	"github.com/plsim/plsim/dataplane/clock"
+	"github.com/plsim/plsim/dataplane/drop"
+	"github.com/plsim/plsim/dataplane/flow"
+	"github.com/plsim/plsim/dataplane/packet"
+)
+
+// The short way. Nearly all packets are plain ones of flows that have come to rest: for
+// those the walk does little, other addresses and a count, and can know it at once. Whatever
+// is unusual about a packet or its path, or wrong, sends the packet the long way
+// ([Walk.pass]), with nothing done: what comes out is the same, and only takes longer.
+
+// hasten takes a frame the short way. It reports false where there is none for it.
+func (w *Walk) hasten(now clock.Time, in InterfaceID, f *packet.Frame) (out InterfaceID, ok bool) {
+	if w.links != nil {
+		return NoInterface, false
+	}
+	var v packet.Plain
+	if !v.Read(f) {
+		return NoInterface, false
+	}
+	t, dir := w.paths.Likely(w.paths.Hash(flow.Scope(in), &v.Words))
+	if t == nil {
+		return NoInterface, false
+	}
+	return w.followPlain(now, in, &v, t, dir&1)
+}
+
+// followPlain is [Walk.follow] of a plain packet along a path that is likely to be its own,
+// if nothing speaks against it.
+func (w *Walk) followPlain(now clock.Time, in InterfaceID, v *packet.Plain, t *trip, dir flow.Dir) (out InterfaceID, ok bool) {
+	if t.recipe == 0 || !t.settled() || t.expired(now) || t.portsAt(dir, dir) != v.Ports || w.watch != nil && w.watch.heeds(t) {
+		return NoInterface, false
+	}
+	r, from, to := w.recipes.At(t.recipe), w.sides.At(t.sides[dir]), w.sides.At(t.sides[dir.Flip()])
+	if !r.plain || r.epoch != w.prog.Epoch || r.proto != v.Proto || from.out != in || !from.Show(&v.Words, uint8(dir)) {
+		return NoInterface, false // it is another flow's, or another lab's
+	}
+	if !v.From(&from.DstMAC) || v.Len > int(r.mtus[dir]) || v.TTL <= r.ttl || !v.Holds() {
+		return NoInterface, false
+	}
+	t.last = now
+	t.counts[dir].Add(now, 1, uint64(v.Len), 0)
+	r.traffic.Add(now, 1, r.bytes, uint64(v.Len))
+	back := -uint16(dir) // all ones, which reverse a delta
+	v.Apply(&to.Ends, uint8(dir), packet.Change{
+		Ports: t.portsAt(dir.Flip(), dir), TTL: r.ttl, NAT: r.nat,
+		Delta: packet.Delta{Addr: t.delta.Addr ^ back, Port: t.delta.Port ^ back},
+	})
+	return to.out, true
+}
+
+// portsAt returns the ports of packets in a direction on a side, as [packet.Words] has them.
+func (t *trip) portsAt(side, dir flow.Dir) uint32 {
+	p := &t.ports[side&1]
+	return uint32(p[dir&1])<<16 | uint32(p[dir&1^1])
+}
+
+// isPlain reports whether plain packets of a path, once its flow has settled, need no more
+// than the short way does.
+func (p *path) isPlain() bool {
+	return p.verdict == drop.None && (p.proto == packet.TCP || p.proto == packet.UDP) &&
+		!p.spliced && !p.converts && !p.sides[0].onward && !p.sides[1].onward
+}
+
+// heeds reports whether packets on a path are shown to somebody, as far as is known.
+func (w *watch) heeds(t *trip) bool { return t.watched || w.changed || t.last <= w.since }
