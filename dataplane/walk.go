@@ -219,7 +219,7 @@ func (w *Walk) pass(now clock.Time, in InterfaceID, v *packet.View, sent bool) (
 	if t != nil {
 		w.whole(ref, t, p)
 	}
-	if t == nil || !p.serves(now, w.prog.Epoch, v) && !w.servesYet(now, p, v) {
+	if t == nil || !p.serves(now, w.prog.Epoch, v) {
 		w.prepare(v)
 		if why = w.decide(now, in, v, ref, sent); why != drop.None {
 			out, why = w.turnAway(now, in, v, why)
