@@ -21,8 +21,8 @@ type Courier struct {
 	meter *metrics.Meter
 	died  map[death]uint64
 
-	view     packet.View
-	expected [flow.Ahead]flow.Key
+	view  packet.View
+	ahead [flow.Ahead]foresight // of a batch
 }
 
 var _ Borrower = (*Courier)(nil)
@@ -69,23 +69,52 @@ type death struct {
 	why drop.Reason
 }
 
+// foresight is what a batch knows of a frame before its turn has come, as a glimpse is.
+type foresight struct {
+	packet.Plain
+	plain  bool
+	likely *loan
+	hash   uint32
+}
+
 // countMost is how many packets a courier counts for a loan: a Tally has room for those and
 // for what the path has counted.
 const countMost = 1 << 30
 
-// Carry forwards a frame that came from the device of interface in, as [Walk.Process]
-// would: out is the interface by whose device the frame, rewritten in place, leaves. It
-// reports false where the frame is for the walk, and leaves it as it is.
-func (c *Courier) Carry(now clock.Time, in InterfaceID, f *packet.Frame) (out InterfaceID, ok bool) {
-	var p packet.Plain
-	if p.Read(f) {
-		if l, _ := c.loans.Likely(c.loans.Hash(flow.Scope(in), &p.Words)); l != nil {
-			if out, ok = c.carryPlain(now, in, &p, l); ok {
-				return out, true
+// Carry forwards frames as [Walk.ProcessBatch] does, and notes in each passage by whose device
+// the frame leaves; NoInterface says that it is for the walk, and as it was.
+func (c *Courier) Carry(now clock.Time, batch []Passage) {
+	for len(batch) > 0 {
+		n := min(len(batch), flow.Ahead)
+		c.expect(batch[:n])
+		for i := range batch[:n] {
+			p, g := &batch[i], &c.ahead[i]
+			if g.plain && g.likely != nil {
+				var ok bool
+				if p.Out, ok = c.carryPlain(now, p.In, &g.Plain, g.likely); ok {
+					continue
+				}
 			}
+			p.Out = c.carry(now, p.In, p.Frame)
+		}
+		batch = batch[n:]
+	}
+}
+
+// expect is [Walk.expect] of loans.
+func (c *Courier) expect(batch []Passage) {
+	for i := range batch {
+		p, g := &batch[i], &c.ahead[i]
+		if g.plain = g.Read(p.Frame); g.Proto != 0 {
+			g.hash = c.loans.Hash(flow.Scope(p.In), &g.Words)
+			c.loans.ExpectHash(g.hash)
 		}
 	}
-	return c.carry(now, in, f)
+	for i := range batch {
+		if g := &c.ahead[i]; g.Proto != 0 {
+			g.likely, _ = c.loans.ExpectLikely(g.hash)
+		}
+	}
 }
 
 // carryPlain is Carry of a plain packet for which a loan is likely to be, if nothing speaks
@@ -109,21 +138,21 @@ func (c *Courier) carryPlain(now clock.Time, in InterfaceID, p *packet.Plain, l 
 }
 
 // carry is Carry of any packet, such as a superframe.
-func (c *Courier) carry(now clock.Time, in InterfaceID, f *packet.Frame) (out InterfaceID, ok bool) {
+func (c *Courier) carry(now clock.Time, in InterfaceID, f *packet.Frame) InterfaceID {
 	v := &c.view
 	if v.Decode(f) != drop.None || v.Kind != packet.KindIP {
-		return NoInterface, false
+		return NoInterface
 	}
 	var key flow.Key
 	key.Set(flow.Scope(in), v)
 	_, l, _ := c.loans.Lookup(&key)
 	if l == nil {
-		return NoInterface, false
+		return NoInterface
 	}
 	y := c.ways.At(l.way)
 	if !l.serves(now, c.term) || !y.carries(v) {
 		l.term = 0
-		return NoInterface, false
+		return NoInterface
 	}
 	l.last = now
 	l.count.Add(now, uint32(v.Segments), uint64(v.WireLen), v.Flags)
@@ -133,7 +162,7 @@ func (c *Courier) carry(now clock.Time, in InterfaceID, f *packet.Frame) (out In
 		SrcMAC: y.to.SrcMAC, DstMAC: y.to.DstMAC, TTL: y.ttl, NAT: y.nat, Delta: l.delta,
 	})
 	v.Complete()
-	return y.out, true
+	return y.out
 }
 
 // serves reports whether the walk would follow the path of l without looking further.
@@ -153,9 +182,6 @@ func (y *way) hash(seed flow.Seed) uint64 {
 		Src: y.from.Addrs[0], Dst: y.to.Addrs[1], Scope: flow.Scope(y.in), SrcPort: uint16(y.out), DstPort: uint16(y.mtu), Proto: y.proto,
 	})
 }
-
-// Expect is [Walk.Expect] for frames that Carry will be given.
-func (c *Courier) Expect(soon []Arrival) { expect(c.loans.Expect, &c.expected, soon) }
 
 // Dropped counts a packet that died at an interface after Carry.
 func (c *Courier) Dropped(at InterfaceID, why drop.Reason) { c.died[death{at, why}]++ }

@@ -84,12 +84,12 @@ func (w *Walk) LendTo(b Borrower) *Lender {
 
 // Consider notes that the flow of a frame which the walk will be given may be lent, in that
 // direction. It reports whether any is noted.
-func (l *Lender) Consider(a *Arrival) bool {
-	var key flow.Key
-	if !a.key(&key) {
+func (l *Lender) Consider(a *Passage) bool {
+	var v packet.Plain
+	if !v.Read(a.Frame) && v.Proto == 0 {
 		return len(l.wanted) > 0
 	}
-	w := l.walk
+	w, key := l.walk, flow.KeyOfWords(flow.Scope(a.In), &v.Words)
 	if ref, t, dir := w.paths.Lookup(&key); t != nil && t.counts[dir].Packets >= lendAfter {
 		var p path
 		w.whole(ref, t, &p)
