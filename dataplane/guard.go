@@ -87,6 +87,7 @@ func (d *decision) track(hop int, peer InterfaceID, way flow.Way, name *flow.Nam
 	ok := !d.w.track.Full(d.now, name.Scope)
 	if d.commit {
 		d.path.tracks[hop], _, ok = d.w.track.Insert(d.now, name, way, rule)
+		d.grounds[hop] = grounds{ok, rule}
 		answerer := at
 		if way == flow.Egress {
 			answerer = peer

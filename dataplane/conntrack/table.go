@@ -97,12 +97,24 @@ func (t *Table) Insert(now clock.Time, n *flow.Name, way flow.Way, rule filter.R
 	if t.Full(now, n.Scope) {
 		return flow.Ref{}, nil, false
 	}
+	ref, e := t.Add(now, n, way, rule)
+	return ref, e, true
+}
+
+// Add is Insert of a connection under a key that there is none of, at an interface that
+// has room, both as the caller knows.
+func (t *Table) Add(now clock.Time, n *flow.Name, way flow.Way, rule filter.RuleID) (flow.Ref, *Entry) {
 	if more := int(n.Scope) + 1 - len(t.count); more > 0 {
 		t.count = append(t.count, make([]int, more)...)
 	}
 	t.count[n.Scope]++
-	ref, e := t.flows.Add(n, &Entry{Opened: way, Rule: rule, LastSeen: now})
-	return ref, e, true
+	return t.flows.Add(n, &Entry{Opened: way, Rule: rule, LastSeen: now})
+}
+
+// Room reports whether an interface may have n connections more, as far as is known
+// without looking for some that have expired.
+func (t *Table) Room(iface flow.Scope, n int) bool {
+	return t.limit <= 0 || t.Count(iface)+n <= t.limit
 }
 
 // Delete forgets a connection.
@@ -149,7 +161,7 @@ func (t *Table) Full(now clock.Time, iface flow.Scope) bool {
 }
 
 func (t *Table) atLimit(iface flow.Scope) bool {
-	return t.limit > 0 && t.Count(iface) >= t.limit
+	return !t.Room(iface, 1)
 }
 
 // forget deletes e if it has expired, and reports whether it had.

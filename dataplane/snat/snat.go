@@ -111,6 +111,35 @@ func (p *Pool) Take(now clock.Time, pair Pair, rnd uint64) (port uint16, ok bool
 	if !ok {
 		return 0, false
 	}
+	u.take(now, i)
+	return uint16(FirstPort + i), true
+}
+
+// Choice is a port that [Pool.Take] would return. It is good until the pool is asked for
+// anything else.
+type Choice struct {
+	of    *portSet
+	index int
+}
+
+// Choose chooses a port as Take does, for a pair that has had ports before, and does not
+// take it.
+func (p *Pool) Choose(pair Pair, rnd uint64) (c Choice, ok bool) {
+	if c.of = p.pairs[pair]; c.of == nil {
+		return c, false
+	}
+	c.index, ok = c.of.choose(p.limit, rnd)
+	return c, ok
+}
+
+// Port returns the port that was chosen.
+func (c Choice) Port() uint16 { return uint16(FirstPort + c.index) }
+
+// Take takes the port that was chosen.
+func (c Choice) Take(now clock.Time) { c.of.take(now, c.index) }
+
+// take takes the port that was chosen.
+func (u *portSet) take(now clock.Time, i int) {
 	if w, bit := u.word(i); *w&bit != 0 {
 		u.resting = u.resting[1:] // it was the first
 	} else {
@@ -122,7 +151,6 @@ func (p *Pool) Take(now clock.Time, pair Pair, rnd uint64) (port uint16, ok bool
 	for range 2 {
 		u.wake(now)
 	}
-	return uint16(FirstPort + i), true
 }
 
 // Next returns the port that Take would, and does not take it.
