@@ -34,6 +34,7 @@ type Walk struct {
 	track      *conntrack.Table       // security groups: who may answer, by interface (D5)
 	flows      *flow.Table[nlb.Flow]  // load balancers: which target, which source port (D5)
 	ports      *snat.Pool             // the source ports of the load balancers' nodes
+	reclaims   clock.Time             // when it looks for room next
 	bound      map[InterfaceID]InterfaceID
 	affinities *flow.Single[affinity] // of clients to target groups
 	outlooks   map[outlook][]*Target  // the targets that nodes send new flows to, as far as it was asked
