@@ -1,6 +1,8 @@
 package dataplane
 
 import (
+	"time"
+
 	"github.com/plsim/plsim/dataplane/clock"
 	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/flow"
@@ -19,6 +21,7 @@ func (p *path) count(dir flow.Dir, packets, bytes int, flags packet.Flags) {
 // it passes. Every one of them saw the same packets, up to the one that refused
 // them.
 func (w *Walk) report(p *path) {
+	w.collect(p)
 	for dir := range p.counts {
 		if c := &p.counts[dir]; c.Packets > 0 {
 			w.enter(p, flow.Dir(dir), c.Counter(), drop.None)
@@ -31,7 +34,10 @@ func (w *Walk) report(p *path) {
 }
 
 // Drops returns how many packets died at an interface, by reason.
-func (w *Walk) Drops(at InterfaceID) [drop.NumReasons]uint64 { return w.drops[at] }
+func (w *Walk) Drops(at InterfaceID) [drop.NumReasons]uint64 {
+	w.settle()
+	return w.drops[at]
+}
 
 // Dropped counts a packet that died at an interface outside the walk.
 func (w *Walk) Dropped(at InterfaceID, why drop.Reason) { w.drops[at][why]++ }
@@ -51,9 +57,19 @@ func (w *Walk) Expire(now clock.Time, n int) {
 	w.sweep(now, n)
 }
 
-// reclaim is how many slots of each table are looked at before a packet dies for
-// want of room.
-const reclaim = 256
+// Before a packet dies for want of room, so many slots of each table are looked at; and not
+// again for a while, so that a flood of such packets costs little.
+const (
+	reclaim      = 256
+	reclaimEvery = time.Millisecond
+)
+
+func (w *Walk) reclaim(now clock.Time) {
+	if now >= w.reclaims {
+		w.reclaims = now.Add(reclaimEvery)
+		w.sweep(now, reclaim)
+	}
+}
 
 // sweep forgets what expired in the next n slots of every table.
 func (w *Walk) sweep(now clock.Time, n int) {
@@ -61,6 +77,9 @@ func (w *Walk) sweep(now clock.Time, n int) {
 	var p path
 	w.paths.Sweep(n, func(ref flow.Ref, t *trip) bool {
 		w.whole(ref, t, &p)
+		if len(w.lenders) > 0 {
+			w.collectDue(now, window, &p)
+		}
 		if p.counted(window) {
 			w.report(&p) // its count so far belongs to a window that has ended
 		}

@@ -170,8 +170,8 @@ func (d *decision) settle(c *approach, l *leg, names [maxHops]*flow.Name, after 
 func (d *decision) sets() {
 	w, p := d.w, &d.path
 	f := w.flows.At(p.balanced)
-	if d.chosen == nil || p.verdict != drop.None || f == nil || f.Port == 0 || d.v.Fragment || p.loose {
-		return
+	if d.chosen == nil || p.verdict != drop.None || f == nil || f.Port == 0 || d.v.Fragment || p.loose || w.sides.Users(p.trip.sides[0]) < 2 {
+		return // or the client may never call again
 	}
 	for i := range maxHops {
 		nic := &w.prog.Interfaces[p.hop(i)]
@@ -189,13 +189,18 @@ func (d *decision) sets() {
 		dstMAC: d.v.DstMAC, listener: d.by, front: front, node: node,
 		side: w.sides.Mark(p.trip.sides[0]), grounds: [2]grounds{d.grounds[0], d.grounds[1]},
 	}
-	l := &leg{
+	source := slices.Index(w.prog.Interfaces[node].own(d.chosen.Addr), d.pair.Node)
+	e := ends{d.by, d.chosen, front, node, source, key.Dst.Is4(), w.prog.Interfaces[p.hop(0)].MTU}
+	l := w.precedents.legs[e]
+	if l == nil {
+		l = new(leg)
+		w.precedents.legs[e] = l
+	}
+	*l = leg{
 		recipe: w.recipes.Mark(p.trip.recipe), side: w.sides.Mark(p.trip.sides[1]),
 		pair: d.pair, pairMark: w.pairs.Mark(f.Pair), flow: *f, grounds: d.grounds[maxHops-1],
 	}
 	l.flow.Active, l.flow.Splice = false, 0
-	source := slices.Index(w.prog.Interfaces[node].own(d.chosen.Addr), d.pair.Node)
-	w.precedents.legs[ends{d.by, d.chosen, front, node, source, key.Dst.Is4(), w.prog.Interfaces[p.hop(0)].MTU}] = l
 }
 
 // callee returns what a key says of whom a client calls: all but its own port.

@@ -61,7 +61,7 @@ func (d *decision) takePort(f *nlb.Flow, sources []packet.Addr) (ok bool) {
 	if try() {
 		return true
 	}
-	d.w.sweep(d.now, reclaim)
+	d.w.reclaim(d.now)
 	return try()
 }
 

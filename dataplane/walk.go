@@ -34,6 +34,7 @@ type Walk struct {
 	track      *conntrack.Table       // security groups: who may answer, by interface (D5)
 	flows      *flow.Table[nlb.Flow]  // load balancers: which target, which source port (D5)
 	ports      *snat.Pool             // the source ports of the load balancers' nodes
+	reclaims   clock.Time             // when it looks for room next
 	bound      map[InterfaceID]InterfaceID
 	affinities *flow.Single[affinity] // of clients to target groups
 	outlooks   map[outlook][]*Target  // the targets that nodes send new flows to, as far as it was asked
@@ -57,6 +58,9 @@ type Walk struct {
 	ledger *ledger // nil: nobody will ask how a flow is
 	watch  *watch  // nil: nobody looks
 	links  *links  // nil: the lab declares none
+
+	lenders []*Lender          // to those who forward beside the walk, and
+	lent    flow.Slab[lending] // what of paths they have lent
 
 	// Here so that none is allocated anew:
 	view     packet.View         // the packet at hand,
@@ -163,6 +167,7 @@ func (w *Walk) Load(prog *Program) {
 	w.prog = prog
 	clear(w.outlooks)
 	w.precedents.forget()
+	w.suspend()
 	if n := len(prog.Interfaces) - len(w.drops); n > 0 {
 		w.drops = append(w.drops, make([][drop.NumReasons]uint64, n)...)
 		w.fragments = append(w.fragments, make([]*fragments, n)...)

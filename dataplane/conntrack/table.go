@@ -2,6 +2,7 @@ package conntrack
 
 import (
 	"iter"
+	"time"
 
 	"github.com/plsim/plsim/dataplane/clock"
 	"github.com/plsim/plsim/dataplane/filter"
@@ -25,12 +26,17 @@ type Table struct {
 	flows    *flow.Single[Entry]
 	timeouts func(flow.Scope) *Timeouts
 	limit    int
-	count    []int // by scope
+	count    []int      // by scope
+	again    clock.Time // when a full table looks for room next
 	owned    func(flow.Ref) bool
 }
 
-// reclaim is how many slots a full table looks at before it refuses a connection.
-const reclaim = 256
+// A full table looks at so many slots before it refuses a connection; and not again for a
+// while, so that a flood of connections that are refused costs little.
+const (
+	reclaim      = 256
+	reclaimEvery = time.Millisecond
+)
 
 // NewTable returns an empty table, with lines that it may share, in which each interface has the timeouts that it
 // is asked for whenever they matter (F3.14), and may have at most limit connections (F3.16); 0 or less means no limit. While owned reports that
@@ -151,12 +157,15 @@ func (t *Table) Keys(ref flow.Ref) (flow.Key, bool) {
 func (t *Table) All() iter.Seq2[flow.Ref, *Entry] { return t.flows.All() }
 
 // Full reports whether an interface has as many connections as it may have, after
-// it looked for some that have expired.
+// it looked for some that have expired, if it did not just before.
 func (t *Table) Full(now clock.Time, iface flow.Scope) bool {
 	if !t.atLimit(iface) {
 		return false
 	}
-	t.Sweep(now, reclaim)
+	if now >= t.again {
+		t.again = now.Add(reclaimEvery)
+		t.Sweep(now, reclaim)
+	}
 	return t.atLimit(iface)
 }
 

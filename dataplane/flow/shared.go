@@ -84,5 +84,8 @@ func (s *Shared[T]) Release(number uint32) {
 	s.slab.Free(number - 1)
 }
 
+// Users returns how many users a number has.
+func (s *Shared[T]) Users(number uint32) int { return int(s.slab.At(number - 1).users) }
+
 // Len returns how many values have users.
 func (s *Shared[T]) Len() int { return s.index.used }
