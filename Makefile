@@ -15,12 +15,15 @@ UNPRIVILEGED := ./dataplane/... ./topology ./sim ./sim/scenario/... ./sim/story 
 LINT_VERSION := v2.15.0
 LINT         := bin/golangci-lint-$(LINT_VERSION)
 
+# The benchmarks whose profile make pgo builds with, beside those of the simulation.
+HOT_WALK := Walk/family=./proto=.../proxy=none/flows=1e4/packet=(hit|miss)
+
 # Where make install puts what. Packagers set DESTDIR.
 PREFIX ?= /usr/local
 SHARE  := $(DESTDIR)$(PREFIX)/share
 PLSIM  ?= ./plsim
 
-.PHONY: all build install uninstall quickstart conformance test priv race fuzz bench bench-peers bench-floors lint check schema clean
+.PHONY: all build install uninstall quickstart conformance test priv race fuzz bench bench-peers bench-floors pgo lint check schema clean
 all: build
 
 build: ## ./plsim
@@ -72,6 +75,12 @@ bench-peers: build ## the live path beside the kernel's own NAT and proxies; BEN
 bench-floors: build ## everything that has a floor, and how it stands, in minutes; FLOORS="-floors.json FILE" writes it, too
 	$(GO) test -c -o bin/bench.test ./bench
 	cd bench && $(SUDO) ../bin/bench.test -test.run '^TestEveryFloor$$' -test.timeout 30m -floors -plsim ../plsim $(FLOORS)
+
+pgo: ## ./plsim, built for what the benchmarks do most; takes a few minutes
+	$(GO) test -run '^$$' -bench '$(HOT_WALK)' -cpuprofile bin/walk.pprof -o bin/bench.test ./bench
+	bin/bench.test -test.run '^$$' -test.bench 'Simulate/traffic=(echo|connections)' -test.cpuprofile bin/simulate.pprof
+	$(GO) tool pprof -proto bin/walk.pprof bin/simulate.pprof > bin/plsim.pprof
+	$(GO) build -pgo bin/plsim.pprof -trimpath -o plsim ./cmd/plsim
 
 lint: $(LINT) ## formatting, vet and the linters
 	$(GO) vet ./...
