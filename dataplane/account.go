@@ -21,6 +21,7 @@ func (p *path) count(dir flow.Dir, packets, bytes int, flags packet.Flags) {
 // it passes. Every one of them saw the same packets, up to the one that refused
 // them.
 func (w *Walk) report(p *path) {
+	w.collect(p)
 	for dir := range p.counts {
 		if c := &p.counts[dir]; c.Packets > 0 {
 			w.enter(p, flow.Dir(dir), c.Counter(), drop.None)
@@ -33,7 +34,10 @@ func (w *Walk) report(p *path) {
 }
 
 // Drops returns how many packets died at an interface, by reason.
-func (w *Walk) Drops(at InterfaceID) [drop.NumReasons]uint64 { return w.drops[at] }
+func (w *Walk) Drops(at InterfaceID) [drop.NumReasons]uint64 {
+	w.settle()
+	return w.drops[at]
+}
 
 // Dropped counts a packet that died at an interface outside the walk.
 func (w *Walk) Dropped(at InterfaceID, why drop.Reason) { w.drops[at][why]++ }
@@ -73,6 +77,9 @@ func (w *Walk) sweep(now clock.Time, n int) {
 	var p path
 	w.paths.Sweep(n, func(ref flow.Ref, t *trip) bool {
 		w.whole(ref, t, &p)
+		if len(w.lenders) > 0 {
+			w.collectDue(now, window, &p)
+		}
 		if p.counted(window) {
 			w.report(&p) // its count so far belongs to a window that has ended
 		}

@@ -95,6 +95,7 @@ func (w *Walk) Watch(c *Capture, at ...InterfaceID) {
 		w.watch.captures[id] = append(w.watch.captures[id], c)
 	}
 	w.watch.changed = true
+	w.suspend()
 }
 
 // Unwatch ends a capture.

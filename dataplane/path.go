@@ -85,6 +85,7 @@ type trip struct {
 
 // behind is what else a path has of its own: for packets that begin or end something.
 type behind struct {
+	lent     uint32            // number of what is lent of it; 0: nothing
 	isn      uint32            // sequence number of the packet that was decided on
 	balanced flow.Ref          // the load balancer's flow, if any
 	tracks   [maxHops]flow.Ref // by hop: the security groups' tracking entry, if any
@@ -222,6 +223,7 @@ func (w *Walk) observe(p *path, dir flow.Dir, v *packet.View) {
 		w.replies(p, was, v)
 	}
 	if p.life != was {
+		w.recall(p)
 		w.refresh(p)
 	}
 }
@@ -326,6 +328,7 @@ func (w *Walk) retire(ref flow.Ref) {
 	}
 	var p path
 	w.whole(ref, t, &p)
+	w.recall(&p)
 	w.report(&p)
 	w.writeBack(&p)
 	w.unshare(t)
@@ -346,6 +349,7 @@ func (w *Walk) catchUp(owner flow.Ref) {
 // another since.
 func (w *Walk) writeBack(p *path) {
 	if p.verdict == drop.None {
+		w.collect(p)
 		w.tell(p)
 	}
 }

@@ -217,10 +217,9 @@ func (w *Walk) Probe(now clock.Time, in InterfaceID, f *packet.Frame, tr *Trace)
 	}
 	key := flow.KeyOf(flow.Scope(in), &v)
 	if ref, t, _ := w.paths.Lookup(&key); t != nil {
+		w.catchUp(ref)
 		if t.expired(now) {
 			w.retire(ref) // no more state than is gone already
-		} else {
-			w.catchUp(ref)
 		}
 	}
 	chance := *w.chance

@@ -45,6 +45,7 @@ func (w *Walk) ViewFlows(now clock.Time, from, n int, show func(*FlowView)) (nex
 	w.paths.Visit(from, n, func(ref flow.Ref, t *trip) {
 		var p path
 		w.whole(ref, t, &p)
+		w.collect(&p)
 		if v, ok := w.viewPath(now, &p); ok {
 			show(&v)
 		}

@@ -59,6 +59,9 @@ type Walk struct {
 	watch  *watch  // nil: nobody looks
 	links  *links  // nil: the lab declares none
 
+	lenders []*Lender          // to those who forward beside the walk, and
+	lent    flow.Slab[lending] // what of paths they have lent
+
 	// Here so that none is allocated anew:
 	view     packet.View         // the packet at hand,
 	piece    uint32              // the number of which it is a fragment,
@@ -164,6 +167,7 @@ func (w *Walk) Load(prog *Program) {
 	w.prog = prog
 	clear(w.outlooks)
 	w.precedents.forget()
+	w.suspend()
 	if n := len(prog.Interfaces) - len(w.drops); n > 0 {
 		w.drops = append(w.drops, make([][drop.NumReasons]uint64, n)...)
 		w.fragments = append(w.fragments, make([]*fragments, n)...)

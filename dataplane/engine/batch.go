@@ -26,21 +26,17 @@ func newBatch() *batch {
 	return b
 }
 
-// receive reads frames that wait at a port, most at most. It returns none only where none
-// is left, or no port.
-func (e *Engine) receive(in dataplane.InterfaceID, b *batch, most int) []dataplane.Passage {
-	n, bytes := 0, 0
-	for n < min(most, batchFrames) && bytes < batchBytes && e.ports[in] != nil {
+// receive reads frames that wait at a port, most at most. There are none only where none
+// is left, or the device is gone, which the error says.
+func (b *batch) receive(in dataplane.InterfaceID, port Port, most int) (came []dataplane.Passage, err error) {
+	n, bytes, ok := 0, 0, true
+	for n < min(most, batchFrames) && bytes < batchBytes {
 		f := b[n].Frame
-		ok, err := e.ports[in].Recv(f)
-		if err != nil {
-			e.detach(in)
-		}
-		if err != nil || !ok {
+		if ok, err = port.Recv(f); err != nil || !ok {
 			break
 		}
 		b[n].In = in
 		n, bytes = n+1, bytes+len(f.Ethernet())
 	}
-	return b[:n]
+	return b[:n], err
 }

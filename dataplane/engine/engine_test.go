@@ -95,15 +95,32 @@ type running struct {
 	ended  chan error
 }
 
+// everyNumber runs a test with one worker, with two, and with as many as ports.
+func everyNumber(t *testing.T, test func(t *testing.T, workers int)) {
+	for _, n := range []int{1, 2, 4} {
+		t.Run(fmt.Sprintf("workers=%d", n), func(t *testing.T) { test(t, n) })
+	}
+}
+
+// pollers returns a poller for each of some workers.
+func pollers(workers int) (all []engine.Poller) {
+	for range workers {
+		all = append(all, newPoller())
+	}
+	return all
+}
+
 // start runs an engine whose ports have queues of 100 frames, until the test ends.
-func start(t *testing.T) *running {
+func start(t *testing.T, workers int) *running {
 	t.Helper()
 	begin := time.Now()
-	r := &running{poller: newPoller(), ended: make(chan error, 1)}
+	r := &running{ended: make(chan error, 1)}
 	walk := dataplane.New(program(), dataplane.DefaultSettings())
-	r.Engine = engine.New(walk, r.poller, func() clock.Time { return clock.Time(time.Since(begin)) }, asIs)
+	all := pollers(workers)
+	r.poller = all[0].(*memoryPoller)
+	r.Engine = engine.New(walk, all, func() clock.Time { return clock.Time(time.Since(begin)) }, asIs, nil)
 	for id := a; id <= d; id++ {
-		r.ports[id] = r.poller.port(100)
+		r.ports[id] = newPort(100)
 		if err := r.Attach(id, r.ports[id]); err != nil {
 			t.Fatal(err)
 		}
@@ -151,7 +168,7 @@ func (p *memoryPort) get(t *testing.T) []byte {
 	t.Helper()
 	select {
 	case frame := <-p.out:
-		return frame
+		return frame[packet.VnetLen:]
 	case <-time.After(10 * time.Second):
 		t.Fatal("nothing came out")
 		return nil
@@ -166,39 +183,43 @@ func (p *memoryPort) want(t *testing.T, mark string) {
 }
 
 func TestFramesMove(t *testing.T) {
-	r := start(t)
-	r.ports[a].give(datagram(a, b, "one"), datagram(a, b, "two"))
-	r.ports[b].want(t, "one")
-	r.ports[b].want(t, "two")
-	r.ports[b].give(datagram(b, a, "three"))
-	r.ports[a].want(t, "three")
-	r.ports[a].give(question())
-	if answer := r.ports[a].get(t); answer[21] != 2 {
-		t.Errorf("want an ARP reply, got %x", answer)
-	}
+	everyNumber(t, func(t *testing.T, workers int) {
+		r := start(t, workers)
+		r.ports[a].give(datagram(a, b, "one"), datagram(a, b, "two"))
+		r.ports[b].want(t, "one")
+		r.ports[b].want(t, "two")
+		r.ports[b].give(datagram(b, a, "three"))
+		r.ports[a].want(t, "three")
+		r.ports[a].give(question())
+		if answer := r.ports[a].get(t); answer[21] != 2 {
+			t.Errorf("want an ARP reply, got %x", answer)
+		}
+	})
 }
 
 // TestOrder: frames leave in the order in which they came, long or short, however many
 // are read before the first is sent.
 func TestOrder(t *testing.T) {
-	r := start(t)
-	var frames [][]byte
-	mark := func(i int) string { return fmt.Sprintf("mark %d", i) }
-	for i := range 90 {
-		frames = append(frames, datagram(a, b, strings.Repeat(".", i%7*1000)+mark(i)))
-	}
-	if err := r.Do(func(*dataplane.Walk, clock.Time) { r.ports[a].give(frames...) }); err != nil {
-		t.Fatal(err)
-	}
-	for i := range frames {
-		r.ports[b].want(t, mark(i))
-	}
+	everyNumber(t, func(t *testing.T, workers int) {
+		r := start(t, workers)
+		var frames [][]byte
+		mark := func(i int) string { return fmt.Sprintf("mark %d", i) }
+		for i := range 90 {
+			frames = append(frames, datagram(a, b, strings.Repeat(".", i%7*1000)+mark(i)))
+		}
+		if err := r.Do(func(*dataplane.Walk, clock.Time) { r.ports[a].give(frames...) }); err != nil {
+			t.Fatal(err)
+		}
+		for i := range frames {
+			r.ports[b].want(t, mark(i))
+		}
+	})
 }
 
 // TestBusyPortStarvesNobody gives one port far more than a burst, then another
 // one a single frame: it does not wait for all of the first.
 func TestBusyPortStarvesNobody(t *testing.T) {
-	r := start(t)
+	r := start(t, 1)
 	const many = 5000
 	flood := make([][]byte, many)
 	for i := range flood {
@@ -222,31 +243,32 @@ func TestBusyPortStarvesNobody(t *testing.T) {
 // TestDo runs functions on the worker while packets flow: under the race detector
 // they prove to be alone with the walk.
 func TestDo(t *testing.T) {
-	r := start(t)
-	var group sync.WaitGroup
-	counter := 0 // unguarded on purpose
-	for range 8 {
-		group.Go(func() {
-			for range 50 {
-				r.ports[a].give(datagram(a, b, "x"))
-				if err := r.Do(func(w *dataplane.Walk, _ clock.Time) {
-					counter++
-					w.Load(w.Program())
-				}); err != nil {
-					t.Error(err)
+	everyNumber(t, func(t *testing.T, workers int) {
+		r := start(t, workers)
+		var group sync.WaitGroup
+		counter := 0 // unguarded on purpose
+		for range 8 {
+			group.Go(func() {
+				for range 50 {
+					r.ports[a].give(datagram(a, b, "x"))
+					if err := r.Do(func(w *dataplane.Walk, _ clock.Time) {
+						counter++
+						w.Load(w.Program())
+					}); err != nil {
+						t.Error(err)
+					}
 				}
-			}
-		})
-	}
-	group.Wait()
-	if counter != 400 {
-		t.Errorf("%d of 400 calls ran", counter)
-	}
+			})
+		}
+		group.Wait()
+		if counter != 400 {
+			t.Errorf("%d of 400 calls ran", counter)
+		}
+	})
 }
 
 func TestDoBeforeRun(t *testing.T) {
-	poller := newPoller()
-	e := engine.New(dataplane.New(program(), dataplane.DefaultSettings()), poller, func() clock.Time { return 7 }, asIs)
+	e := engine.New(dataplane.New(program(), dataplane.DefaultSettings()), pollers(1), func() clock.Time { return 7 }, asIs, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	did := make(chan error)
 	go func() {
@@ -268,63 +290,66 @@ func TestDoBeforeRun(t *testing.T) {
 }
 
 func TestAttachWhileRunning(t *testing.T) {
-	r := start(t)
-	late := r.poller.port(10)
-	err := r.Do(func(*dataplane.Walk, clock.Time) {
-		if err := r.Attach(b, late); err != nil {
-			t.Error(err)
+	everyNumber(t, func(t *testing.T, workers int) {
+		r := start(t, workers)
+		late := newPort(10)
+		err := r.Do(func(*dataplane.Walk, clock.Time) {
+			if err := r.Attach(b, late); err != nil {
+				t.Error(err)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.ports[a].give(datagram(a, b, "late"))
+		late.want(t, "late")
+		if err := r.Attach(c, nil); err == nil {
+			t.Error("a port of another kind is taken")
 		}
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.ports[a].give(datagram(a, b, "late"))
-	late.want(t, "late")
-	if err := r.Attach(c, nil); err == nil {
-		t.Error("a port of another kind is taken")
-	}
 }
 
 // TestPortDown: a device that fails goes with its instance, which is a fact of
 // the lab. Its packets are counted, and nobody else notices.
 func TestPortDown(t *testing.T) {
-	for _, tt := range []struct {
-		name       string
-		recv, send error
-		frame      []byte // what a then sends
-		at         dataplane.InterfaceID
-		who        dataplane.InterfaceID // fails
-	}{
-		{"receiving", errGone, nil, datagram(a, b, "x"), b, b},
-		{"sending", nil, errGone, datagram(a, b, "x"), b, b},
-		{"while it is served", nil, errGone, question(), a, a},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			r := start(t)
-			r.ports[tt.who].fail(tt.recv, tt.send)
-			if tt.recv != nil {
-				await(t, "the device is closed", func() bool { return r.ports[tt.who].closedTimes() == 1 })
-			}
-			r.ports[a].give(tt.frame, tt.frame)
-			await(t, "the packet is counted", func() bool { return r.drops(t, tt.at, drop.PortDown) > 0 })
-			if n := r.ports[tt.who].closedTimes(); n != 1 {
-				t.Errorf("the device was closed %d times", n)
-			}
-			r.ports[c].give(datagram(c, d, "y"), datagram(c, b, "y"))
-			await(t, "others go on", func() bool { return r.drops(t, b, drop.PortDown)+r.drops(t, a, drop.PortDown) > 0 })
-			if err := r.end(); err != nil {
-				t.Error(err)
-			}
-		})
-	}
+	everyNumber(t, func(t *testing.T, workers int) {
+		for _, tt := range []struct {
+			name       string
+			recv, send error
+			frame      []byte // what a then sends
+			at         dataplane.InterfaceID
+			who        dataplane.InterfaceID // fails
+		}{
+			{"receiving", errGone, nil, datagram(a, b, "x"), b, b},
+			{"sending", nil, errGone, datagram(a, b, "x"), b, b},
+			{"while it is served", nil, errGone, question(), a, a},
+		} {
+			t.Run(tt.name, func(t *testing.T) {
+				r := start(t, workers)
+				r.ports[tt.who].fail(tt.recv, tt.send)
+				if tt.recv != nil {
+					await(t, "the device is closed", func() bool { return r.ports[tt.who].closedTimes() == 1 })
+				}
+				r.ports[a].give(tt.frame, tt.frame)
+				await(t, "the packet is counted", func() bool { return r.drops(t, tt.at, drop.PortDown) > 0 })
+				if n := r.ports[tt.who].closedTimes(); n != 1 {
+					t.Errorf("the device was closed %d times", n)
+				}
+				r.ports[c].give(datagram(c, d, "y"), datagram(c, b, "y"))
+				await(t, "others go on", func() bool { return r.drops(t, b, drop.PortDown)+r.drops(t, a, drop.PortDown) > 0 })
+				if err := r.end(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	})
 }
 
 // TestNoPort: behind an endpoint's interface, for one, there is no device.
 func TestNoPort(t *testing.T) {
-	poller := newPoller()
 	walk := dataplane.New(program(), dataplane.DefaultSettings())
-	e := engine.New(walk, poller, func() clock.Time { return 0 }, asIs)
-	port := poller.port(10)
+	e := engine.New(walk, pollers(1), func() clock.Time { return 0 }, asIs, nil)
+	port := newPort(10)
 	if err := e.Attach(a, port); err != nil {
 		t.Fatal(err)
 	}
@@ -346,104 +371,114 @@ func TestNoPort(t *testing.T) {
 }
 
 func TestQueueFull(t *testing.T) {
-	r := start(t)
-	for range 103 { // into a queue of 100
-		r.ports[a].give(datagram(a, b, "x"))
-	}
-	await(t, "three are dropped", func() bool { return r.drops(t, b, drop.QueueFull) == 3 })
-	for range 100 {
-		r.ports[b].want(t, "x")
-	}
-	r.ports[a].give(datagram(a, b, "again"))
-	r.ports[b].want(t, "again")
+	everyNumber(t, func(t *testing.T, workers int) {
+		r := start(t, workers)
+		for range 103 { // into a queue of 100
+			r.ports[a].give(datagram(a, b, "x"))
+		}
+		await(t, "three are dropped", func() bool { return r.drops(t, b, drop.QueueFull) == 3 })
+		for range 100 {
+			r.ports[b].want(t, "x")
+		}
+		r.ports[a].give(datagram(a, b, "again"))
+		r.ports[b].want(t, "again")
+	})
 }
 
 // TestStop: an engine that ended refuses what comes after, and no call waits for
 // ever, whenever it was made.
 func TestStop(t *testing.T) {
-	r := start(t)
-	var group sync.WaitGroup
-	for range 8 {
-		group.Go(func() {
-			for {
-				ran := false
-				err := r.Do(func(*dataplane.Walk, clock.Time) { ran = true })
-				if ran != (err == nil) {
-					t.Errorf("it ran: %v, and Do says %v", ran, err)
+	everyNumber(t, func(t *testing.T, workers int) {
+		r := start(t, workers)
+		var group sync.WaitGroup
+		for range 8 {
+			group.Go(func() {
+				for {
+					ran := false
+					err := r.Do(func(*dataplane.Walk, clock.Time) { ran = true })
+					if ran != (err == nil) {
+						t.Errorf("it ran: %v, and Do says %v", ran, err)
+					}
+					if errors.Is(err, engine.ErrStopped) {
+						return
+					}
 				}
-				if errors.Is(err, engine.ErrStopped) {
-					return
-				}
-			}
-		})
-	}
-	r.ports[a].give(datagram(a, b, "x"))
-	r.ports[b].want(t, "x")
-	if err := r.end(); err != nil {
-		t.Errorf("Run: %v", err)
-	}
-	group.Wait()
-	r.ports[a].give(datagram(a, b, "x"))
-	if n := len(r.ports[b].out); n != 0 {
-		t.Errorf("%d frames moved after the end", n)
-	}
+			})
+		}
+		r.ports[a].give(datagram(a, b, "x"))
+		r.ports[b].want(t, "x")
+		if err := r.end(); err != nil {
+			t.Errorf("Run: %v", err)
+		}
+		group.Wait()
+		r.ports[a].give(datagram(a, b, "x"))
+		if n := len(r.ports[b].out); n != 0 {
+			t.Errorf("%d frames moved after the end", n)
+		}
+	})
 }
 
 func TestPollerFails(t *testing.T) {
-	r := start(t)
-	broken := errors.New("out of descriptors")
-	r.poller.fail(broken)
-	err := <-r.ended
-	r.ended <- err
-	if !errors.Is(err, broken) {
-		t.Errorf("Run: %v", err)
-	}
-	if err := r.Do(func(*dataplane.Walk, clock.Time) {}); !errors.Is(err, engine.ErrStopped) {
-		t.Errorf("Do: %v", err)
-	}
+	everyNumber(t, func(t *testing.T, workers int) {
+		r := start(t, workers)
+		broken := errors.New("out of descriptors")
+		r.poller.fail(broken)
+		err := <-r.ended
+		r.ended <- err
+		if !errors.Is(err, broken) {
+			t.Errorf("Run: %v", err)
+		}
+		if err := r.Do(func(*dataplane.Walk, clock.Time) {}); !errors.Is(err, engine.ErrStopped) {
+			t.Errorf("Do: %v", err)
+		}
+	})
 }
 
 // TestIdleEngineForgets lets time pass without a packet: flows expire (F2.44)
 // although nobody asks.
 func TestIdleEngineForgets(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := start(t)
-		flows := func() (n int) {
-			if err := r.Do(func(w *dataplane.Walk, _ clock.Time) { n = w.Flows() }); err != nil {
-				t.Fatal(err)
+	everyNumber(t, func(t *testing.T, workers int) {
+		synctest.Test(t, func(t *testing.T) {
+			r := start(t, workers)
+			flows := func() (n int) {
+				if err := r.Do(func(w *dataplane.Walk, _ clock.Time) { n = w.Flows() }); err != nil {
+					t.Fatal(err)
+				}
+				return n
 			}
-			return n
-		}
-		r.ports[a].give(datagram(a, d, "x"))
-		r.ports[c].want(t, "x")
-		time.Sleep(119 * time.Second) // of the test's time
-		if n := flows(); n != 1 {
-			t.Errorf("%d flows, want 1", n)
-		}
-		time.Sleep(3 * time.Second)
-		if n := flows(); n != 0 {
-			t.Errorf("%d flows, want none", n)
-		}
-		if err := r.end(); err != nil {
-			t.Error(err)
-		}
+			r.ports[a].give(datagram(a, d, "x"))
+			r.ports[c].want(t, "x")
+			time.Sleep(119 * time.Second) // of the test's time
+			if n := flows(); n != 1 {
+				t.Errorf("%d flows, want 1", n)
+			}
+			time.Sleep(3 * time.Second)
+			if n := flows(); n != 0 {
+				t.Errorf("%d flows, want none", n)
+			}
+			if err := r.end(); err != nil {
+				t.Error(err)
+			}
+		})
 	})
 }
 
 // TestWakes: neither a call nor the end waits for the worker's next tick.
 func TestWakes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := start(t)
-		time.Sleep(1500 * time.Millisecond) // amid a tick of the test's time
-		begin := time.Now()
-		if err := r.Do(func(*dataplane.Walk, clock.Time) {}); err != nil {
-			t.Error(err)
-		}
-		if err := r.end(); err != nil {
-			t.Error(err)
-		}
-		if d := time.Since(begin); d != 0 {
-			t.Errorf("the worker slept for another %v", d)
-		}
+	everyNumber(t, func(t *testing.T, workers int) {
+		synctest.Test(t, func(t *testing.T) {
+			r := start(t, workers)
+			time.Sleep(1500 * time.Millisecond) // amid a tick of the test's time
+			begin := time.Now()
+			if err := r.Do(func(*dataplane.Walk, clock.Time) {}); err != nil {
+				t.Error(err)
+			}
+			if err := r.end(); err != nil {
+				t.Error(err)
+			}
+			if d := time.Since(begin); d != 0 {
+				t.Errorf("the worker slept for another %v", d)
+			}
+		})
 	})
 }

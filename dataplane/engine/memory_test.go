@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"bytes"
 	"errors"
 	"sync"
 	"time"
@@ -13,31 +14,42 @@ var errGone = errors.New("the device is gone")
 
 // memoryPort is a device in memory. What the test gives it the engine receives.
 type memoryPort struct {
-	poller *memoryPoller
-	out    chan []byte // what the engine sent
+	out chan []byte // what the engine sent, with virtio-net headers
 
 	mu      sync.Mutex
-	in      [][]byte
-	waiting int   // how many were in when the engine sent its last
-	recv    error // what Recv fails with
-	send    error // what Send fails with
+	poller  *memoryPoller // nil before it is attached
+	in      [][]byte      // likewise
+	waiting int           // how many were in when the engine sent its last
+	recv    error         // what Recv fails with
+	send    error         // what Send fails with
 	closed  int
 }
 
-// give lets frames arrive at the device.
+// give lets Ethernet frames arrive at the device.
 func (p *memoryPort) give(frames ...[]byte) {
+	all := make([][]byte, len(frames))
+	for i := range frames {
+		all[i] = append(make([]byte, packet.VnetLen), frames[i]...)
+	}
+	p.giveWhole(all...)
+}
+
+// giveWhole gives it frames with virtio-net headers.
+func (p *memoryPort) giveWhole(frames ...[]byte) {
 	p.mu.Lock()
 	p.in = append(p.in, frames...)
+	poller := p.poller
 	p.mu.Unlock()
-	p.poller.Wake()
+	poller.Wake()
 }
 
 // fail makes the device fail from now on.
 func (p *memoryPort) fail(recv, send error) {
 	p.mu.Lock()
 	p.recv, p.send = recv, send
+	poller := p.poller
 	p.mu.Unlock()
-	p.poller.Wake()
+	poller.Wake()
 }
 
 func (p *memoryPort) Recv(f *packet.Frame) (bool, error) {
@@ -49,7 +61,7 @@ func (p *memoryPort) Recv(f *packet.Frame) (bool, error) {
 	if len(p.in) == 0 {
 		return false, nil
 	}
-	f.SetEthernet(p.in[0])
+	f.SetLen(copy(f.Room(), p.in[0]))
 	p.in = p.in[1:]
 	return true, nil
 }
@@ -61,7 +73,7 @@ func (p *memoryPort) Send(f *packet.Frame) (bool, error) {
 		return false, p.send
 	}
 	select {
-	case p.out <- append([]byte{}, f.Ethernet()...):
+	case p.out <- bytes.Clone(f.Bytes()):
 		p.waiting = len(p.in)
 		return true, nil
 	default:
@@ -101,15 +113,16 @@ func newPoller() *memoryPoller {
 	return &memoryPoller{wake: make(chan struct{}, 1), ports: map[int]*memoryPort{}}
 }
 
-func (p *memoryPoller) port(queue int) *memoryPort {
-	return &memoryPort{poller: p, out: make(chan []byte, queue)}
-}
+func newPort(queue int) *memoryPort { return &memoryPort{out: make(chan []byte, queue)} }
 
 func (p *memoryPoller) Add(index int, port engine.Port) error {
 	m, ok := port.(*memoryPort)
 	if !ok {
 		return errors.New("not a device in memory")
 	}
+	m.mu.Lock()
+	m.poller = p
+	m.mu.Unlock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.ports[index] = m
@@ -127,11 +140,15 @@ func (p *memoryPoller) Wait(ready []int, d time.Duration) ([]int, error) {
 	if ready, err := p.look(ready); err != nil || len(ready) > 0 || d == 0 {
 		return ready, err
 	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
+	var passed <-chan time.Time
+	if d > 0 {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		passed = timer.C
+	}
 	select {
 	case <-p.wake:
-	case <-timer.C:
+	case <-passed:
 	}
 	return p.look(ready)
 }

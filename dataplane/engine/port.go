@@ -6,8 +6,8 @@ import (
 	"github.com/plsim/plsim/dataplane/packet"
 )
 
-// Port is the fabric's end of one interface's device. One worker uses it; it
-// need not be safe for concurrent use.
+// Port is the fabric's end of one interface's device. One worker receives from it, and
+// several may send to it at the same time. Nobody does either during Close.
 type Port interface {
 	// Recv reads the next waiting frame into f and reports whether there was
 	// one. It never blocks. An error is final: the device is gone.

@@ -50,6 +50,22 @@ func (t *Tally) Add(now clock.Time, packets uint32, bytes uint64, flags packet.F
 	t.Flags |= logged(flags)
 }
 
+// Merge takes in all that o has seen.
+func (t *Tally) Merge(o *Tally) {
+	switch {
+	case o.Packets == 0:
+		return
+	case t.Packets == 0:
+		*t = *o
+		return
+	}
+	t.Packets += o.Packets
+	t.Bytes += o.Bytes
+	t.First = min(t.First, o.First)
+	t.Last = max(t.Last, o.Last)
+	t.Flags |= o.Flags
+}
+
 // Full reports whether it is time to empty t: half of the packets that it can count
 // are there.
 func (t *Tally) Full() bool { return t.Packets > math.MaxUint32/2 }

@@ -59,6 +59,19 @@ func (t Traffic) Add(at clock.Time, packets uint64, c Counter, bytes uint64) {
 // NewMeter returns a meter that has counted nothing.
 func NewMeter() *Meter { return &Meter{places: make(map[Place]*place)} }
 
+// Absorb takes over what another meter has counted, which has counted nothing then.
+func (m *Meter) Absorb(o *Meter) {
+	for at, from := range o.places {
+		for i := range from.slots {
+			to := m.place(at).slot(from.slots[i].Number)
+			for c, n := range from.slots[i].Sums {
+				to.Sums[c] += n
+			}
+		}
+		from.slots, from.present = from.slots[:0], nil
+	}
+}
+
 // Advance says what time it is for what is counted from here on. Time does not run
 // backwards: an earlier moment is ignored.
 func (m *Meter) Advance(now clock.Time) { m.now = max(m.now, now) }

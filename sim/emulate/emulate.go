@@ -63,6 +63,8 @@ type Options struct {
 	Seed uint64
 	// TimeScale is how many seconds of the lab pass in one of the wall; 0 means 1.
 	TimeScale int
+	// Workers is how many threads forward packets; 0 means 1.
+	Workers int
 	// ScenarioDir is where the scenario file stands; programs get it as
 	// SCENARIO_DIR. "" where there is none.
 	ScenarioDir string
@@ -107,16 +109,16 @@ func start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 		Seed: opts.Seed, Now: w.now, Began: w.began, Logs: opts.Logs, Captures: opts.Captures, CompleteLog: opts.CompleteLog, Events: opts.Events, Accounts: opts.Accounts,
 	})
 
-	poller, err := netns.NewPoller()
+	pollers, err := newPollers(max(opts.Workers, 1))
 	if err != nil {
 		return w, err
 	}
-	w.engine = engine.New(w.Walk(), poller, w.now, w.wall)
+	w.engine = engine.New(w.Walk(), pollers, w.now, w.wall, netns.Prioritize)
 	w.Start(w.engine, w)
 	if err := w.build(); err != nil {
 		return w, err
 	}
-	w.forward(ctx, poller)
+	w.forward(ctx, pollers)
 	if err := w.serve(); err != nil {
 		return w, err
 	}
@@ -134,15 +136,33 @@ func start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 	return w, nil
 }
 
+// newPollers returns a poller for each of some workers.
+func newPollers(workers int) (all []engine.Poller, err error) {
+	for range workers {
+		p, err := netns.NewPoller()
+		if err != nil {
+			closePollers(all)
+			return nil, err
+		}
+		all = append(all, p)
+	}
+	return all, nil
+}
+
+func closePollers(all []engine.Poller) {
+	for _, p := range all {
+		_ = p.Close()
+	}
+}
+
 // forward starts the engine, which halt ends.
-func (w *World) forward(ctx context.Context, poller engine.Poller) {
+func (w *World) forward(ctx context.Context, pollers []engine.Poller) {
 	ctx, stop := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	w.halt = func() { stop(); <-ended }
 	go func() {
 		defer close(ended)
-		defer poller.Close()
-		netns.Prioritize()
+		defer closePollers(pollers)
 		if err := w.engine.Run(ctx); err != nil {
 			w.fault = err
 			w.cancel()
