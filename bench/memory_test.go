@@ -93,6 +93,12 @@ func (c *crowd) hit(b *testing.B, batch int) {
 	if c.flows >= 1e6 { // with fewer, other things weigh more
 		b.ReportMetric(c.perFlow, "B/flow")
 	}
+	if c.peak > 0 {
+		b.ReportMetric(c.peak/1e6, "peak-MB")
+		if c.peak > 6e9 {
+			b.Errorf("%d flows took %.2f GB", c.flows, c.peak/1e9)
+		}
+	}
 }
 
 // spoiled drops packets of the flows that stand.

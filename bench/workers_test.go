@@ -60,7 +60,7 @@ type rig struct {
 
 // rig returns an engine in which flows are established, and lent to the workers that
 // have their packets.
-func (s shape) rig(b *testing.B, flows, workers int) *rig {
+func (s shape) rig(b testing.TB, flows, workers int) *rig {
 	c := s.lab(flows).crowd()
 	c.stand(b)
 	g := c.generator(0, c.flows, 80, later).shuffle()
@@ -104,12 +104,12 @@ func (s shape) rig(b *testing.B, flows, workers int) *rig {
 }
 
 // forward lets so many packets pass, and returns how long that took.
-func (r *rig) forward(b *testing.B, n int) time.Duration {
+func (r *rig) forward(b testing.TB, n int) time.Duration {
 	return r.pass(b, func(*device) int { return (n + len(r.sources) - 1) / len(r.sources) })
 }
 
 // pass lets so many packets of each device pass.
-func (r *rig) pass(b *testing.B, packets func(*device) int) time.Duration {
+func (r *rig) pass(b testing.TB, packets func(*device) int) time.Duration {
 	began := time.Now()
 	for _, d := range r.sources {
 		n := packets(d)
@@ -131,7 +131,7 @@ func (r *rig) pass(b *testing.B, packets func(*device) int) time.Duration {
 }
 
 // check checks that all packets passed.
-func (r *rig) check(b *testing.B) {
+func (r *rig) check(b testing.TB) {
 	if err := r.Do(func(w *dataplane.Walk, _ clock.Time) {
 		if n := r.packets(w); n != r.sent {
 			b.Errorf("%d of %d packets passed", n, r.sent)
