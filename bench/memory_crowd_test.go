@@ -75,7 +75,7 @@ func (c *crowd) open(tb testing.TB) {
 // more makes first packets of flows that were not opened yet. When they would outnumber those
 // that stand, it is time for a new walk.
 func (c *crowd) more(tb testing.TB, port uint16) *generator {
-	n := max(c.flows/4, 1000)
+	n := min(max(c.flows/4, 1000), 250_000)
 	if c.walk != nil && c.opened+n > max(2*c.flows, 64_000) || c.opened+n > c.most() {
 		c.walk = nil
 	}
