@@ -157,7 +157,7 @@ func TestExhausted(t *testing.T) {
 		t.Errorf("too many files of the host: %v", err)
 	}
 	for _, err := range []error{nil, unix.EPERM} {
-		if got := Exhausted(err); got != err {
+		if got := Exhausted(err); !errors.Is(got, err) {
 			t.Errorf("%v becomes %v", err, got)
 		}
 	}
