@@ -45,8 +45,12 @@ vpc_endpoints:
   bench: { vpc_id: consumer, service_name: bench, subnet_ids: [a], security_group_ids: [endpoint] }
 `
 
-// newLab builds the path through the forwarder, which runs in this process.
-func newLab(ctx context.Context) (*path, error) {
+// newLab returns what builds the path through the forwarder, which runs in this process.
+func newLab(workers int) builder {
+	return func(ctx context.Context) (*path, error) { return buildLab(ctx, workers) }
+}
+
+func buildLab(ctx context.Context, workers int) (*path, error) {
 	loaded, err := scenario.LoadBytes("bench", fmt.Appendf(nil, lab, port, trafficProgram, serverRole))
 	if err != nil {
 		return nil, err
@@ -59,7 +63,7 @@ func newLab(ctx context.Context) (*path, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := emulate.Start(ctx, loaded.Lab, emulate.Options{Seed: 1})
+	w, err := emulate.Start(ctx, loaded.Lab, emulate.Options{Seed: 1, Workers: workers, Name: fmt.Sprintf("workers-%d", workers)})
 	if err != nil {
 		return nil, errors.Join(err, w.Close())
 	}

@@ -47,13 +47,14 @@ var builders = []struct {
 	name  string
 	build builder
 }{
-	{"plsim", newLab},      // an endpoint, a load balancer and a target: the forwarder
+	{"plsim", newLab(1)},   // an endpoint, a load balancer and a target: the forwarder
 	{"nft", newNFT},        // the kernel's own DNAT and SNAT in a routing namespace
 	{"veth", newDirect},    // nothing: one pair of devices
 	{"splice", newSplicer}, // a proxy in Go that copies within the kernel
 	{"haproxy", newHAProxy},
 	{"nginx", newNginx},
 	{"socat", newSocat},
+	{"workers", newLab(2)}, // the forwarder again, with two workers
 }
 
 // RivalNames are the names of rivals that [Options] may have.
