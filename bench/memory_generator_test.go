@@ -70,8 +70,14 @@ func (g *generator) shuffle() *generator {
 	return g
 }
 
+// An arrival is a frame and the interface whose device it comes from.
+type arrival struct {
+	In       dataplane.InterfaceID
+	Ethernet []byte
+}
+
 // put writes packet i, modulo the number of flows, into memory for a frame.
-func (g *generator) put(i int, into *[frameSize]byte) dataplane.Arrival {
+func (g *generator) put(i int, into *[frameSize]byte) arrival {
 	t := g.flows[i%len(g.flows)]
 	p := &g.pairs[t.pair]
 	*into = p.frame
@@ -83,5 +89,5 @@ func (g *generator) put(i int, into *[frameSize]byte) dataplane.Arrival {
 		sum = 0xffff // for zero says that there is none
 	}
 	binary.BigEndian.PutUint16(l4[g.sum:], uint16(sum))
-	return dataplane.Arrival{In: p.in, Ethernet: into[:p.size]}
+	return arrival{In: p.in, Ethernet: into[:p.size]}
 }

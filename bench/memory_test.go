@@ -121,29 +121,33 @@ func (c *crowd) known(b *testing.B, port uint16, want drop.Reason) {
 	c.send(b, g.shuffle(), 1, want)
 }
 
-// send sends packets for as long as the benchmark lasts; the walk is told of a batch of them
-// before it gets the first.
+// send sends packets for as long as the benchmark lasts, one at a time or in batches.
 func (c *crowd) send(b *testing.B, g *generator, batch int, want drop.Reason) {
-	f, slots, soon := packet.NewFrame(), make([][frameSize]byte, batch), make([]dataplane.Arrival, batch)
+	slot, came := new([frameSize]byte), make([]dataplane.Passage, batch)
+	for i, f := range packet.NewFrames(batch) {
+		came[i].Frame = f
+	}
 	next, at := 0, batch // the next packet of the generator's, and of the batch's
 	b.ReportAllocs()
 	for b.Loop() {
 		if at == batch {
 			at = 0
-			for i := range soon {
-				soon[i] = g.put(next, &slots[i])
+			for i := range came {
+				p := g.put(next, slot)
+				came[i].In = p.In
+				came[i].Frame.SetEthernet(p.Ethernet)
 				next++
 			}
 			if batch > 1 {
-				c.walk.Expect(soon)
+				c.walk.ProcessBatch(clock.Time(1), came)
+			} else {
+				came[0].Out, came[0].Why = c.walk.Process(clock.Time(1), came[0].In, came[0].Frame)
 			}
 		}
-		p := &soon[at]
-		at++
-		f.SetEthernet(p.Ethernet)
-		if _, why := c.walk.Process(clock.Time(1), p.In, f); why != want {
+		if why := came[at].Why; why != want {
 			b.Fatal(why)
 		}
+		at++
 	}
 	pps(b)
 	b.ReportMetric(float64(b.Elapsed())/float64(b.N)/float64(loads.measure()), "loads/op")

@@ -18,14 +18,14 @@ import (
 )
 
 // BenchmarkWorkers forwards packets of established flows through the engine, between
-// devices in memory that always have more: what it costs a device to copy a frame is part
-// of it. ratio is by how much more workers are faster than one, the median of pairs that
+// devices in memory that always have more: what it costs a device to make a frame is part
+// of it. ratio is by how much two workers are faster than one, the median of pairs that
 // are measured one beside the other.
 func BenchmarkWorkers(b *testing.B) {
-	for _, exponent := range []int{0, 4, 6} {
-		s := shape{4, packet.TCP}
+	for _, exponent := range []int{1, 4, 6} {
+		s := shapes[0]
 		b.Run(fmt.Sprintf("%v/flows=1e%d", s, exponent), func(b *testing.B) {
-			flows := max(clients, int(math.Pow10(exponent))) // each device has one
+			flows := int(math.Pow10(exponent))
 			one, two := s.rig(b, flows, 1), s.rig(b, flows, 2)
 			b.Run("workers=1", func(b *testing.B) {
 				one.forward(b, b.N)
@@ -53,39 +53,41 @@ func BenchmarkWorkers(b *testing.B) {
 // rig is an engine between generators and sinks.
 type rig struct {
 	*engine.Engine
-	pollers []*generatorPoller
-	sources []*generator
+	pollers []*devices
+	sources []*device
 	sent    int
 }
 
 // rig returns an engine in which flows are established, and lent to the workers that
 // have their packets.
 func (s shape) rig(b *testing.B, flows, workers int) *rig {
-	w := s.walk()
-	packets := s.establish(b, w, flows)
+	c := s.lab(flows).crowd()
+	c.stand(b)
+	g := c.generator(0, c.flows, 80, later).shuffle()
 	r := &rig{}
-	begun := time.Now()
 	var pollers []engine.Poller
 	for range workers {
-		p := &generatorPoller{wake: make(chan struct{}, 1)}
+		p := &devices{wake: make(chan struct{}, 1)}
 		r.pollers, pollers = append(r.pollers, p), append(pollers, p)
 	}
-	r.Engine = engine.New(w, pollers, func() clock.Time { return clock.Time(time.Since(begun)) }, func(d time.Duration) time.Duration { return d }, nil)
-	for id := range dataplane.InterfaceID(total) {
-		g := &generator{}
-		for i := range packets {
-			if packets[i].in == id {
-				g.frames = append(g.frames, packets[i].frame)
+	begun := time.Now()
+	now := func() clock.Time { return clock.Time(time.Since(begun)) }
+	r.Engine = engine.New(c.walk, pollers, now, func(d time.Duration) time.Duration { return d }, nil)
+	for id := range c.walk.Program().Interfaces {
+		d := &device{generator: generator{pairs: g.pairs, offset: g.offset, sum: g.sum}}
+		for _, t := range g.flows {
+			if g.pairs[t.pair].in == dataplane.InterfaceID(id) {
+				d.flows = append(d.flows, t)
 			}
 		}
-		if id < clients {
-			r.sources = append(r.sources, g)
+		if len(d.flows) > 0 {
+			r.sources = append(r.sources, d)
 		}
-		if err := r.Attach(id, g); err != nil {
+		if err := r.Attach(dataplane.InterfaceID(id), d); err != nil {
 			b.Fatal(err)
 		}
 	}
-	r.sent = r.packets(b, w)
+	r.sent = r.packets(c.walk)
 	ctx, cancel := context.WithCancel(b.Context())
 	ended := make(chan error)
 	go func() { ended <- r.Run(ctx) }()
@@ -126,7 +128,7 @@ func (r *rig) forward(b *testing.B, n int) time.Duration {
 // check checks that all packets passed.
 func (r *rig) check(b *testing.B) {
 	if err := r.Do(func(w *dataplane.Walk, _ clock.Time) {
-		if n := r.packets(b, w); n != r.sent {
+		if n := r.packets(w); n != r.sent {
 			b.Errorf("%d of %d packets passed", n, r.sent)
 		}
 	}); err != nil {
@@ -135,7 +137,7 @@ func (r *rig) check(b *testing.B) {
 }
 
 // packets returns how many packets the load balancer has processed.
-func (r *rig) packets(b *testing.B, w *dataplane.Walk) (n int) {
+func (r *rig) packets(w *dataplane.Walk) (n int) {
 	for _, s := range w.Metrics(0) {
 		for i := range s.Slots {
 			n += int(s.Slots[i].Sums[metrics.Packets])
@@ -144,55 +146,56 @@ func (r *rig) packets(b *testing.B, w *dataplane.Walk) (n int) {
 	return n
 }
 
-// generator is a device that sends the same frames again and again, as long as there are
-// some left to send, and takes whatever it gets.
-type generator struct {
-	frames [][]byte
-	next   int
-	left   atomic.Int64 // only its worker takes from it
+// device sends packets of the same flows again and again, as long as there are some left to
+// send, and takes whatever it gets.
+type device struct {
+	generator
+	slot [frameSize]byte
+	next int
+	left atomic.Int64
 }
 
-func (g *generator) Recv(f *packet.Frame) (bool, error) {
-	if g.left.Load() <= 0 {
+func (d *device) Recv(f *packet.Frame) (bool, error) {
+	if d.left.Load() <= 0 {
 		return false, nil
 	}
-	f.SetEthernet(g.frames[g.next])
-	if g.next++; g.next == len(g.frames) {
-		g.next = 0
+	f.SetEthernet(d.put(d.next, &d.slot).Ethernet)
+	if d.next++; d.next == len(d.flows) {
+		d.next = 0
 	}
-	g.left.Add(-1)
+	d.left.Add(-1)
 	return true, nil
 }
 
-func (g *generator) Send(*packet.Frame) (bool, error) { return true, nil }
-func (g *generator) Close() error                     { return nil }
+func (d *device) Send(*packet.Frame) (bool, error) { return true, nil }
+func (d *device) Close() error                     { return nil }
 
-// generatorPoller waits for generators, which never wait long.
-type generatorPoller struct {
-	indexes    []int
-	generators []*generator
-	wake       chan struct{}
+// devices waits for devices, which never takes long.
+type devices struct {
+	indexes []int
+	all     []*device
+	wake    chan struct{}
 }
 
-func (p *generatorPoller) Add(index int, port engine.Port) error {
-	g, ok := port.(*generator)
+func (p *devices) Add(index int, port engine.Port) error {
+	d, ok := port.(*device)
 	if !ok {
-		return errors.New("not a generator")
+		return errors.New("not a device in memory")
 	}
-	if len(g.frames) > 0 {
-		p.indexes, p.generators = append(p.indexes, index), append(p.generators, g)
+	if len(d.flows) > 0 {
+		p.indexes, p.all = append(p.indexes, index), append(p.all, d)
 	}
 	return nil
 }
 
-func (p *generatorPoller) Wake() {
+func (p *devices) Wake() {
 	select {
 	case p.wake <- struct{}{}:
 	default: // it is awake already
 	}
 }
 
-func (p *generatorPoller) Wait(ready []int, d time.Duration) ([]int, error) {
+func (p *devices) Wait(ready []int, d time.Duration) ([]int, error) {
 	ready = p.look(ready)
 	if len(ready) > 0 || d == 0 {
 		return ready, nil
@@ -208,13 +211,13 @@ func (p *generatorPoller) Wait(ready []int, d time.Duration) ([]int, error) {
 	return p.look(ready), nil
 }
 
-func (p *generatorPoller) look(ready []int) []int {
-	for i, g := range p.generators {
-		if g.left.Load() > 0 {
+func (p *devices) look(ready []int) []int {
+	for i, d := range p.all {
+		if d.left.Load() > 0 {
 			ready = append(ready, p.indexes[i])
 		}
 	}
 	return ready
 }
 
-func (p *generatorPoller) Close() error { return nil }
+func (p *devices) Close() error { return nil }

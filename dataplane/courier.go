@@ -1,8 +1,6 @@
 package dataplane
 
 import (
-	"encoding/binary"
-
 	"github.com/plsim/plsim/dataplane/clock"
 	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/flow"
@@ -23,9 +21,8 @@ type Courier struct {
 	meter *metrics.Meter
 	died  map[death]uint64
 
-	view     packet.View
-	rewrite  packet.Rewrite
-	expected [flow.Ahead]flow.Key
+	view  packet.View
+	ahead [flow.Ahead]foresight // of a batch
 }
 
 var _ Borrower = (*Courier)(nil)
@@ -44,26 +41,26 @@ func (w *Walk) Hire(halt func()) (*Courier, *Lender) {
 // loan is what a courier has been lent. While it has it, it alone notes when a packet
 // passed, and how many.
 type loan struct {
-	way   uint32
-	ports [2]uint16 // source and destination of what arrives
-	delta packet.Delta
-	term  uint32 // 0: it is suspended
-	idle  millis // after which it serves no more; the walk knows of the other direction
-	last  clock.Time
-	count flowlog.Tally
+	way    uint32
+	comes  uint32 // ports, as packet.Words has them, of what comes
+	leaves uint32 // and of what leaves
+	delta  packet.Delta
+	term   uint32 // 0: it is suspended
+	idle   millis // after which it serves no more; the walk knows of the other direction
+	last   clock.Time
+	count  flowlog.Tally
 }
 
 // way is what loans have in common. It is comparable.
 type way struct {
-	sender         packet.MAC
-	srcMAC, dstMAC packet.MAC  // of what arrives
-	src, dst       packet.Addr // likewise
-	nat            bool
-	ttl            uint8
-	bytes          metrics.Counter
-	mtu            int32
-	out            InterfaceID
-	traffic        metrics.Traffic
+	in, out  InterfaceID
+	from, to packet.Ends // way 0
+	proto    packet.Proto
+	nat      bool
+	ttl      uint8
+	bytes    metrics.Counter
+	mtu      int32
+	traffic  metrics.Traffic
 }
 
 // death is where a packet died, and why.
@@ -72,38 +69,100 @@ type death struct {
 	why drop.Reason
 }
 
+// foresight is what a batch knows of a frame before its turn has come, as a glimpse is.
+type foresight struct {
+	packet.Plain
+	plain  bool
+	likely *loan
+	hash   uint32
+}
+
 // countMost is how many packets a courier counts for a loan: a Tally has room for those and
 // for what the path has counted.
 const countMost = 1 << 30
 
-// Carry forwards a frame that came from the device of interface in, as [Walk.Process]
-// would: out is the interface by whose device the frame, rewritten in place, leaves. It
-// reports false where the frame is for the walk, and leaves it as it is.
-func (c *Courier) Carry(now clock.Time, in InterfaceID, f *packet.Frame) (out InterfaceID, ok bool) {
+// Carry forwards frames as [Walk.ProcessBatch] does, and notes in each passage by whose device
+// the frame leaves; NoInterface says that it is for the walk, and as it was.
+func (c *Courier) Carry(now clock.Time, batch []Passage) {
+	for len(batch) > 0 {
+		n := min(len(batch), flow.Ahead)
+		c.expect(batch[:n])
+		for i := range batch[:n] {
+			p, g := &batch[i], &c.ahead[i]
+			if g.plain && g.likely != nil {
+				var ok bool
+				if p.Out, ok = c.carryPlain(now, p.In, &g.Plain, g.likely); ok {
+					continue
+				}
+			}
+			p.Out = c.carry(now, p.In, p.Frame)
+		}
+		batch = batch[n:]
+	}
+}
+
+// expect is [Walk.expect] of loans.
+func (c *Courier) expect(batch []Passage) {
+	for i := range batch {
+		p, g := &batch[i], &c.ahead[i]
+		if g.plain = g.Read(p.Frame); g.Proto != 0 {
+			g.hash = c.loans.Hash(flow.Scope(p.In), &g.Words)
+			c.loans.ExpectHash(g.hash)
+		}
+	}
+	for i := range batch {
+		if g := &c.ahead[i]; g.Proto != 0 {
+			g.likely, _ = c.loans.ExpectLikely(g.hash)
+		}
+	}
+}
+
+// carryPlain is Carry of a plain packet for which a loan is likely to be, if nothing speaks
+// against it: see [Walk.followPlain].
+func (c *Courier) carryPlain(now clock.Time, in InterfaceID, p *packet.Plain, l *loan) (out InterfaceID, ok bool) {
+	if l.way == 0 || l.comes != p.Ports || !l.serves(now, c.term) {
+		return NoInterface, false
+	}
+	y := c.ways.At(l.way)
+	if y.in != in || y.proto != p.Proto || !y.from.Show(&p.Words, 0) {
+		return NoInterface, false // it is another flow's
+	}
+	if !p.From(&y.from.DstMAC) || p.Len > int(y.mtu) || p.TTL <= y.ttl || !p.Holds() {
+		return NoInterface, false
+	}
+	l.last = now
+	l.count.Add(now, 1, uint64(p.Len), 0)
+	y.traffic.Add(now, 1, y.bytes, uint64(p.Len))
+	p.Apply(&y.to, 0, packet.Change{Ports: l.leaves, Delta: l.delta, TTL: y.ttl, NAT: y.nat})
+	return y.out, true
+}
+
+// carry is Carry of any packet, such as a superframe.
+func (c *Courier) carry(now clock.Time, in InterfaceID, f *packet.Frame) InterfaceID {
 	v := &c.view
 	if v.Decode(f) != drop.None || v.Kind != packet.KindIP {
-		return NoInterface, false
+		return NoInterface
 	}
 	var key flow.Key
 	key.Set(flow.Scope(in), v)
 	_, l, _ := c.loans.Lookup(&key)
 	if l == nil {
-		return NoInterface, false
+		return NoInterface
 	}
 	y := c.ways.At(l.way)
 	if !l.serves(now, c.term) || !y.carries(v) {
 		l.term = 0
-		return NoInterface, false
+		return NoInterface
 	}
 	l.last = now
 	l.count.Add(now, uint32(v.Segments), uint64(v.WireLen), v.Flags)
 	y.traffic.Add(now, uint64(v.Segments), y.bytes, uint64(v.WireLen))
-	r := &c.rewrite
-	r.Src, r.Dst, r.SrcPort, r.DstPort = y.src, y.dst, l.ports[0], l.ports[1]
-	r.SrcMAC, r.DstMAC, r.TTL, r.NAT, r.Delta = y.srcMAC, y.dstMAC, y.ttl, y.nat, l.delta
-	v.Apply(r)
+	v.Apply(&packet.Rewrite{
+		Src: y.to.Addrs[0], Dst: y.to.Addrs[1], SrcPort: uint16(l.leaves >> 16), DstPort: uint16(l.leaves),
+		SrcMAC: y.to.SrcMAC, DstMAC: y.to.DstMAC, TTL: y.ttl, NAT: y.nat, Delta: l.delta,
+	})
 	v.Complete()
-	return y.out, true
+	return y.out
 }
 
 // serves reports whether the walk would follow the path of l without looking further.
@@ -113,19 +172,16 @@ func (l *loan) serves(now clock.Time, term uint32) bool {
 
 // carries reports whether a packet is plain, and may go this way.
 func (y *way) carries(v *packet.View) bool {
-	return v.SrcMAC == y.sender && !v.DstMAC.IsMulticast() && !v.Fragment &&
+	return v.SrcMAC == y.from.DstMAC && !v.DstMAC.IsMulticast() && !v.Fragment &&
 		v.Flags&(packet.SYN|packet.FIN|packet.RST) == 0 && v.MaxLen <= int(y.mtu) && v.TTL > y.ttl
 }
 
 // hash returns a hash of what tells ways apart in the main.
 func (y *way) hash(seed flow.Seed) uint64 {
-	k := flow.Key{Src: y.src, Dst: y.dst, Scope: flow.Scope(y.out)}
-	k.SrcPort, k.DstPort = binary.LittleEndian.Uint16(y.sender[4:]), uint16(y.mtu)
-	return flow.Hash(seed, &k)
+	return flow.Hash(seed, &flow.Key{
+		Src: y.from.Addrs[0], Dst: y.to.Addrs[1], Scope: flow.Scope(y.in), SrcPort: uint16(y.out), DstPort: uint16(y.mtu), Proto: y.proto,
+	})
 }
-
-// Expect is [Walk.Expect] for frames that Carry will be given.
-func (c *Courier) Expect(soon []Arrival) { expect(c.loans.Expect, &c.expected, soon) }
 
 // Dropped counts a packet that died at an interface after Carry.
 func (c *Courier) Dropped(at InterfaceID, why drop.Reason) { c.died[death{at, why}]++ }
@@ -137,11 +193,13 @@ func (c *Courier) Lend(k *flow.Key, l *Loan) bool {
 	if mine == nil {
 		r := &l.Rewrite
 		y := way{
-			sender: l.Sender, src: r.Src, dst: r.Dst, srcMAC: r.SrcMAC, dstMAC: r.DstMAC, nat: r.NAT, ttl: r.TTL,
-			mtu: l.MTU, out: l.Out, bytes: l.Bytes, traffic: c.meter.Traffic(l.Place),
+			in: InterfaceID(k.Scope), from: packet.Ends{Addrs: [2]packet.Addr{k.Src, k.Dst}, DstMAC: l.Sender}, proto: k.Proto,
+			out: l.Out, to: packet.Ends{Addrs: [2]packet.Addr{r.Src, r.Dst}, DstMAC: r.DstMAC, SrcMAC: r.SrcMAC},
+			nat: r.NAT, ttl: r.TTL, mtu: l.MTU, bytes: l.Bytes, traffic: c.meter.Traffic(l.Place),
 		}
 		_, mine, _ = c.loans.Insert(*k, loan{
-			way: c.ways.Use(&y, y.hash(c.seed)), ports: [2]uint16{r.SrcPort, r.DstPort}, delta: r.Delta,
+			way: c.ways.Use(&y, y.hash(c.seed)), delta: r.Delta,
+			comes: uint32(k.SrcPort)<<16 | uint32(k.DstPort), leaves: uint32(r.SrcPort)<<16 | uint32(r.DstPort),
 		})
 	}
 	mine.term, mine.idle, mine.last = c.term, millisOf(l.Idle), l.Last

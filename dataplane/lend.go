@@ -85,12 +85,12 @@ func (w *Walk) LendTo(b Borrower) *Lender {
 
 // Consider notes that the flow of a frame which the walk will be given may be lent, in that
 // direction. It reports whether any is noted.
-func (l *Lender) Consider(a *Arrival) bool {
-	var key flow.Key
-	if !a.key(&key) {
+func (l *Lender) Consider(a *Passage) bool {
+	var v packet.Plain
+	if !v.Read(a.Frame) && v.Proto == 0 {
 		return len(l.wanted) > 0
 	}
-	w := l.walk
+	w, key := l.walk, flow.KeyOfWords(flow.Scope(a.In), &v.Words)
 	if ref, t, dir := w.paths.Lookup(&key); t != nil && t.counts[dir].Packets >= lendAfter {
 		var p path
 		w.whole(ref, t, &p)
@@ -119,11 +119,7 @@ func (l *Lender) Lend() {
 // lendable reports whether all plain packets of a direction go the same way, and change
 // nothing but counts and the time.
 func (w *Walk) lendable(p *path, dir flow.Dir) bool {
-	to := p.arrival(dir)
-	switch {
-	case w.watch != nil || w.links != nil || p.epoch != w.prog.Epoch:
-		return false
-	case p.verdict != drop.None || p.spliced || p.converts || to.onward || to.out == NoInterface:
+	if w.watch != nil || w.links != nil || p.epoch != w.prog.Epoch || !p.plain || p.arrival(dir).out == NoInterface {
 		return false
 	}
 	if p.turned {
@@ -229,16 +225,6 @@ func (w *Walk) suspend() {
 	for _, l := range w.lenders {
 		l.to.Suspend()
 	}
-}
-
-// servesYet reports whether a path that seems to be too old serves a packet after all,
-// since others were forwarded by borrowers.
-func (w *Walk) servesYet(now clock.Time, p *path, v *packet.View) bool {
-	if p.lent == 0 {
-		return false
-	}
-	w.collect(p)
-	return p.serves(now, w.prog.Epoch, v)
 }
 
 // collectDue collects what borrowers have of a path if the log wants it, for a window of

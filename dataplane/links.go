@@ -86,8 +86,9 @@ func (p *Program) spans(from, to InterfaceID, list *[maxSpans]span) []span {
 // links is what the walk keeps of a lab's links.
 type links struct {
 	*link.Links
-	fate link.Fate // of the packet at hand
-	lost int       // the hop of its path that it left last, where a link lost it
+	fate  link.Fate   // of the packet at hand
+	fates []link.Fate // of those of a batch
+	lost  int         // the hop of its path that it left last, where a link lost it
 }
 
 // loadLinks makes the links those of the program. A lab that has none never gets any.

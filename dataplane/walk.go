@@ -60,12 +60,12 @@ type Walk struct {
 	lent    flow.Slab[lending] // what of paths they have lent
 
 	// Here so that none is allocated anew:
-	view     packet.View          // the packet at hand,
-	piece    uint32               // the number of which it is a fragment,
-	decision decision             // the decision on it,
-	rewrite  packet.Rewrite       // what happens to it,
-	header   [ppv2.MaxSize]byte   // its PROXY protocol header; and
-	expected [flow.Ahead]flow.Key // those of packets to come
+	view     packet.View         // the packet at hand,
+	piece    uint32              // the number of which it is a fragment,
+	decision decision            // the decision on it,
+	rewrite  packet.Rewrite      // what happens to it,
+	header   [ppv2.MaxSize]byte  // its PROXY protocol header; and
+	ahead    [flow.Ahead]glimpse // those of a batch
 }
 
 // Settings are the choices of a lab that are no part of its topology.
@@ -182,6 +182,11 @@ func (w *Walk) Process(now clock.Time, in InterfaceID, f *packet.Frame) (out Int
 	if out, ok := w.hasten(now, in, f); ok {
 		return out, drop.None
 	}
+	return w.process(now, in, f)
+}
+
+// process is Process of a frame that does not take the short way.
+func (w *Walk) process(now clock.Time, in InterfaceID, f *packet.Frame) (out InterfaceID, why drop.Reason) {
 	v := &w.view
 	if w.links != nil {
 		w.links.fate = link.Send(now)
@@ -219,7 +224,7 @@ func (w *Walk) pass(now clock.Time, in InterfaceID, v *packet.View, sent bool) (
 	if t != nil {
 		w.whole(ref, t, p)
 	}
-	if t == nil || !p.serves(now, w.prog.Epoch, v) && !w.servesYet(now, p, v) {
+	if t == nil || !p.serves(now, w.prog.Epoch, v) {
 		w.prepare(v)
 		if why = w.decide(now, in, v, ref, sent); why != drop.None {
 			out, why = w.turnAway(now, in, v, why)

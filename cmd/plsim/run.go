@@ -186,13 +186,14 @@ func codeOf(err error) int {
 	var program *netns.ProgramError
 	var start *emulate.StartError
 	var delivery *live.DeliveryError
+	var unsupported *netns.Unsupported
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &coded):
 		return coded.code
-	case errors.As(err, &program), errors.As(err, &delivery):
-		return exitHost // the program is not installed here, or the disk is full
+	case errors.As(err, &program), errors.As(err, &delivery), errors.As(err, &unsupported):
+		return exitHost // the program is not installed here, the disk is full, or the lab is too large
 	case errors.As(err, &start):
 		return exitFailed // it ran, but not as the scenario expects
 	default:

@@ -8,6 +8,11 @@ package cache
 //go:noescape
 func Line(p *uint32)
 
+// Pair asks the processor for the 128 bytes from p on.
+//
+//go:noescape
+func Pair(p *uint32)
+
 // Lines asks the processor for the 256 bytes from p on.
 //
 //go:noescape

@@ -16,31 +16,27 @@ const (
 
 // batch is frames that waited at one port, in their order. Their memory is used again
 // and again.
-type batch struct {
-	frames   [batchFrames]*packet.Frame
-	arrivals [batchFrames]dataplane.Arrival
-	handed   [batchFrames]handed // of another worker
-}
+type batch [batchFrames]dataplane.Passage
 
 func newBatch() *batch {
 	b := new(batch)
-	for i := range b.frames {
-		b.frames[i] = packet.NewFrame()
+	for i, f := range packet.NewFrames(batchFrames) {
+		b[i].Frame = f
 	}
 	return b
 }
 
 // receive reads frames that wait at a port, most at most. There are none only where none
 // is left, or the device is gone, which the error says.
-func (b *batch) receive(in dataplane.InterfaceID, port Port, most int) (n int, err error) {
-	bytes, ok := 0, true
+func (b *batch) receive(in dataplane.InterfaceID, port Port, most int) (came []dataplane.Passage, err error) {
+	n, bytes, ok := 0, 0, true
 	for n < min(most, batchFrames) && bytes < batchBytes {
-		f := b.frames[n]
+		f := b[n].Frame
 		if ok, err = port.Recv(f); err != nil || !ok {
 			break
 		}
-		b.arrivals[n] = dataplane.Arrival{In: in, Ethernet: f.Ethernet()}
+		b[n].In = in
 		n, bytes = n+1, bytes+len(f.Ethernet())
 	}
-	return n, err
+	return b[:n], err
 }

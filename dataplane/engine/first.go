@@ -46,10 +46,10 @@ func (e *Engine) run(ctx context.Context) error {
 			return fmt.Errorf("wait for packets: %w", err)
 		}
 		now := e.now()
-		e.deliver(now, batch.frames[0])
+		e.deliver(now, batch[0].Frame)
 		e.drainAll(now, ready, batch)
 		for _, h := range e.helpers {
-			e.relieve(now, h, batch)
+			e.relieve(now, h)
 		}
 		if now.Sub(swept) >= sweepEvery {
 			e.walk.Expire(now, sweep)
@@ -114,23 +114,20 @@ func (e *Engine) drain(now clock.Time, in dataplane.InterfaceID, b *batch) bool 
 		if port == nil {
 			return true
 		}
-		n, err := b.receive(in, port, most)
+		came, err := b.receive(in, port, most)
 		if err != nil {
 			e.Detach(in)
 		}
-		if n > 1 {
-			e.walk.Expect(b.arrivals[:n])
-		}
-		for i, f := range b.frames[:n] {
-			if e.offload != nil {
-				e.offload.Consider(&b.arrivals[i])
-			}
-			e.forward(now, in, f)
-		}
-		if n == 0 {
+		if len(came) == 0 {
 			return true
 		}
-		left -= n
+		if e.offload != nil {
+			for i := range came {
+				e.offload.Consider(&came[i])
+			}
+		}
+		e.forward(now, came)
+		left -= len(came)
 		e.resume()
 	}
 	return false
@@ -138,10 +135,10 @@ func (e *Engine) drain(now clock.Time, in dataplane.InterfaceID, b *batch) bool 
 
 // relieve forwards what a helper has handed over, a burst at most. Where a flow of it is
 // settled, the helper rests until nothing is left of that, and has the flow from then on.
-func (e *Engine) relieve(now clock.Time, h *helper, b *batch) {
+func (e *Engine) relieve(now clock.Time, h *helper) {
 	lend := false
 	for left := burst; left > 0; {
-		n, wanted := e.takeOver(now, h, b)
+		n, wanted := e.takeOver(now, h)
 		if n == 0 {
 			break
 		}
@@ -157,7 +154,7 @@ func (e *Engine) relieve(now clock.Time, h *helper, b *batch) {
 	}
 	h.halt()
 	for n := 1; n > 0; {
-		n, _ = e.takeOver(now, h, b)
+		n, _ = e.takeOver(now, h)
 	}
 	h.lender.Lend()
 	e.resume()
@@ -165,26 +162,20 @@ func (e *Engine) relieve(now clock.Time, h *helper, b *batch) {
 
 // takeOver forwards a batch of what a helper has handed over, and returns how many frames
 // that were and whether something could be lent.
-func (e *Engine) takeOver(now clock.Time, h *helper, b *batch) (n int, wanted bool) {
-	all := h.handed.first(b.handed[:])
-	for i, x := range all {
-		b.arrivals[i] = dataplane.Arrival{In: x.in, Ethernet: x.f.Ethernet()}
+func (e *Engine) takeOver(now clock.Time, h *helper) (n int, wanted bool) {
+	batch := h.handed.first(batchFrames)
+	for i := range batch {
+		wanted = h.lender.Consider(&batch[i])
 	}
-	if len(all) > 1 {
-		e.walk.Expect(b.arrivals[:len(all)])
-	}
-	for i, x := range all {
-		wanted = h.lender.Consider(&b.arrivals[i])
-		e.forward(now, x.in, x.f)
-	}
-	h.handed.release(len(all))
+	e.forward(now, batch)
+	h.handed.release(len(batch))
 	if h.full.Load() && h.full.CompareAndSwap(true, false) {
 		select {
 		case h.room <- struct{}{}:
 		default: // it has been told already
 		}
 	}
-	return len(all), wanted
+	return len(batch), wanted
 }
 
 // bury lets go of the devices that helpers have lost.
@@ -198,16 +189,17 @@ func (e *Engine) bury() {
 	}
 }
 
-// forward takes a frame along the walk, and sends what becomes of it.
-func (e *Engine) forward(now clock.Time, in dataplane.InterfaceID, f *packet.Frame) {
-	out, _ := e.walk.Process(now, in, f)
-	if out == dataplane.NoInterface {
-		return
-	}
-	if fate := e.walk.Fate(); fate != nil {
-		e.dispatch(now, out, f, fate)
-	} else {
-		e.send(out, f)
+// forward takes frames along the walk, and sends what becomes of them.
+func (e *Engine) forward(now clock.Time, batch []dataplane.Passage) {
+	e.walk.ProcessBatch(now, batch)
+	for i := range batch {
+		switch p := &batch[i]; {
+		case p.Out == dataplane.NoInterface:
+		case p.Fate != nil:
+			e.dispatch(now, p.Out, p.Frame, p.Fate)
+		default:
+			e.send(p.Out, p.Frame)
+		}
 	}
 }
 

@@ -99,21 +99,19 @@ func (h *helper) forward(now clock.Time, in dataplane.InterfaceID, b *batch, mos
 	if port == nil || slices.Contains(h.lost, in) {
 		return 0
 	}
-	n, err := b.receive(in, port, most)
+	came, err := b.receive(in, port, most)
 	if err != nil {
 		h.lose(in)
 	}
-	if n > 1 {
-		h.courier.Expect(b.arrivals[:n])
-	}
-	for i, f := range b.frames[:n] {
-		if out, ok := h.courier.Carry(now, in, f); ok {
-			h.send(out, f)
+	h.courier.Carry(now, came)
+	for i := range came {
+		if p := &came[i]; p.Out != dataplane.NoInterface {
+			h.send(p.Out, p.Frame)
 		} else {
-			b.frames[i] = h.handed.hand(in, f)
+			h.handed.hand(p)
 		}
 	}
-	return n
+	return len(came)
 }
 
 func (h *helper) send(out dataplane.InterfaceID, f *packet.Frame) {

@@ -10,7 +10,7 @@ import (
 // ring passes frames from one worker to the first one, in their order. One goroutine
 // puts and one takes.
 type ring struct {
-	slots [ringSize]handed
+	slots [ringSize]dataplane.Passage
 	_     [64]byte // each count has a line of the processor's cache to itself
 	put   atomic.Uint64
 	_     [56]byte
@@ -21,16 +21,10 @@ type ring struct {
 // ringSize is how many frames a ring holds; a power of two.
 const ringSize = 128
 
-// handed is a frame that came from the device of an interface.
-type handed struct {
-	in dataplane.InterfaceID
-	f  *packet.Frame
-}
-
 func newRing() *ring {
 	r := new(ring)
-	for i := range r.slots {
-		r.slots[i].f = packet.NewFrame()
+	for i, f := range packet.NewFrames(ringSize) {
+		r.slots[i].Frame = f
 	}
 	return r
 }
@@ -38,28 +32,23 @@ func newRing() *ring {
 // room returns how many more frames the ring takes.
 func (r *ring) room() int { return ringSize - int(r.put.Load()-r.taken.Load()) }
 
-// hand puts a frame into the ring, which has room, and returns another for it.
-func (r *ring) hand(in dataplane.InterfaceID, f *packet.Frame) *packet.Frame {
+// hand puts a frame into the ring, which has room, and leaves another in its place.
+func (r *ring) hand(p *dataplane.Passage) {
 	n := r.put.Load()
 	s := &r.slots[n%ringSize]
-	f, s.f, s.in = s.f, f, in
+	s.In, s.Frame, p.Frame = p.In, p.Frame, s.Frame
 	r.put.Store(n + 1)
-	return f
 }
 
 // empty reports whether all frames were taken.
 func (r *ring) empty() bool { return r.put.Load() == r.taken.Load() }
 
-// first returns the frames that were put first, as many as all has room for at most. They
-// stay in the ring until release.
-func (r *ring) first(all []handed) []handed {
+// first returns frames that were put first, side by side. They stay in the ring until they
+// are released.
+func (r *ring) first(most int) []dataplane.Passage {
 	n := r.taken.Load()
-	waiting := int(r.put.Load() - n)
-	all = all[:min(len(all), waiting)]
-	for i := range all {
-		all[i] = r.slots[(n+uint64(i))%ringSize]
-	}
-	return all
+	at, waiting := int(n%ringSize), int(r.put.Load()-n)
+	return r.slots[at:min(at+min(most, waiting), ringSize)]
 }
 
 // release takes so many frames out of the ring.

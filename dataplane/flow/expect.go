@@ -25,7 +25,7 @@ func (t *table[K, V]) Expect(keys []Key) {
 	}
 	for _, h := range hashes[:len(keys)] {
 		if c := t.index.first(h); c.key != 0 {
-			cache.Lines(&t.slab.At(c.slot()).gen)
+			cache.Pair(&t.slab.At(c.slot()).gen)
 		}
 	}
 }
@@ -36,13 +36,37 @@ func (t *table[K, V]) Hash(s Scope, w *packet.Words) uint32 {
 	return uint32(HashWords(t.lines.seed, s, w) >> 32)
 }
 
-// Likely returns the entry that most likely has a key with a hash, as the key of a
-// direction. It looks no further than at the first one whose key has the same hash, and not at
-// the key: whoever asks must prove it.
+// ExpectHash fetches what Likely will need of the index.
+func (t *table[K, V]) ExpectHash(hash uint32) {
+	cells := t.index.cells
+	cache.Line(&cells[hash&uint32(len(cells)-1)].hash)
+}
+
+// Likely returns the value of the entry that most likely has a key with a hash, as the key of
+// a direction. It looks no further than at the first one whose key has the same hash, and not
+// at the key: whoever asks must prove it.
 func (t *table[K, V]) Likely(hash uint32) (*V, Dir) {
+	e, dir := t.likely(hash)
+	if e == nil {
+		return nil, dir
+	}
+	return &e.value, dir
+}
+
+// ExpectLikely is Likely, and fetches the entry.
+func (t *table[K, V]) ExpectLikely(hash uint32) (*V, Dir) {
+	e, dir := t.likely(hash)
+	if e == nil {
+		return nil, dir
+	}
+	cache.Pair(&e.gen)
+	return &e.value, dir
+}
+
+func (t *table[K, V]) likely(hash uint32) (*entry[K, V], Dir) {
 	c := t.index.first(hash)
 	if c.key == 0 {
 		return nil, Forward
 	}
-	return &t.slab.At(c.slot()).value, c.dir()
+	return t.slab.At(c.slot()), c.dir()
 }

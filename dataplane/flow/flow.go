@@ -36,6 +36,16 @@ func (k *Key) Set(s Scope, v *packet.View) {
 	k.SrcPort, k.DstPort, k.Proto = v.SrcPort, v.DstPort, v.Proto
 }
 
+// KeyOfWords returns the key of a packet's words within a scope.
+func KeyOfWords(s Scope, w *packet.Words) Key {
+	k := Key{Scope: s, SrcPort: uint16(w.Ports >> 16), DstPort: uint16(w.Ports), Proto: w.Proto}
+	for half := range 2 {
+		binary.LittleEndian.PutUint64(k.Src[8*half:], w.Src[half])
+		binary.LittleEndian.PutUint64(k.Dst[8*half:], w.Dst[half])
+	}
+	return k
+}
+
 // Reverse returns the key of the answer to k in the same scope.
 func (k Key) Reverse() Key {
 	k.Src, k.Dst = k.Dst, k.Src

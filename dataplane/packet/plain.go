@@ -52,9 +52,11 @@ const (
 	mappedLE    = 0xffff_0000
 )
 
-// Read makes p the packet in a frame, and reports whether it is a plain one; if not,
-// nothing may be done with p. It verifies no checksum.
+// Read makes p the packet in a frame, and reports whether it is a plain one. If not, only
+// its words may be used, and those only to guess with: they are right for most packets of TCP
+// and UDP, and have protocol 0 where there is nothing to guess. Read verifies no checksum.
 func (p *Plain) Read(f *Frame) bool {
+	p.Proto = 0
 	b := f.store[f.start:]
 	if len(b) < plainLen {
 		return false // what lies beyond the frame's end is read, and judged by lengths
@@ -76,23 +78,20 @@ func (p *Plain) Read(f *Frame) bool {
 		p.Src[0], p.Src[1] = 0, uint64(le.Uint32(h[ipAt+12:]))<<32|mappedLE
 		p.Dst[0], p.Dst[1] = 0, uint64(le.Uint32(h[ipAt+16:]))<<32|mappedLE
 	case etherIPv6LE:
-		if h[ipAt]>>4 != 6 {
-			return false
-		}
 		t, p.v4, size = (*[tcpLen]byte)(h[v6At:]), false, int(be.Uint16(h[ipAt+4:]))
 		p.Len = ipv6Len + size
 		p.Proto, p.TTL = Proto(h[ipAt+6]), h[ipAt+7]
 		p.Src[0], p.Src[1] = le.Uint64(h[ipAt+8:]), le.Uint64(h[ipAt+16:])
 		p.Dst[0], p.Dst[1] = le.Uint64(h[ipAt+24:]), le.Uint64(h[ipAt+32:])
-		if p.Src[0] == 0 || p.Dst[0] == 0 {
-			return false // an IPv4-mapped address would pass for one of IPv4
-		}
 	default:
 		return false
 	}
 	p.frame, p.head, p.Ports, p.answer = f, h, be.Uint32(t[:]), unverified
 	if p.Len > f.end-f.start-ipAt || size < udpLen {
 		return false
+	}
+	if !p.v4 && (h[ipAt]>>4 != 6 || p.Src[0] == 0 || p.Dst[0] == 0) {
+		return false // an IPv4-mapped address would pass for one of IPv4
 	}
 	switch p.Proto {
 	case TCP:

@@ -109,6 +109,11 @@ func (w *World) put(lab *topology.Lab, nic *topology.NIC, ns *netns.Namespace) e
 	return nil
 }
 
+// crowded is how many interfaces make a lab in which instances know their routers from the
+// start, instead of asking for them: kernels remember so many answers only, and then refuse
+// to send.
+const crowded = 256
+
 // configOf describes the namespace behind an interface.
 func (w *World) configOf(nic *topology.NIC) netns.Config {
 	cfg := netns.Config{
@@ -121,8 +126,16 @@ func (w *World) configOf(nic *topology.NIC) netns.Config {
 	if w.generation > 0 { // what it takes the place of may still be there
 		cfg.Lab = fmt.Sprintf("%s~%d", w.name, w.generation)
 	}
-	if nic.Kind == dataplane.Node {
+	switch nic.Kind {
+	case dataplane.Node:
 		nodeVoice(&cfg)
+		fallthrough
+	case dataplane.Proxy, dataplane.Resolver: // which talk to many neighbours
+		cfg.Router, cfg.Routed = nic.RouterMAC, true
+	default:
+		if len(w.lab.NICs) > crowded {
+			cfg.Router = nic.RouterMAC
+		}
 	}
 	if h := nic.Host; h != nil {
 		cfg.Hostname, cfg.Resolver, cfg.Search = h.Hostname(), h.ResolverAddr(), h.SearchDomain()

@@ -93,8 +93,13 @@ type Options struct {
 // Start builds the lab and returns when it is ready for the story: every
 // namespace stands, every service listens, every program that was to be waited
 // for answers, and every target that answers health checks has passed one. ctx bounds the life of all of it. Close must follow, also after
-// an error.
+// an error, which is a *netns.Unsupported where the host has no room for the lab.
 func Start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error) {
+	w, err := start(ctx, lab, opts)
+	return w, netns.Exhausted(err)
+}
+
+func start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	w := &World{
 		lab: lab, name: opts.Name, began: time.Now(), scale: time.Duration(max(opts.TimeScale, 1)), cancel: cancel, halt: func() {},

@@ -9,8 +9,6 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
-	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/vishvananda/netlink"
@@ -33,7 +31,12 @@ type Config struct {
 	MAC      packet.MAC
 	Addrs    []netip.Prefix // of eth0, each with the length of its subnet's prefix
 	Gateways []netip.Addr   // default routers, at most one a family
-	MTU      int            // of eth0, in bytes of IP packet; default 9001 (F1.31)
+	// Router is the MAC address of the Gateways, where eth0 need not ask for it. The host's
+	// kernel remembers 1024 answers to such questions a family, in all namespaces together.
+	Router packet.MAC
+	// Routed sends everything to the Gateways, also what is for eth0's own subnets.
+	Routed bool
+	MTU    int // of eth0, in bytes of IP packet; default 9001 (F1.31)
 	// Single says that each frame is one packet: the kernel makes no superframes.
 	Single bool
 	// Fabric makes eth0 a veth device whose far end stands there; nil: eth0 is a TAP.
@@ -129,61 +132,6 @@ func (n *Namespace) build() error {
 
 const eth0 = "eth0"
 
-// setSysctls sets what eth0 inherits when it is made.
-func (n *Namespace) setSysctls() error {
-	v6 := false
-	for _, p := range n.cfg.Addrs {
-		v6 = v6 || p.Addr().Is6()
-	}
-	settings := [][2]string{
-		{"ipv6/conf/default/accept_ra", "0"},
-		{"ipv6/conf/default/autoconf", "0"},
-		{"ipv6/conf/default/accept_dad", "0"}, // the fabric answers for addresses: there are no duplicates
-		{"ipv6/conf/default/dad_transmits", "0"},
-		{"ipv6/conf/default/router_solicitations", "0"},
-	}
-	if !v6 {
-		settings = [][2]string{{"ipv6/conf/default/disable_ipv6", "1"}}
-	}
-	if ttl := strconv.Itoa(n.cfg.TTL); n.cfg.TTL != 0 {
-		settings = append(settings, [2]string{"ipv4/ip_default_ttl", ttl})
-		if v6 {
-			settings = append(settings, [2]string{"ipv6/conf/default/hop_limit", ttl})
-		}
-	}
-	if p := n.cfg.Ports; p[1] != 0 {
-		settings = append(settings, [2]string{"ipv4/ip_local_port_range", fmt.Sprintf("%d %d", p[0], p[1])})
-	}
-	for _, s := range settings {
-		err := writeSysctl(s[0], s[1])
-		v4 := strings.HasPrefix(s[0], "ipv4/")
-		if err != nil && (v4 || v6 || !errors.Is(err, os.ErrNotExist)) { // a kernel without IPv6 will do for IPv4
-			return err
-		}
-	}
-	// Who may open ping sockets: everyone, or in a user namespace, where only
-	// one group exists, that one.
-	const ping = "ipv4/ping_group_range"
-	err := writeSysctl(ping, "0 2147483647")
-	if errors.Is(err, unix.EINVAL) {
-		err = writeSysctl(ping, "0 0")
-	}
-	return err
-}
-
-// writeSysctl sets a value of the calling thread's network namespace.
-func writeSysctl(name, value string) error {
-	fd, err := unix.Open("/proc/sys/net/"+name, unix.O_WRONLY|unix.O_CLOEXEC, 0)
-	if err == nil {
-		_, err = unix.Write(fd, []byte(value))
-		_ = unix.Close(fd) // the write has told
-	}
-	if err != nil {
-		return fmt.Errorf("set the sysctl net/%s: %w", name, err)
-	}
-	return nil
-}
-
 // loopbackUp brings up lo in the calling thread's network namespace.
 func loopbackUp() error {
 	s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
@@ -218,6 +166,7 @@ func (n *Namespace) configure() error {
 		{"MAC address", func() error { return h.LinkSetHardwareAddr(link, n.cfg.MAC[:]) }},
 		{"MTU", func() error { return h.LinkSetMTU(link, n.cfg.MTU) }},
 		{"queue length", func() error { return h.LinkSetTxQLen(link, txQueueLen) }},
+		{"queueing discipline", func() error { return withoutQueue(h, link) }},
 		{"state", func() error { return h.LinkSetUp(link) }},
 	} {
 		if err := step.do(); err != nil {
@@ -225,27 +174,65 @@ func (n *Namespace) configure() error {
 		}
 	}
 	for _, p := range n.cfg.Addrs {
-		if err := addAddr(h, link, p); err != nil {
+		if err := n.addAddr(h, link, p); err != nil {
 			return err
 		}
 	}
 	for _, gw := range n.cfg.Gateways {
-		any := &net.IPNet{IP: make(net.IP, gw.BitLen()/8), Mask: net.CIDRMask(0, gw.BitLen())}
-		if err := h.RouteAdd(&netlink.Route{LinkIndex: link.Attrs().Index, Dst: any, Gw: gw.AsSlice()}); err != nil {
-			return fmt.Errorf("add the default route by %s: %w", gw, err)
+		if err := n.addGateway(h, link, gw); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
+// withoutQueue takes away the queue that stands before a link. A TAP has one itself, and
+// nothing would ever wait in this one, which has half a megabyte. A kernel without
+// disciplines has no such queue.
+func withoutQueue(h *netlink.Handle, link netlink.Link) error {
+	err := h.QdiscReplace(&netlink.GenericQdisc{
+		QdiscAttrs: netlink.QdiscAttrs{LinkIndex: link.Attrs().Index, Parent: netlink.HANDLE_ROOT},
+		QdiscType:  "noqueue",
+	})
+	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	return err
+}
+
+// addGateway gives eth0 a default router.
+func (n *Namespace) addGateway(h *netlink.Handle, eth0 netlink.Link, gw netip.Addr) error {
+	index := eth0.Attrs().Index
+	if n.cfg.Router != (packet.MAC{}) {
+		known := &netlink.Neigh{LinkIndex: index, State: netlink.NUD_PERMANENT, IP: gw.AsSlice(), HardwareAddr: n.cfg.Router[:]}
+		if err := h.NeighSet(known); err != nil {
+			return fmt.Errorf("make the router %s known: %w", gw, err)
+		}
+	}
+	route := &netlink.Route{
+		LinkIndex: index, Gw: gw.AsSlice(),
+		Dst: &net.IPNet{IP: make(net.IP, gw.BitLen()/8), Mask: net.CIDRMask(0, gw.BitLen())},
+	}
+	if n.cfg.Routed { // no other route leads to the gateway
+		route.Flags = int(netlink.FLAG_ONLINK)
+	}
+	if err := h.RouteAdd(route); err != nil {
+		return fmt.Errorf("add the default route by %s: %w", gw, err)
+	}
+	return nil
+}
+
 // addAddr gives eth0 an address.
-func addAddr(h *netlink.Handle, eth0 netlink.Link, p netip.Prefix) error {
+func (n *Namespace) addAddr(h *netlink.Handle, eth0 netlink.Link, p netip.Prefix) error {
 	a := &netlink.Addr{IPNet: &net.IPNet{
 		IP:   p.Addr().AsSlice(),
 		Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen()),
 	}}
 	if p.Addr().Is6() {
 		a.Flags = unix.IFA_F_NODAD
+	}
+	if n.cfg.Routed {
+		a.Flags |= unix.IFA_F_NOPREFIXROUTE
 	}
 	if err := h.AddrAdd(eth0, a); err != nil {
 		return fmt.Errorf("give eth0 the address %s: %w", p, err)
@@ -265,7 +252,7 @@ func (n *Namespace) AddAddr(p netip.Prefix) error {
 		if err != nil {
 			return fmt.Errorf("find eth0: %w", err)
 		}
-		return addAddr(h, link, p)
+		return n.addAddr(h, link, p)
 	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", n.cfg.Name, err)

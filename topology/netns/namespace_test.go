@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/plsim/plsim/dataplane/drop"
+	"github.com/plsim/plsim/dataplane/packet"
 	"github.com/plsim/plsim/topology/netns"
 )
 
@@ -115,6 +117,57 @@ func TestNoIPv6(t *testing.T) {
 	}
 	if out, err := n.Output(ctx, "cat", "/sys/class/net/eth0/mtu"); err != nil || out != "1500\n" {
 		t.Errorf("/sys shows the MTU %q, %v", out, err)
+	}
+}
+
+// Whoever knows its router does not ask for it; and where all is routed, it asks for no
+// neighbour either.
+func TestKnownRouter(t *testing.T) {
+	router := packet.MAC{0x02, 0, 0, 0, 0, 1}
+	near, nearV6 := "10.0.1.99:9", "[2001:db8:1::99]:9"
+	for _, c := range []struct {
+		name   string
+		routed bool
+		to     []string
+	}{
+		{"known", false, []string{"192.0.2.1:9", "[2001:db8:9::1]:9"}},
+		{"routed", true, []string{"192.0.2.1:9", "[2001:db8:9::1]:9", near, nearV6}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cfg := lab(c.name)
+			cfg.Router, cfg.Routed = router, c.routed
+			n := newNamespace(t, cfg)
+			if c.routed { // one that comes later, too
+				if err := n.AddAddr(netip.MustParsePrefix("10.0.2.10/24")); err != nil {
+					t.Fatal(err)
+				}
+				c.to = append(c.to, "10.0.2.99:9")
+			}
+			f := newFabric(t, n)
+			for _, to := range c.to {
+				s, err := n.Dial(ctx, "udp", to)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer s.Close()
+				if _, err := s.Write([]byte("hello")); err != nil {
+					t.Fatal(err)
+				}
+				v, want := packet.View{}, packet.AddrFrom(netip.MustParseAddrPort(to).Addr())
+				f.await(t, func(frame *packet.Frame) bool {
+					if v.Decode(frame) != drop.None {
+						return false
+					}
+					if v.Kind == packet.KindARP {
+						t.Errorf("%s: eth0 asks for a neighbour", to)
+					}
+					return v.Proto == packet.UDP && v.Dst == want
+				})
+				if v.DstMAC != router {
+					t.Errorf("a packet to %s goes to %v, want the router %v", to, v.DstMAC, router)
+				}
+			}
+		})
 	}
 }
 

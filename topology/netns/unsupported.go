@@ -143,3 +143,19 @@ func reason(err error) string {
 	}
 	return err.Error()
 }
+
+// Exhausted makes an *Unsupported of an error that came because this process may open no
+// more files, of which each namespace needs a few. It returns any other as it is.
+func Exhausted(err error) error {
+	if !errors.Is(err, unix.EMFILE) && !errors.Is(err, unix.ENFILE) {
+		return err
+	}
+	u := &Unsupported{What: "the lab needs more open files than this host allows", Why: reason(err), Help: "raise the limit: ulimit -n 65536"}
+	var limit unix.Rlimit
+	if errors.Is(err, unix.ENFILE) {
+		u.Help = "see sysctl fs.file-max"
+	} else if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) == nil {
+		u.Why += fmt.Sprintf(", ulimit -n is %d", limit.Cur)
+	}
+	return u
+}

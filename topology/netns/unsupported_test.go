@@ -1,8 +1,10 @@
 package netns
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -141,5 +143,22 @@ func TestMirror(t *testing.T) {
 	}
 	if b, err := os.ReadFile(from + "/hosts"); err != nil || string(b) != "old" {
 		t.Errorf("the original's hosts is %q, %v", b, err)
+	}
+}
+
+// Too few open files are the host's affair, and other errors are none of it.
+func TestExhausted(t *testing.T) {
+	var u *Unsupported
+	err := Exhausted(errors.Join(errors.New("an instance"), fmt.Errorf("open netlink: %w", unix.EMFILE)))
+	if !errors.As(err, &u) || !strings.HasPrefix(u.Why, "too many open files, ulimit -n is ") || u.Help != "raise the limit: ulimit -n 65536" {
+		t.Errorf("too many files of a process: %v", err)
+	}
+	if err := Exhausted(unix.ENFILE); !errors.As(err, &u) || u.Help != "see sysctl fs.file-max" {
+		t.Errorf("too many files of the host: %v", err)
+	}
+	for _, err := range []error{nil, unix.EPERM} {
+		if got := Exhausted(err); got != err {
+			t.Errorf("%v becomes %v", err, got)
+		}
 	}
 }

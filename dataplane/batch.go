@@ -1,0 +1,100 @@
+package dataplane
+
+import (
+	"slices"
+
+	"github.com/plsim/plsim/dataplane/clock"
+	"github.com/plsim/plsim/dataplane/drop"
+	"github.com/plsim/plsim/dataplane/flow"
+	"github.com/plsim/plsim/dataplane/link"
+	"github.com/plsim/plsim/dataplane/packet"
+)
+
+// Passage is a frame on its way through the walk: where it comes from, and what becomes
+// of it.
+type Passage struct {
+	In    InterfaceID // from whose device it comes
+	Frame *packet.Frame
+
+	Out  InterfaceID // by whose device it leaves; NoInterface: it does not
+	Why  drop.Reason // why the packet goes no further
+	Fate *link.Fate  // when it arrives, as [Walk.Fate] says; valid until the next batch
+}
+
+// A glimpse is what a batch knows of a frame before its turn has come.
+type glimpse struct {
+	packet.Plain
+	plain  bool     // it is; else only its words are right, if at all
+	dir    flow.Dir // in which it follows the path,
+	likely *trip    // which most likely is its own; nil: it has none
+	hash   uint32
+}
+
+// ProcessBatch takes frames along the walk, one after the other as Process does, and notes
+// in each passage what becomes of its frame.
+//
+// With many flows a packet mostly waits for memory: for the index of the table of paths, and
+// then for what it leads to. So each step is taken for a few dozen packets before the next
+// one is for any, and what they wait for comes at the same time.
+func (w *Walk) ProcessBatch(now clock.Time, batch []Passage) {
+	if w.links != nil {
+		w.processLinked(now, batch)
+		return
+	}
+	for len(batch) > 0 {
+		n := min(len(batch), flow.Ahead)
+		w.expect(batch[:n])
+		for i := range batch[:n] {
+			p, g := &batch[i], &w.ahead[i]
+			if g.plain && g.likely != nil {
+				var ok bool
+				if p.Out, ok = w.followPlain(now, p.In, &g.Plain, g.likely, g.dir); ok {
+					p.Why = drop.None
+					continue
+				}
+			}
+			p.Out, p.Why = w.process(now, p.In, p.Frame)
+		}
+		batch = batch[n:]
+	}
+}
+
+// expect reads the frames of a batch, and fetches the paths that most likely are their own.
+// While frames are processed, paths come and go: each must still be proven to be the right
+// one, and that it is there.
+func (w *Walk) expect(batch []Passage) {
+	for i := range batch {
+		p, g := &batch[i], &w.ahead[i]
+		if g.plain = g.Read(p.Frame); g.Proto != 0 {
+			g.hash = w.paths.Hash(flow.Scope(p.In), &g.Words)
+			w.paths.ExpectHash(g.hash)
+		}
+	}
+	for i := range batch {
+		if g := &w.ahead[i]; g.Proto != 0 {
+			g.likely, g.dir = w.paths.ExpectLikely(g.hash)
+		}
+	}
+}
+
+// processLinked is ProcessBatch where the lab has links.
+func (w *Walk) processLinked(now clock.Time, batch []Passage) {
+	w.links.fates = slices.Grow(w.links.fates[:0], len(batch))[:len(batch)]
+	for i := range batch {
+		p := &batch[i]
+		p.Out, p.Why = w.Process(now, p.In, p.Frame)
+		w.links.fates[i] = w.links.fate
+		p.Fate = &w.links.fates[i]
+	}
+}
+
+// ExpectFlows tells the walk whose frames will soon come, a few dozen at a time at best: the
+// keys of their flows, each in its direction and within the scope of the interface. It
+// fetches their paths as a batch does. Nothing else comes of it: frames that are expected
+// need not come, and others may.
+func (w *Walk) ExpectFlows(keys []flow.Key) {
+	for ; len(keys) > flow.Ahead; keys = keys[flow.Ahead:] {
+		w.paths.Expect(keys)
+	}
+	w.paths.Expect(keys)
+}
