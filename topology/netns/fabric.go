@@ -3,6 +3,7 @@ package netns
 import (
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"sync"
 
@@ -36,11 +37,17 @@ func NewFabric(eth0, tap int) (*Fabric, error) {
 		if f.net, err = kernelns.New(); err != nil {
 			return err
 		}
-		// Devices that spoke for themselves would be heard in the instances.
-		if err := writeSysctl("ipv6/conf/default/disable_ipv6", "1"); err != nil && !errors.Is(err, unix.ENOENT) {
+		s, err := openSysctls()
+		if err != nil {
 			return err
 		}
-		return nil
+		defer s.close()
+		// Devices that spoke for themselves would be heard in the instances.
+		err = s.write("ipv6/conf/default/disable_ipv6", "1")
+		if errors.Is(err, os.ErrNotExist) { // nor do they speak where there is no IPv6
+			err = nil
+		}
+		return err
 	})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("make the fabric's network namespace: %w", err), f.Close())
@@ -124,6 +131,7 @@ func (f *Fabric) wire(h *netlink.Handle, device, program int) error {
 	}{
 		{"MTU", func() error { return h.LinkSetMTU(link, maxMTU) }},
 		{"queue length", func() error { return h.LinkSetTxQLen(link, txQueueLen) }},
+		{"queueing discipline", func() error { return withoutQueue(h, link) }},
 		{"hook", func() error { return h.QdiscAdd(hook(device)) }},
 		{"program", func() error { return h.FilterAdd(filter(device, program)) }},
 		{"state", func() error { return h.LinkSetUp(link) }},
