@@ -45,8 +45,14 @@ vpc_endpoints:
   bench: { vpc_id: consumer, service_name: bench, subnet_ids: [a], security_group_ids: [endpoint] }
 `
 
-// newLab builds the path through the forwarder, which runs in this process.
-func newLab(ctx context.Context) (*path, error) {
+func newOffloaded(ctx context.Context) (*path, error) { return newLab(ctx, emulate.Options{Seed: 1}) }
+
+func newForwarded(ctx context.Context) (*path, error) {
+	return newLab(ctx, emulate.Options{Seed: 1, NoOffload: true})
+}
+
+// newLab builds the path over PrivateLink. The forwarder runs in this process.
+func newLab(ctx context.Context, opts emulate.Options) (*path, error) {
 	loaded, err := scenario.LoadBytes("bench", fmt.Appendf(nil, lab, port, trafficProgram, serverRole))
 	if err != nil {
 		return nil, err
@@ -59,7 +65,7 @@ func newLab(ctx context.Context) (*path, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := emulate.Start(ctx, loaded.Lab, emulate.Options{Seed: 1})
+	w, err := emulate.Start(ctx, loaded.Lab, opts)
 	if err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
@@ -78,6 +84,7 @@ func newLab(ctx context.Context) (*path, error) {
 			}
 			return x.Stdout, nil
 		},
-		close: w.Close,
+		close:    w.Close,
+		offloads: w.Offloads(),
 	}, nil
 }

@@ -36,8 +36,12 @@ type path struct {
 	exec  func(ctx context.Context, s side, stdin string, argv ...string) (string, error)
 	close func() error
 
-	tcpOnly bool // it forwards no UDP
+	tcpOnly  bool // it forwards no UDP
+	offloads bool // the kernel moves packets of settled flows
 }
+
+// withoutOffload is the path on which the forwarder moves every packet.
+const withoutOffload = "forwarder"
 
 // A builder makes a path, whose server listens when it returns.
 type builder func(ctx context.Context) (*path, error)
@@ -47,10 +51,11 @@ var builders = []struct {
 	name  string
 	build builder
 }{
-	{"plsim", newLab},      // an endpoint, a load balancer and a target: the forwarder
-	{"nft", newNFT},        // the kernel's own DNAT and SNAT in a routing namespace
-	{"veth", newDirect},    // nothing: one pair of devices
-	{"splice", newSplicer}, // a proxy in Go that copies within the kernel
+	{"plsim", newOffloaded},        // an endpoint, a load balancer and a target
+	{withoutOffload, newForwarded}, // the same, where the forwarder moves every packet
+	{"nft", newNFT},                // the kernel's own DNAT and SNAT in a routing namespace
+	{"veth", newDirect},            // nothing: one pair of devices
+	{"splice", newSplicer},         // a proxy in Go that copies within the kernel
 	{"haproxy", newHAProxy},
 	{"nginx", newNginx},
 	{"socat", newSocat},

@@ -101,7 +101,7 @@ func (r *runner) playStaying(ctx context.Context, s source, dir string) (*daemon
 	if err != nil {
 		return nil, res, &codeError{exitHost, err}
 	}
-	info := daemon.Info{Name: s.Scenario.Name, File: s.file, Seed: uint64(r.flags.seed), TimeScale: r.scale(s), Out: whole, PID: os.Getpid()}
+	info := daemon.Info{Name: s.Scenario.Name, File: s.file, Seed: uint64(r.flags.seed), TimeScale: r.scale(s), Out: whole, PID: os.Getpid(), NoOffload: !r.flags.offload}
 	start := &stayingLab{log: r.flags.out.log, info: info, prepare: func() ([]*os.File, error) { return r.flags.listen.listen(r.stderr) }}
 	err = start.start(r.staying.cmd)
 	for n := 2; ctx.Err() == nil; n++ {

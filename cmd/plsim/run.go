@@ -30,6 +30,7 @@ type runFlags struct {
 	listen   address
 	out      outFlags
 	keep     bool
+	offload  bool
 	severalFlags
 }
 
@@ -75,6 +76,12 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	cmd.Flags().Var(&f.scale, "time-scale", "how many seconds pass in the lab while one passes on the wall (default: the scenario's, or 1)")
 	cmd.Flags().Var(&f.listen, "metrics-listen", "serve CloudWatch's metrics to Prometheus there, on this host, while the lab runs")
 	cmd.Flags().Var(&f.seed, "seed", "seed of all random choices (default: a new one, printed)")
+	registerOffload(cmd, &f.offload)
+}
+
+// registerOffload makes --offload known to a command.
+func registerOffload(cmd *cobra.Command, on *bool) {
+	cmd.Flags().BoolVar(on, "offload", true, "let the kernel forward the packets of settled flows, where it can")
 }
 
 // mode is the value of --mode: how a lab is made real.

@@ -137,7 +137,7 @@ func (s *stayingLab) live(cmd *cobra.Command) (err error) {
 		return &codeError{exitFault, errors.Join(err, k.close())}
 	}
 	defer stopServing()
-	opts := emulate.Options{Seed: lab.Info.Seed, TimeScale: lab.Info.TimeScale, ScenarioDir: scenarioDir(lab.Info.File), Accounts: true}
+	opts := emulate.Options{Seed: lab.Info.Seed, TimeScale: lab.Info.TimeScale, ScenarioDir: scenarioDir(lab.Info.File), Accounts: true, NoOffload: lab.Info.NoOffload}
 	if k != nil {
 		k.prompt = true
 		opts.Logs, opts.CompleteLog, opts.Captures, opts.Events = k.logs, s.log == fullLog, k.capture, k.event

@@ -23,6 +23,7 @@ type upFlags struct {
 	scale      scale
 	listen     address
 	out        outFlags
+	offload    bool
 	teaching   bool // whether it is a teaching lab, which says for itself what can be done with it
 }
 
@@ -56,6 +57,7 @@ several users may have the same name.`,
 	cmd.Flags().Var(&f.scale, "time-scale", "how many seconds pass in the lab while one passes on the wall (default: the scenario's, or 1)")
 	cmd.Flags().Var(&f.seed, "seed", "seed of all random choices (default: a new one, printed)")
 	cmd.Flags().Var(&f.listen, "metrics-listen", "serve CloudWatch's metrics to Prometheus there, on this host, while the lab is up")
+	registerOffload(cmd, &f.offload)
 	f.out.register(cmd, "keep the events, the flow logs and the captures in the directory `DIR`, which must be new or empty; they are complete when the lab is down")
 	return cmd
 }
@@ -84,6 +86,7 @@ func (f *upFlags) up(cmd *cobra.Command, file string) error {
 	}
 	s.info = daemon.Info{
 		Name: f.name, File: file, Seed: uint64(f.seed), TimeScale: cmp.Or(int(f.scale), loaded.Scenario.TimeScale, 1), PID: os.Getpid(),
+		NoOffload: !f.offload,
 	}
 	if s.info.Out, err = f.out.whole(); err != nil {
 		return &codeError{exitHost, err}
