@@ -243,3 +243,6 @@ func ports(src, dst uint16) (b [4]byte) {
 // swapped returns a sum of words in network order as one of words in the host's (RFC 1071
 // section 2).
 func swapped(sum uint16) uint32 { return uint32(sum>>8 | sum<<8) }
+
+// Len returns how many directions of flows the kernel has.
+func (t *Table) Len() int { return len(t.loans) }
