@@ -20,7 +20,7 @@ PREFIX ?= /usr/local
 SHARE  := $(DESTDIR)$(PREFIX)/share
 PLSIM  ?= ./plsim
 
-.PHONY: all build install uninstall quickstart conformance test priv race fuzz bench bench-peers lint check schema clean
+.PHONY: all build install uninstall quickstart conformance test priv race fuzz bench bench-peers bench-floors lint check schema clean
 all: build
 
 build: ## ./plsim
@@ -68,6 +68,10 @@ bench: ## each benchmark ten times, as benchstat wants them
 
 bench-peers: build ## the live path beside the kernel's own NAT and proxies; BENCH=FLAGS of plsim bench
 	$(SUDO) ./plsim bench $(BENCH)
+
+bench-floors: build ## everything that has a floor, and how it stands, in minutes; FLOORS="-floors.json FILE" writes it, too
+	$(GO) test -c -o bin/bench.test ./bench
+	cd bench && $(SUDO) ../bin/bench.test -test.run '^TestEveryFloor$$' -test.timeout 30m -floors -plsim ../plsim $(FLOORS)
 
 lint: $(LINT) ## formatting, vet and the linters
 	$(GO) vet ./...

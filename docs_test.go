@@ -92,6 +92,7 @@ var elsewhere = map[string]string{
 	"make priv":                       ".ci/run sets what it sets, for make test",
 	"make fuzz":                       "the seeds of every fuzz test run with make test",
 	"make bench":                      ".ci/run runs each benchmark once",
+	"make bench-floors":               "what it measures, the benchmarks and make bench-peers do, too",
 	"plsim run conformance":           "make conformance, from the binary",
 	"plsim run scenarios/conformance": "make conformance",
 	"plsim flowlogs kept --follow":    "flowlogs.txtar follows another file",

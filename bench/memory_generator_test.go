@@ -6,6 +6,8 @@ import (
 	"net/netip"
 
 	"github.com/plsim/plsim/dataplane"
+	"github.com/plsim/plsim/dataplane/clock"
+	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/packet"
 )
 
@@ -90,4 +92,42 @@ func (g *generator) put(i int, into *[frameSize]byte) arrival {
 	}
 	binary.BigEndian.PutUint16(l4[g.sum:], uint16(sum))
 	return arrival{In: p.in, Ethernet: into[:p.size]}
+}
+
+// A sender sends a generator's packets along a walk, one at a time or in batches.
+type sender struct {
+	walk *dataplane.Walk
+	g    *generator
+	came []dataplane.Passage
+	slot [frameSize]byte
+	next int // packet of the generator's
+	at   int // packet of the batch's that is seen next
+}
+
+func (c *crowd) sender(g *generator, batch int) *sender {
+	s := &sender{walk: c.walk, g: g, came: make([]dataplane.Passage, batch), at: batch}
+	for i, f := range packet.NewFrames(batch) {
+		s.came[i].Frame = f
+	}
+	return s
+}
+
+// one returns what becomes of the next packet.
+func (s *sender) one() drop.Reason {
+	if s.at == len(s.came) {
+		s.at = 0
+		for i := range s.came {
+			p := s.g.put(s.next, &s.slot)
+			s.came[i].In = p.In
+			s.came[i].Frame.SetEthernet(p.Ethernet)
+			s.next++
+		}
+		if p := &s.came[0]; len(s.came) > 1 {
+			s.walk.ProcessBatch(clock.Time(1), s.came)
+		} else {
+			p.Out, p.Why = s.walk.Process(clock.Time(1), p.In, p.Frame)
+		}
+	}
+	s.at++
+	return s.came[s.at-1].Why
 }

@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"testing"
 
-	"github.com/plsim/plsim/dataplane"
 	"github.com/plsim/plsim/dataplane/clock"
 	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/packet"
@@ -123,31 +122,12 @@ func (c *crowd) known(b *testing.B, port uint16, want drop.Reason) {
 
 // send sends packets for as long as the benchmark lasts, one at a time or in batches.
 func (c *crowd) send(b *testing.B, g *generator, batch int, want drop.Reason) {
-	slot, came := new([frameSize]byte), make([]dataplane.Passage, batch)
-	for i, f := range packet.NewFrames(batch) {
-		came[i].Frame = f
-	}
-	next, at := 0, batch // the next packet of the generator's, and of the batch's
+	s := c.sender(g, batch)
 	b.ReportAllocs()
 	for b.Loop() {
-		if at == batch {
-			at = 0
-			for i := range came {
-				p := g.put(next, slot)
-				came[i].In = p.In
-				came[i].Frame.SetEthernet(p.Ethernet)
-				next++
-			}
-			if batch > 1 {
-				c.walk.ProcessBatch(clock.Time(1), came)
-			} else {
-				came[0].Out, came[0].Why = c.walk.Process(clock.Time(1), came[0].In, came[0].Frame)
-			}
-		}
-		if why := came[at].Why; why != want {
+		if why := s.one(); why != want {
 			b.Fatal(why)
 		}
-		at++
 	}
 	pps(b)
 	b.ReportMetric(float64(b.Elapsed())/float64(b.N)/float64(loads.measure()), "loads/op")

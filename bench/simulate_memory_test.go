@@ -22,23 +22,23 @@ func forget(tb testing.TB) {
 	}
 }
 
-// roomFor skips unless the machine has memory for so many flows of a walk.
-func roomFor(tb testing.TB, flows int) {
+// bytesOf returns how much memory so many flows of a walk take, with some to spare.
+func bytesOf(flows int) float64 { return float64(flows) * 700 }
+
+// available returns how much memory the machine has to spare, in bytes.
+func available(tb testing.TB) float64 {
 	tb.Helper()
 	info, err := os.ReadFile("/proc/meminfo")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	need := float64(flows) * 700
 	for line := range strings.Lines(string(info)) {
 		if rest, ok := strings.CutPrefix(line, "MemAvailable:"); ok {
-			if free := kilobytes(tb, rest); free < need {
-				tb.Skipf("%d flows need %.1f GB of memory, and there are %.1f", flows, need/1e9, free/1e9)
-			}
-			return
+			return kilobytes(tb, rest)
 		}
 	}
 	tb.Fatal("the kernel does not say how much memory there is")
+	return 0
 }
 
 // kilobytes reads a quantity in /proc as bytes.

@@ -97,19 +97,24 @@ func (s shape) rig(b *testing.B, flows, workers int) *rig {
 			b.Error(err)
 		}
 	})
-	if workers > 1 {
-		r.forward(b, 20*flows) // until the walk has lent what it lends
+	if workers > 1 { // let the walk lend what it lends
+		r.pass(b, func(d *device) int { return 20 * len(d.flows) })
 	}
 	return r
 }
 
 // forward lets so many packets pass, and returns how long that took.
 func (r *rig) forward(b *testing.B, n int) time.Duration {
-	each := (n + len(r.sources) - 1) / len(r.sources)
-	r.sent += each * len(r.sources)
+	return r.pass(b, func(*device) int { return (n + len(r.sources) - 1) / len(r.sources) })
+}
+
+// pass lets so many packets of each device pass.
+func (r *rig) pass(b *testing.B, packets func(*device) int) time.Duration {
 	began := time.Now()
-	for _, g := range r.sources {
-		g.left.Store(int64(each))
+	for _, d := range r.sources {
+		n := packets(d)
+		r.sent += n
+		d.left.Store(int64(n))
 	}
 	for _, p := range r.pollers {
 		p.Wake()

@@ -1,6 +1,8 @@
 package dataplane
 
 import (
+	"time"
+
 	"github.com/plsim/plsim/dataplane/clock"
 	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/flow"
@@ -55,9 +57,19 @@ func (w *Walk) Expire(now clock.Time, n int) {
 	w.sweep(now, n)
 }
 
-// reclaim is how many slots of each table are looked at before a packet dies for
-// want of room.
-const reclaim = 256
+// Before a packet dies for want of room, so many slots of each table are looked at; and not
+// again for a while, so that a flood of such packets costs little.
+const (
+	reclaim      = 256
+	reclaimEvery = time.Millisecond
+)
+
+func (w *Walk) reclaim(now clock.Time) {
+	if now >= w.reclaims {
+		w.reclaims = now.Add(reclaimEvery)
+		w.sweep(now, reclaim)
+	}
+}
 
 // sweep forgets what expired in the next n slots of every table.
 func (w *Walk) sweep(now clock.Time, n int) {

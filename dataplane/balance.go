@@ -78,6 +78,7 @@ func (d *decision) balance(client, via, node InterfaceID) drop.Reason {
 		d.handOver(&f, target)
 		return drop.None
 	}
+	d.chosen, d.by = target, listener
 	return d.reach(&f, target)
 }
 

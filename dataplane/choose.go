@@ -77,25 +77,36 @@ func (d *decision) target(l *Listener, node InterfaceID, private bool) (*TargetG
 	case g.Sticky != NotSticky:
 		hash = nlb.SourceHash(d.w.salt, d.v.Proto, d.at.Src)
 	}
-	from := d.w.prog.Interfaces[node].reach()
-	n := 0
+	eligible := d.w.eligible(g, node)
+	k, _ := nlb.Select(hash, len(eligible))
+	if k < 0 {
+		return nil, nil, drop.NoTarget
+	}
+	return g, eligible[k], drop.None
+}
+
+// outlook is a target group as a node sees it.
+type outlook struct {
+	group *TargetGroup
+	node  InterfaceID
+}
+
+// eligible returns the targets of a group that a node sends new flows to. They are found
+// once a program, so that a thousand cost a flow no more than one.
+func (w *Walk) eligible(g *TargetGroup, node InterfaceID) []*Target {
+	of := outlook{g, node}
+	all, known := w.outlooks[of]
+	if known {
+		return all
+	}
+	from := w.prog.Interfaces[node].reach()
 	for i := range g.Targets {
-		if g.reaches(&g.Targets[i], from) {
-			n++
+		if t := &g.Targets[i]; g.reaches(t, from) {
+			all = append(all, t)
 		}
 	}
-	k, _ := nlb.Select(hash, n)
-	for i := range g.Targets {
-		t := &g.Targets[i]
-		if !g.reaches(t, from) {
-			continue
-		}
-		if k == 0 {
-			return g, t, drop.None
-		}
-		k--
-	}
-	return nil, nil, drop.NoTarget
+	w.outlooks[of] = all
+	return all
 }
 
 // choose picks the target group of a new flow, each as often as its weight says

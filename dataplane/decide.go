@@ -36,6 +36,14 @@ type decision struct {
 	sides      [2]side
 	trip       trip
 	behind     behind
+	// What a precedent is made of: the target and the listener that chose it, nil where there
+	// is none; and on what grounds security groups let the packet pass, by hop.
+	chosen  *Target
+	by      *Listener
+	grounds [maxHops]grounds
+	// random is the random number for the source address and port, once it is drawn.
+	random uint64
+	drawn  bool
 	// nameless: what the load balancer sends on does not count as its groups'.
 	nameless bool
 	// passing holds for this packet only: nothing answers it, its answer needs
@@ -57,6 +65,9 @@ func (w *Walk) decide(now clock.Time, in InterfaceID, v *packet.View, stale flow
 	d := &w.decision
 	d.begin(w, now, in, v, nil)
 	d.commit = true
+	if !sent && d.repeats(in) {
+		return drop.None
+	}
 	if !sent {
 		if why := d.sender(in); why != drop.None {
 			return why

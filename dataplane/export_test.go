@@ -81,6 +81,9 @@ func (t *Tables) Count(w *Walk) error {
 	return nil
 }
 
+// ForgetPrecedents makes the walk decide on the next flow by itself.
+func (w *Walk) ForgetPrecedents() { w.precedents.forget() }
+
 // TakeLongWay makes w take no packet the short way, as links would, of which there are none.
 func (w *Walk) TakeLongWay() { w.links = &links{Links: link.New(rand.New(rand.NewPCG(0, 0)))} }
 

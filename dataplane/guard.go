@@ -82,11 +82,12 @@ func (d *decision) filter(hop int, peer InterfaceID, way flow.Way) drop.Reason {
 func (d *decision) track(hop int, peer InterfaceID, way flow.Way, name *flow.Name, rule filter.RuleID) drop.Reason {
 	at := d.path.hop(hop)
 	if d.w.track.Full(d.now, name.Scope) {
-		d.w.sweep(d.now, reclaim)
+		d.w.reclaim(d.now)
 	}
 	ok := !d.w.track.Full(d.now, name.Scope)
 	if d.commit {
 		d.path.tracks[hop], _, ok = d.w.track.Insert(d.now, name, way, rule)
+		d.grounds[hop] = grounds{ok, rule}
 		answerer := at
 		if way == flow.Egress {
 			answerer = peer

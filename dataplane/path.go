@@ -294,6 +294,7 @@ func (w *Walk) install(d *decision) {
 	if w.ledger != nil {
 		w.open(p)
 	}
+	d.sets()
 }
 
 // displace takes a key from the path that holds it: with client addresses

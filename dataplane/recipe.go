@@ -12,19 +12,27 @@ import (
 
 // whole puts the path of a trip together.
 func (w *Walk) whole(ref flow.Ref, t *trip, p *path) {
-	p.trip, p.behind, p.recipe = t, w.behind.At(ref), w.recipes.At(t.recipe)
+	w.assemble(p, t, w.behind.At(ref))
+}
+
+func (w *Walk) assemble(p *path, t *trip, b *behind) {
+	p.trip, p.behind, p.recipe = t, b, w.recipes.At(t.recipe)
 	p.sides[0], p.sides[1] = w.sides.At(t.sides[0]), w.sides.At(t.sides[1])
 }
 
 // share enters a path under the keys of both directions, which may be the same one and
 // which no path has. From then on p is the one that was entered.
 func (w *Walk) share(p *path, there, back *flow.Name) flow.Ref {
-	t := *p.trip
-	t.recipe = w.recipes.Use(p.recipe, p.recipe.hash(w.salt))
+	p.trip.recipe = w.recipes.Use(p.recipe, p.recipe.hash(w.salt))
 	for i, s := range p.sides {
-		t.sides[i] = w.sides.Use(s, s.hash(w.salt))
+		p.trip.sides[i] = w.sides.Use(s, s.hash(w.salt))
 	}
-	ref, kept := w.paths.AddPair(there, back, &t)
+	return w.establish(p, there, back)
+}
+
+// establish is share of a path whose recipe and sides are shared already.
+func (w *Walk) establish(p *path, there, back *flow.Name) flow.Ref {
+	ref, kept := w.paths.AddPair(there, back, p.trip)
 	*w.behind.At(ref) = *p.behind
 	w.whole(ref, kept, p)
 	return ref

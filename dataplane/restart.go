@@ -17,6 +17,7 @@ func (w *Walk) Restart(keepState bool) {
 	for ref := range w.paths.All() {
 		w.retire(ref)
 	}
+	w.precedents.forget()
 	if keepState {
 		return
 	}

@@ -33,6 +33,14 @@ func (d *decision) translate(f *nlb.Flow, t *Target, preserve bool) drop.Reason 
 	return drop.None
 }
 
+// chance is the random number for the packet's source address and port, always the same.
+func (d *decision) chance() uint64 {
+	if !d.drawn {
+		d.drawn, d.random = true, d.w.rnd.Uint64()
+	}
+	return d.random
+}
+
 // takePort finds a source port for the flow at one of the node's addresses, which
 // are as likely as each other while all have ports left (F2.2).
 func (d *decision) takePort(f *nlb.Flow, sources []packet.Addr) (ok bool) {
@@ -40,7 +48,7 @@ func (d *decision) takePort(f *nlb.Flow, sources []packet.Addr) (ok bool) {
 	if d.commit {
 		take = func(pair snat.Pair, chance uint64) (uint16, bool) { return d.w.ports.Take(d.now, pair, chance) }
 	}
-	first, chance := nlb.Select(d.w.rnd.Uint64(), len(sources))
+	first, chance := nlb.Select(d.chance(), len(sources))
 	try := func() bool {
 		for i := range sources {
 			d.pair.Node = sources[(first+i)%len(sources)]
@@ -53,25 +61,31 @@ func (d *decision) takePort(f *nlb.Flow, sources []packet.Addr) (ok bool) {
 	if try() {
 		return true
 	}
-	d.w.sweep(d.now, reclaim)
+	d.w.reclaim(d.now)
 	return try()
 }
 
 // remember enters the flow in the load balancer's table, under what the client
 // sends and what the target answers.
 func (d *decision) remember(f nlb.Flow, before packet.Tuple) {
-	f.LastSeen, f.ISN = d.now, d.v.Seq
 	f.Pair = d.w.pairs.Use(&d.pair, hashPair(d.w.salt, &d.pair))
-	if d.splice.Size() > 0 {
-		f.Splice = d.w.addSplice(d.splice)
-	}
 	there, back := d.name(InterfaceID(f.Client), before), d.name(InterfaceID(f.Target), d.at.Reversed())
 	for _, n := range []*flow.Name{there, back} {
 		if ref, _, _ := d.w.flows.Find(n); ref.Valid() {
 			d.w.forget(ref)
 		}
 	}
-	d.path.balanced, _ = d.w.flows.AddPair(there, back, &f)
+	d.enroll(&f, there, back)
+}
+
+// enroll enters the flow under names that no other has.
+func (d *decision) enroll(f *nlb.Flow, there, back *flow.Name) (entered *nlb.Flow) {
+	f.LastSeen, f.ISN = d.now, d.v.Seq
+	if d.splice.Size() > 0 {
+		f.Splice = d.w.addSplice(d.splice)
+	}
+	d.path.balanced, entered = d.w.flows.AddPair(there, back, f)
+	return entered
 }
 
 // hashPair returns the hash of a node and a target.

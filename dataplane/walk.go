@@ -34,8 +34,11 @@ type Walk struct {
 	track      *conntrack.Table       // security groups: who may answer, by interface (D5)
 	flows      *flow.Table[nlb.Flow]  // load balancers: which target, which source port (D5)
 	ports      *snat.Pool             // the source ports of the load balancers' nodes
+	reclaims   clock.Time             // when it looks for room next
 	bound      map[InterfaceID]InterfaceID
 	affinities *flow.Single[affinity] // of clients to target groups
+	outlooks   map[outlook][]*Target  // the targets that nodes send new flows to, as far as it was asked
+	precedents precedents             // what was decided on other flows
 	failures   map[Suspect]int        // in a row
 
 	callers uint32             // how many clients TLS listeners have answered
@@ -129,10 +132,13 @@ func New(prog *Program, s Settings) *Walk {
 		bound:    make(map[InterfaceID]InterfaceID),
 		calls:    make(map[flow.Key]*call),
 		failures: make(map[Suspect]int),
-		rnd:      rnd,
-		chance:   chance,
-		meter:    metrics.NewMeter(),
-		log:      flowlog.NewBuffer(s.LogBuffer),
+		outlooks: make(map[outlook][]*Target),
+
+		precedents: newPrecedents(),
+		rnd:        rnd,
+		chance:     chance,
+		meter:      metrics.NewMeter(),
+		log:        flowlog.NewBuffer(s.LogBuffer),
 	}
 	w.lines = flow.NewLines(w.seed())
 	for range 2 {
@@ -159,6 +165,8 @@ func (w *Walk) Load(prog *Program) {
 		w.reportAll() // to the transit gateways' interfaces that paths lead over now
 	}
 	w.prog = prog
+	clear(w.outlooks)
+	w.precedents.forget()
 	w.suspend()
 	if n := len(prog.Interfaces) - len(w.drops); n > 0 {
 		w.drops = append(w.drops, make([][drop.NumReasons]uint64, n)...)

@@ -2,6 +2,7 @@ package conntrack
 
 import (
 	"iter"
+	"time"
 
 	"github.com/plsim/plsim/dataplane/clock"
 	"github.com/plsim/plsim/dataplane/filter"
@@ -25,12 +26,17 @@ type Table struct {
 	flows    *flow.Single[Entry]
 	timeouts func(flow.Scope) *Timeouts
 	limit    int
-	count    []int // by scope
+	count    []int      // by scope
+	again    clock.Time // when a full table looks for room next
 	owned    func(flow.Ref) bool
 }
 
-// reclaim is how many slots a full table looks at before it refuses a connection.
-const reclaim = 256
+// A full table looks at so many slots before it refuses a connection; and not again for a
+// while, so that a flood of connections that are refused costs little.
+const (
+	reclaim      = 256
+	reclaimEvery = time.Millisecond
+)
 
 // NewTable returns an empty table, with lines that it may share, in which each interface has the timeouts that it
 // is asked for whenever they matter (F3.14), and may have at most limit connections (F3.16); 0 or less means no limit. While owned reports that
@@ -97,12 +103,24 @@ func (t *Table) Insert(now clock.Time, n *flow.Name, way flow.Way, rule filter.R
 	if t.Full(now, n.Scope) {
 		return flow.Ref{}, nil, false
 	}
+	ref, e := t.Add(now, n, way, rule)
+	return ref, e, true
+}
+
+// Add is Insert of a connection under a key that there is none of, at an interface that
+// has room, both as the caller knows.
+func (t *Table) Add(now clock.Time, n *flow.Name, way flow.Way, rule filter.RuleID) (flow.Ref, *Entry) {
 	if more := int(n.Scope) + 1 - len(t.count); more > 0 {
 		t.count = append(t.count, make([]int, more)...)
 	}
 	t.count[n.Scope]++
-	ref, e := t.flows.Add(n, &Entry{Opened: way, Rule: rule, LastSeen: now})
-	return ref, e, true
+	return t.flows.Add(n, &Entry{Opened: way, Rule: rule, LastSeen: now})
+}
+
+// Room reports whether an interface may have n connections more, as far as is known
+// without looking for some that have expired.
+func (t *Table) Room(iface flow.Scope, n int) bool {
+	return t.limit <= 0 || t.Count(iface)+n <= t.limit
 }
 
 // Delete forgets a connection.
@@ -139,17 +157,20 @@ func (t *Table) Keys(ref flow.Ref) (flow.Key, bool) {
 func (t *Table) All() iter.Seq2[flow.Ref, *Entry] { return t.flows.All() }
 
 // Full reports whether an interface has as many connections as it may have, after
-// it looked for some that have expired.
+// it looked for some that have expired, if it did not just before.
 func (t *Table) Full(now clock.Time, iface flow.Scope) bool {
 	if !t.atLimit(iface) {
 		return false
 	}
-	t.Sweep(now, reclaim)
+	if now >= t.again {
+		t.again = now.Add(reclaimEvery)
+		t.Sweep(now, reclaim)
+	}
 	return t.atLimit(iface)
 }
 
 func (t *Table) atLimit(iface flow.Scope) bool {
-	return t.limit > 0 && t.Count(iface) >= t.limit
+	return !t.Room(iface, 1)
 }
 
 // forget deletes e if it has expired, and reports whether it had.

@@ -20,7 +20,7 @@ func NewLines(seed Seed) *Lines { return &Lines{seed: seed} }
 type Name struct {
 	Key
 	hash, common uint32 // of the key, and of its line
-	line         uint32 // that it had last; 0: unknown
+	line         Mark   // that it had last
 }
 
 // Name makes n the name of a key.
@@ -37,12 +37,14 @@ type short struct {
 
 // shorten returns a key as an entry keeps it, which it does until it calls release.
 func (l *Lines) shorten(n *Name) short {
+	if l.keys.Has(n.line) {
+		return short{l.keys.UseAgain(n.line), n.SrcPort, n.DstPort}
+	}
 	common := n.Key
 	common.SrcPort, common.DstPort = 0, 0
-	if !l.keys.again(n.line, &common) {
-		n.line = l.keys.use(&common, n.common)
-	}
-	return short{n.line, n.SrcPort, n.DstPort}
+	line := l.keys.use(&common, n.common)
+	n.line = l.keys.Mark(line)
+	return short{line, n.SrcPort, n.DstPort}
 }
 
 // release says that an entry no longer keeps s.

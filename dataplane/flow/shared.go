@@ -6,13 +6,18 @@ package flow
 type Shared[T comparable] struct {
 	index index // by hash; a cell's key is the number
 	slab  Slab[shared[T]]
+	born  uint32
 }
 
 type shared[T comparable] struct {
 	value T
 	hash  uint32
 	users uint32
+	born  uint32 // how many values have begun to be shared before, in all
 }
+
+// Mark refers to a value that was shared, as long as it is so without a break.
+type Mark struct{ number, born uint32 }
 
 // Use returns the number of a value with a hash, for one more user. Equal values must
 // come with equal hashes.
@@ -33,23 +38,10 @@ func (s *Shared[T]) use(v *T, h uint32) uint32 {
 		return number
 	}
 	slot := s.slab.Take()
-	*s.slab.At(slot) = shared[T]{*v, h, 1}
+	s.born++
+	*s.slab.At(slot) = shared[T]{*v, h, 1, s.born}
 	s.index.put(cell{h, slot + 1})
 	return slot + 1
-}
-
-// again takes one more user for a value that had a number once, and reports whether it
-// still has that.
-func (s *Shared[T]) again(number uint32, v *T) bool {
-	if number == 0 {
-		return false
-	}
-	at := s.slab.At(number - 1)
-	if at.users == 0 || at.value != *v {
-		return false
-	}
-	at.users++
-	return true
 }
 
 // find returns the number of a value with a hash by some of the index's cells, or 0.
@@ -61,6 +53,21 @@ func (s *Shared[T]) find(in cells, h uint32, v *T) uint32 {
 		}
 	}
 	return 0
+}
+
+// Mark returns a mark of the value with a number, which has users.
+func (s *Shared[T]) Mark(number uint32) Mark { return Mark{number, s.slab.At(number - 1).born} }
+
+// Has reports whether the value with a mark has had users ever since. The zero Mark is of
+// none.
+func (s *Shared[T]) Has(m Mark) bool {
+	return m.number != 0 && s.slab.At(m.number-1).born == m.born
+}
+
+// UseAgain returns the number of a value with a mark, which has users, for one more.
+func (s *Shared[T]) UseAgain(m Mark) uint32 {
+	s.slab.At(m.number-1).users++
+	return m.number
 }
 
 // At returns the value with a number, which has users. It must not be changed.
@@ -76,6 +83,9 @@ func (s *Shared[T]) Release(number uint32) {
 	*at = shared[T]{} // drops what the value points to
 	s.slab.Free(number - 1)
 }
+
+// Users returns how many users a number has.
+func (s *Shared[T]) Users(number uint32) int { return int(s.slab.At(number - 1).users) }
 
 // Len returns how many values have users.
 func (s *Shared[T]) Len() int { return s.index.used }

@@ -12,6 +12,9 @@ import (
 type Meter struct {
 	now    clock.Time
 	places map[Place]*place
+
+	of     Place  // the place that was asked for last,
+	latest *place // if any
 }
 
 type place struct {
@@ -111,6 +114,9 @@ func compare(a, b Place) int {
 }
 
 func (m *Meter) place(p Place) *place {
+	if m.latest != nil && p == m.of {
+		return m.latest
+	}
 	if m.places[p] == nil {
 		c := new(place)
 		for g := range c.gauge {
@@ -118,7 +124,8 @@ func (m *Meter) place(p Place) *place {
 		}
 		m.places[p] = c
 	}
-	return m.places[p]
+	m.of, m.latest = p, m.places[p]
+	return m.latest
 }
 
 // slot returns the sums of a slot, which is mostly the last one or the one before.

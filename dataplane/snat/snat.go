@@ -3,8 +3,6 @@
 package snat
 
 import (
-	"math/bits"
-
 	"github.com/plsim/plsim/dataplane/clock"
 	"github.com/plsim/plsim/dataplane/flow"
 	"github.com/plsim/plsim/dataplane/packet"
@@ -32,11 +30,8 @@ type Pair struct {
 }
 
 const (
-	total      = LastPort - FirstPort + 1
-	blockWords = 62
-	blockPorts = blockWords * 64
-	numBlocks  = total / blockPorts // 16, without rest
-	maxSpare   = 16
+	total    = LastPort - FirstPort + 1
+	maxSpare = 16
 )
 
 // Pool knows which source ports are in use between which pairs, and which rest:
@@ -47,25 +42,8 @@ type Pool struct {
 	pairs map[Pair]*portSet
 	spare []*portSet // empty, for the next pair
 
-	resting []Pair // those with resting ports, which Wake visits in turn
-	turn    int    // whose it is
-}
-
-// portSet is the state of one pair: a bit for each port that is in use or rests,
-// and how many there are in each block of bits, so that the search for another one
-// is short.
-type portSet struct {
-	inUse   int
-	resting []rest // in the order in which they came to rest
-	listed  bool   // in Pool.resting
-	count   [numBlocks]uint16
-	words   [numBlocks][blockWords]uint64
-}
-
-// rest is a port that nobody uses, and until when it rests.
-type rest struct {
-	until clock.Time
-	index uint16 // of the port, from FirstPort
+	resting []*portSet // those with resting ports, which Wake visits in turn
+	turn    int        // whose it is
 }
 
 // NewPool returns a pool that lets at most limit ports of a pair be in use at
@@ -105,25 +83,39 @@ func (p *Pool) Take(now clock.Time, pair Pair, rnd uint64) (port uint16, ok bool
 	u := p.pairs[pair]
 	if u == nil {
 		u = p.fresh()
+		u.pair = pair
 		p.pairs[pair] = u
 	}
 	i, ok := u.choose(p.limit, rnd)
 	if !ok {
 		return 0, false
 	}
-	if w, bit := u.word(i); *w&bit != 0 {
-		u.resting = u.resting[1:] // it was the first
-	} else {
-		*w |= bit
-		u.count[i/blockPorts]++
-	}
-	u.inUse++
-	// Two at a time: more than one taker adds, so that what rests does not pile up.
-	for range 2 {
-		u.wake(now)
-	}
+	u.take(now, i)
 	return uint16(FirstPort + i), true
 }
+
+// Choice is a port that [Pool.Take] would return. It is good until the pool is asked for
+// anything else.
+type Choice struct {
+	of    *portSet
+	index int
+}
+
+// Choose chooses a port as Take does, for a pair that has had ports before, and does not
+// take it.
+func (p *Pool) Choose(pair Pair, rnd uint64) (c Choice, ok bool) {
+	if c.of = p.pairs[pair]; c.of == nil {
+		return c, false
+	}
+	c.index, ok = c.of.choose(p.limit, rnd)
+	return c, ok
+}
+
+// Port returns the port that was chosen.
+func (c Choice) Port() uint16 { return uint16(FirstPort + c.index) }
+
+// Take takes the port that was chosen.
+func (c Choice) Take(now clock.Time) { c.of.take(now, c.index) }
 
 // Next returns the port that Take would, and does not take it.
 func (p *Pool) Next(pair Pair, rnd uint64) (port uint16, ok bool) {
@@ -140,7 +132,7 @@ func (p *Pool) Release(pair Pair, port uint16) {
 	if u, i := p.used(pair, port); u != nil {
 		u.inUse--
 		u.free(i)
-		p.drop(pair, u)
+		p.drop(u)
 	}
 }
 
@@ -155,27 +147,28 @@ func (p *Pool) Rest(pair Pair, port uint16, until clock.Time) {
 	u.resting = append(u.resting, rest{until, uint16(i)})
 	if !u.listed {
 		u.listed = true
-		p.resting = append(p.resting, pair)
+		p.resting = append(p.resting, u)
 	}
 }
 
-// Wake frees ports that have rested long enough. It takes up to n steps, and goes
-// on where it stopped when it is called again.
+// Wake frees ports that have rested long enough. It takes up to n steps, or until all that
+// is left rests on, and goes on where it stopped when it is called again.
 func (p *Pool) Wake(now clock.Time, n int) {
-	for ; n > 0 && len(p.resting) > 0; n-- {
+	for resting := 0; n > 0 && resting < len(p.resting); n-- {
 		p.turn %= len(p.resting)
-		pair := p.resting[p.turn]
-		u := p.pairs[pair]
+		u := p.resting[p.turn]
 		switch {
 		case u.wake(now):
+			resting = 0
 		case len(u.resting) > 0:
 			p.turn++
+			resting++
 		default:
 			last := len(p.resting) - 1
 			p.resting[p.turn] = p.resting[last]
 			p.resting = p.resting[:last]
 			u.listed = false
-			p.drop(pair, u)
+			p.drop(u)
 		}
 	}
 }
@@ -194,11 +187,11 @@ func (p *Pool) used(pair Pair, port uint16) (*portSet, int) {
 }
 
 // drop forgets a pair of which there is nothing to know.
-func (p *Pool) drop(pair Pair, u *portSet) {
+func (p *Pool) drop(u *portSet) {
 	if u.inUse > 0 || u.listed {
 		return
 	}
-	delete(p.pairs, pair)
+	delete(p.pairs, u.pair)
 	u.resting = nil
 	if len(p.spare) < maxSpare {
 		p.spare = append(p.spare, u)
@@ -215,57 +208,4 @@ func (p *Pool) fresh() *portSet {
 	u := p.spare[n-1]
 	p.spare = p.spare[:n-1]
 	return u
-}
-
-// word returns where the bit of a port is.
-func (u *portSet) word(i int) (w *uint64, bit uint64) {
-	return &u.words[i/blockPorts][i%blockPorts/64], 1 << (i % 64)
-}
-
-// free clears the bit of a port.
-func (u *portSet) free(i int) {
-	w, bit := u.word(i)
-	*w &^= bit
-	u.count[i/blockPorts]--
-}
-
-// wake frees the port that has rested longest, if it has rested long enough.
-func (u *portSet) wake(now clock.Time) bool {
-	if len(u.resting) == 0 || now < u.resting[0].until {
-		return false
-	}
-	u.free(int(u.resting[0].index))
-	u.resting = u.resting[1:]
-	return true
-}
-
-// choose returns the port to use next; false if the limit is reached.
-func (u *portSet) choose(limit int, rnd uint64) (int, bool) {
-	if u.inUse >= limit {
-		return 0, false
-	}
-	free := total - u.inUse - len(u.resting)
-	if free == 0 {
-		return int(u.resting[0].index), true
-	}
-	nth, _ := bits.Mul64(rnd, uint64(free))
-	return u.nth(int(nth)), true
-}
-
-// nth returns the index of the nth free port, from 0. There must be more than nth
-// of them. It takes at most 16+62+63 steps.
-func (u *portSet) nth(nth int) int {
-	b := 0
-	for ; nth >= blockPorts-int(u.count[b]); b++ {
-		nth -= blockPorts - int(u.count[b])
-	}
-	w := 0
-	for ; nth >= bits.OnesCount64(^u.words[b][w]); w++ {
-		nth -= bits.OnesCount64(^u.words[b][w])
-	}
-	left := ^u.words[b][w]
-	for ; nth > 0; nth-- {
-		left &= left - 1 // takes away the lowest
-	}
-	return b*blockPorts + w*64 + bits.TrailingZeros64(left)
 }
