@@ -85,6 +85,6 @@ func newLab(ctx context.Context, opts emulate.Options) (*path, error) {
 			return x.Stdout, nil
 		},
 		close:    w.Close,
-		offloads: w.Offloads(),
+		offloads: w.Offloads() == nil,
 	}, nil
 }

@@ -25,14 +25,15 @@ import (
 // World is a lab that runs in namespaces. One goroutine plays in it.
 type World struct {
 	*live.Lab
-	edited   chan struct{} // tells the keeper of the lab's time that there may be new moments
-	lab      *topology.Lab // for reading, by whoever keeps edits away
-	engine   *engine.Engine
-	shortcut *shortcut // nil: there is none
-	name     string    // among the labs of the sandbox
-	began    time.Time
-	scale    time.Duration // how many seconds of the lab pass in one of the wall
-	ca       *authority    // nil where nobody speaks TLS
+	edited     chan struct{} // tells the keeper of the lab's time that there may be new moments
+	lab        *topology.Lab // for reading, by whoever keeps edits away
+	engine     *engine.Engine
+	shortcut   *shortcut // nil: there is none, for
+	noShortcut error     // this reason
+	name       string    // among the labs of the sandbox
+	began      time.Time
+	scale      time.Duration // how many seconds of the lab pass in one of the wall
+	ca         *authority    // nil where nobody speaks TLS
 
 	guard      sync.RWMutex                        // of hosts, and their environments
 	hosts      map[string]*host                    // instances, by VPC/NAME
@@ -118,11 +119,8 @@ func start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 		return w, err
 	}
 	w.engine = engine.New(w.Walk(), pollers, w.now, w.wall, netns.Prioritize)
-	if w.shortcut, err = w.newShortcut(!opts.NoOffload && opts.Workers < 2); err != nil {
+	if err := w.takeShortcut(&opts); err != nil {
 		return w, err
-	}
-	if w.shortcut != nil {
-		w.engine.Offload(w.shortcut.table)
 	}
 	w.Start(w.engine, w)
 	if err := w.build(); err != nil {

@@ -14,22 +14,45 @@ type shortcut struct {
 	fabric *netns.Fabric
 }
 
-// newShortcut returns nil where there can be none: the kernel lacks what it takes, or the
-// caller the right to it, as in a user namespace. Nobody misses but time then.
-func (w *World) newShortcut(wanted bool) (*shortcut, error) {
-	if !wanted || w.lab.HasLinks() { // what happens on links, happens to each packet
-		return nil, nil
+// Why the kernel forwards no packets by itself.
+var (
+	errUnwanted = errors.New("it is switched off")
+	errLinks    = errors.New("the lab has links, and what happens there happens to each packet")
+	errWorkers  = errors.New("several workers share the flows")
+)
+
+// takeShortcut has the kernel forward packets of settled flows. Where it cannot, for it
+// lacks what that takes or the caller the right to it, as in a user namespace, nobody misses
+// anything but time: that is no error.
+func (w *World) takeShortcut(opts *Options) (err error) {
+	switch {
+	case opts.NoOffload:
+		w.noShortcut = errUnwanted
+	case w.lab.HasLinks():
+		w.noShortcut = errLinks
+	case opts.Workers > 1:
+		w.noShortcut = errWorkers
+	}
+	if w.noShortcut != nil {
+		return nil
 	}
 	table, err := offload.New(w.now(), int(w.scale))
 	if err != nil {
-		return nil, nil
+		w.noShortcut = err
+		return nil
 	}
 	fabric, err := netns.NewFabric(table.Programs())
 	if err != nil {
-		return nil, errors.Join(err, table.Close())
+		return errors.Join(err, table.Close())
 	}
-	return &shortcut{table, fabric}, nil
+	w.shortcut = &shortcut{table, fabric}
+	w.engine.Offload(table)
+	return nil
 }
+
+// Offloads returns nil if the kernel forwards packets of settled flows, and else why it
+// does not.
+func (w *World) Offloads() error { return w.noShortcut }
 
 // attach puts the device of a namespace behind an interface.
 func (w *World) attach(id dataplane.InterfaceID, ns *netns.Namespace) error {
@@ -39,9 +62,6 @@ func (w *World) attach(id dataplane.InterfaceID, ns *netns.Namespace) error {
 	}
 	return w.engine.Attach(id, port)
 }
-
-// Offloads reports whether the kernel forwards packets of settled flows.
-func (w *World) Offloads() bool { return w.shortcut != nil }
 
 // close gives back what the lab no longer needs, when the engine has ended.
 func (s *shortcut) close() error {
