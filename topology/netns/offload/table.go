@@ -12,6 +12,7 @@ import (
 	"unsafe"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
 
 	"github.com/plsim/plsim/dataplane"
@@ -66,11 +67,18 @@ func New(now clock.Time, scale int) (*Table, error) {
 		return nil, fmt.Errorf("read the clock: %w", err)
 	}
 	t.zero = uint64(ts.Nano())
+	_ = rlimit.RemoveMemlock() // which Linux before 5.11 charges for maps; else load says so
 	if err := t.load(); err != nil {
-		return nil, errors.Join(err, t.Close())
+		_ = t.Close()
+		if errors.Is(err, unix.EPERM) {
+			err = errRoot
+		}
+		return nil, err
 	}
 	return t, nil
 }
+
+var errRoot = errors.New("only root may load programs into the kernel")
 
 // load makes the maps and the programs.
 func (t *Table) load() (err error) {
