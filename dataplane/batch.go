@@ -72,7 +72,10 @@ func (w *Walk) expect(batch []Passage) {
 	}
 	for i := range batch {
 		if g := &w.ahead[i]; g.Proto != 0 {
-			g.likely, g.dir = w.paths.ExpectLikely(g.hash)
+			if g.likely, g.dir = w.paths.ExpectLikely(g.hash); g.likely == nil {
+				w.flows.ExpectHash(g.hash) // it will be decided on,
+				w.track.ExpectHash(g.hash) // by tables that share their hashes
+			}
 		}
 	}
 }

@@ -63,11 +63,12 @@ func (w *Walk) decide(now clock.Time, in InterfaceID, v *packet.View, stale flow
 	w.meter.Advance(now)
 	w.retire(stale)
 	d := &w.decision
-	d.begin(w, now, in, v, nil)
-	d.commit = true
-	if !sent && d.repeats(in) {
+	d.drawn = false
+	if !sent && d.repeats(w, now, in, v) {
 		return drop.None
 	}
+	d.begin(w, now, in, v, nil)
+	d.commit = true
 	if !sent {
 		if why := d.sender(in); why != drop.None {
 			return why
@@ -87,8 +88,9 @@ func (w *Walk) decide(now clock.Time, in InterfaceID, v *packet.View, stale flow
 
 // begin readies d for a packet of an interface.
 func (d *decision) begin(w *Walk, now clock.Time, in InterfaceID, v *packet.View, tr *Trace) {
+	random, drawn := d.random, d.drawn
 	*d = decision{}
-	d.w, d.now, d.v, d.trace, d.at = w, now, v, tr, v.Tuple()
+	d.w, d.now, d.v, d.trace, d.at, d.random, d.drawn = w, now, v, tr, v.Tuple(), random, drawn
 	d.path = path{&d.recipe, &d.trip, &d.behind, [2]*side{&d.sides[0], &d.sides[1]}}
 	d.recipe = recipe{
 		epoch: w.prog.Epoch, proto: v.Proto, opens: conntrack.Opens(v.Proto, v.Flags),

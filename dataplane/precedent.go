@@ -3,6 +3,7 @@ package dataplane
 import (
 	"slices"
 
+	"github.com/plsim/plsim/dataplane/clock"
 	"github.com/plsim/plsim/dataplane/conntrack"
 	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/filter"
@@ -53,6 +54,7 @@ type approach struct {
 type leg struct {
 	recipe, side flow.Mark
 	pair         snat.Pair
+	port         snat.Choice // the latest
 	pairMark     flow.Mark
 	flow         nlb.Flow // as it begins, but for its client
 	grounds      grounds
@@ -74,21 +76,23 @@ type grounds struct {
 	rule    filter.RuleID // the rule that admitted it
 }
 
-// repeats decides on a packet as on another one before, and reports whether it could. Else
-// nothing has come of it.
-func (d *decision) repeats(in InterfaceID) bool {
-	w := d.w
-	if !conntrack.Opens(d.v.Proto, d.v.Flags) || d.v.Fragment || len(w.precedents.approaches) == 0 {
+// repeats decides on a packet that has no path as on another one before, and reports whether
+// it could. Else nothing has come of it.
+func (d *decision) repeats(w *Walk, now clock.Time, in InterfaceID, v *packet.View) bool {
+	if !conntrack.Opens(v.Proto, v.Flags) || v.Fragment || len(w.precedents.approaches) == 0 {
 		return false
 	}
+	d.w, d.now, d.v, d.at, d.commit, d.names.next = w, now, v, v.Tuple(), true, 0
 	here := d.name(in, d.at)
+	d.fetch(here)
 	c := w.precedents.approaches[callee(here.Key)]
-	if c == nil || c.dstMAC != d.v.DstMAC || !w.sides.Has(c.side) {
+	if c == nil || c.dstMAC != v.DstMAC || !w.sides.Has(c.side) {
 		return false
 	}
 	there := d.name(c.front, d.at.Reversed())
-	if !d.unknown(here) || !d.unknown(there) {
-		return false
+	d.fetch(there)
+	if d.tracked(here) || w.flows.Has(here) || d.tracked(there) || w.paths.Has(there) {
+		return false // somebody knows of the packet, or has sent its answer
 	}
 	group, target, why := d.target(c.listener, c.node, c.front != c.node)
 	if why != drop.None {
@@ -99,34 +103,34 @@ func (d *decision) repeats(in InterfaceID) bool {
 	if l == nil || !w.recipes.Has(l.recipe) || !w.sides.Has(l.side) || !w.pairs.Has(l.pairMark) {
 		return false
 	}
-	port, ok := w.ports.Choose(l.pair, chance)
-	if !ok {
+	if !w.ports.Choose(&l.port, &l.pair, chance) {
 		return false
 	}
-	after := packet.Tuple{Src: l.pair.Node, SrcPort: port.Port(), Dst: target.Addr, DstPort: target.Port}
+	after := packet.Tuple{Src: l.pair.Node, SrcPort: l.port.Port(), Dst: target.Addr, DstPort: target.Port}
 	back := d.name(InterfaceID(l.flow.Target), after.Reversed())
-	if !d.unknown(back) {
+	d.fetch(back)
+	if d.tracked(back) || w.flows.Has(back) || w.paths.Has(back) {
 		return false
 	}
-	port.Take(d.now)
+	l.port.Take(d.now)
 	d.splice = d.introduce(&group.Proxy, InterfaceID(l.flow.Via), d.at)
 	d.settle(c, l, [maxHops]*flow.Name{here, there, nil, back}, after)
 	d.begins(target)
 	return true
 }
 
-// unknown reports whether no table knows the packet by a name, nor its answer, and an
-// interface is free to track one more.
-func (d *decision) unknown(n *flow.Name) bool {
-	w := d.w
-	if _, t, _ := w.paths.Find(n); t != nil {
-		return false
-	}
-	if _, f, _ := w.flows.Find(n); f != nil {
-		return false
-	}
-	_, e := w.track.Find(d.now, n)
-	return e == nil && w.track.Room(n.Scope, maxHops)
+// fetch has all tables bring what they will need to look for a name.
+func (d *decision) fetch(n *flow.Name) {
+	d.w.paths.ExpectName(n)
+	d.w.flows.ExpectName(n)
+	d.w.track.ExpectName(n)
+}
+
+// tracked reports whether an interface tracks a flow under a name already, or may soon have
+// no room for more.
+func (d *decision) tracked(n *flow.Name) bool {
+	_, e := d.w.track.Find(d.now, n)
+	return e != nil || !d.w.track.Room(n.Scope, maxHops)
 }
 
 // settle enters a flow by its precedent in all tables, under its names at the hops where it

@@ -75,6 +75,12 @@ func (t *Table) Find(now clock.Time, n *flow.Name) (flow.Ref, *Entry) {
 	return t.known(now, ref, e)
 }
 
+// ExpectName fetches what Find will need of a large table, and Add.
+func (t *Table) ExpectName(n *flow.Name) { t.flows.ExpectName(n) }
+
+// ExpectHash does so by the hash that [flow.Table.Hash] returns.
+func (t *Table) ExpectHash(hash uint32) { t.flows.ExpectHash(hash) }
+
 func (t *Table) known(now clock.Time, ref flow.Ref, e *Entry) (flow.Ref, *Entry) {
 	if e == nil || t.forget(now, ref, e) {
 		return flow.Ref{}, nil

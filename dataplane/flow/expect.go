@@ -42,6 +42,9 @@ func (t *table[K, V]) ExpectHash(hash uint32) {
 	cache.Line(&cells[hash&uint32(len(cells)-1)].hash)
 }
 
+// ExpectName fetches what Find will need of the index, and Add.
+func (t *table[K, V]) ExpectName(n *Name) { t.ExpectHash(n.hash) }
+
 // Likely returns the value of the entry that most likely has a key with a hash, as the key of
 // a direction. It looks no further than at the first one whose key has the same hash, and not
 // at the key: whoever asks must prove it.

@@ -92,6 +92,12 @@ func (t *table[K, V]) Lookup(k *Key) (Ref, *V, Dir) { return t.lookup(t.lines.ha
 // Find is Lookup of a key that is named already.
 func (t *table[K, V]) Find(n *Name) (Ref, *V, Dir) { return t.lookup(n.hash, &n.Key) }
 
+// Has reports whether some entry has a key that is named already.
+func (t *table[K, V]) Has(n *Name) bool {
+	_, v, _ := t.lookup(n.hash, &n.Key)
+	return v != nil
+}
+
 func (t *table[K, V]) lookup(h uint32, k *Key) (Ref, *V, Dir) {
 	ref, v, dir := t.find(t.index.cells, h, k)
 	if v == nil && t.index.former != nil {

@@ -101,14 +101,17 @@ type Choice struct {
 	index int
 }
 
-// Choose chooses a port as Take does, for a pair that has had ports before, and does not
-// take it.
-func (p *Pool) Choose(pair Pair, rnd uint64) (c Choice, ok bool) {
-	if c.of = p.pairs[pair]; c.of == nil {
-		return c, false
+// Choose makes c the port that Take would return for a pair, of which some ports are in use
+// or rest, and does not take it. If c is another choice for the pair, however long ago, that
+// saves some time.
+func (p *Pool) Choose(c *Choice, pair *Pair, rnd uint64) (ok bool) {
+	if c.of == nil || c.of.pair != *pair {
+		if c.of = p.pairs[*pair]; c.of == nil {
+			return false
+		}
 	}
 	c.index, ok = c.of.choose(p.limit, rnd)
-	return c, ok
+	return ok
 }
 
 // Port returns the port that was chosen.
@@ -192,6 +195,7 @@ func (p *Pool) drop(u *portSet) {
 		return
 	}
 	delete(p.pairs, u.pair)
+	u.pair = Pair{}
 	u.resting = nil
 	if len(p.spare) < maxSpare {
 		p.spare = append(p.spare, u)
