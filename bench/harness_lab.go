@@ -45,14 +45,12 @@ vpc_endpoints:
   bench: { vpc_id: consumer, service_name: bench, subnet_ids: [a], security_group_ids: [endpoint] }
 `
 
-func newOffloaded(ctx context.Context) (*path, error) { return newLab(ctx, emulate.Options{Seed: 1}) }
-
-func newForwarded(ctx context.Context) (*path, error) {
-	return newLab(ctx, emulate.Options{Seed: 1, NoOffload: true})
+// newLab returns what builds a path over PrivateLink. The forwarder runs in this process.
+func newLab(opts emulate.Options) builder {
+	return func(ctx context.Context) (*path, error) { return buildLab(ctx, opts) }
 }
 
-// newLab builds the path over PrivateLink. The forwarder runs in this process.
-func newLab(ctx context.Context, opts emulate.Options) (*path, error) {
+func buildLab(ctx context.Context, opts emulate.Options) (*path, error) {
 	loaded, err := scenario.LoadBytes("bench", fmt.Appendf(nil, lab, port, trafficProgram, serverRole))
 	if err != nil {
 		return nil, err

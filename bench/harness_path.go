@@ -9,7 +9,10 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
 	"time"
+
+	"github.com/plsim/plsim/sim/emulate"
 )
 
 // side is an end of a path.
@@ -51,14 +54,15 @@ var builders = []struct {
 	name  string
 	build builder
 }{
-	{"plsim", newOffloaded},        // an endpoint, a load balancer and a target
-	{withoutOffload, newForwarded}, // the same, where the forwarder moves every packet
-	{"nft", newNFT},                // the kernel's own DNAT and SNAT in a routing namespace
-	{"veth", newDirect},            // nothing: one pair of devices
-	{"splice", newSplicer},         // a proxy in Go that copies within the kernel
+	{"plsim", newLab(emulate.Options{Seed: 1, Name: "plsim"})},                                // an endpoint, a load balancer and a target
+	{withoutOffload, newLab(emulate.Options{Seed: 1, Name: withoutOffload, NoOffload: true})}, // the same, where the forwarder moves every packet
+	{"nft", newNFT},        // the kernel's own DNAT and SNAT in a routing namespace
+	{"veth", newDirect},    // nothing: one pair of devices
+	{"splice", newSplicer}, // a proxy in Go that copies within the kernel
 	{"haproxy", newHAProxy},
 	{"nginx", newNginx},
 	{"socat", newSocat},
+	{"workers", newLab(emulate.Options{Seed: 1, Name: "workers", Workers: 2})}, // the forwarder again, with two workers
 }
 
 // RivalNames are the names of rivals that [Options] may have.

@@ -31,8 +31,8 @@ values are of this machine at this minute, and say nothing elsewhere.
 
 Rivals: forwarder, plsim where the kernel does not forward packets of settled flows;
 nft, the kernel's own DNAT and SNAT; veth, no middle at all; splice, a proxy in Go that
-copies within the kernel; haproxy, nginx and socat. What is not installed is named and
-left out. Measures: ` + strings.Join(bench.MeasureNames(), ", ") + `.
+copies within the kernel; haproxy, nginx and socat; workers, the forwarder again with
+two of them. What is not installed is named and left out. Measures: ` + strings.Join(bench.MeasureNames(), ", ") + `.
 
 Every run checks that no kernel has received a spoiled packet, and every path first
 carries some megabytes both ways whose hashes must agree. Bench needs what plsim run

@@ -27,6 +27,7 @@ type runFlags struct {
 	output   format
 	seed     seed
 	scale    scale
+	workers  workers
 	listen   address
 	out      outFlags
 	keep     bool
@@ -64,6 +65,7 @@ it, until plsim down.`,
 	f.register(cmd)
 	f.severalFlags.register(cmd)
 	cmd.Flags().VarP((*reportFormat)(&f.output), "output", "o", "how to print the result on standard output")
+	cmd.Flags().Var(&f.workers, "workers", workersUsage)
 	cmd.Flags().BoolVar(&f.keep, "keep", false, "leave the lab of a scenario that fails up as it is, to look into it")
 	f.out.register(cmd, "keep the result, the events, the flow logs and the captures in the directory `DIR`, which must be new or empty")
 	return cmd
@@ -159,6 +161,26 @@ func (s *scale) Set(text string) error {
 		return fmt.Errorf("want a whole number from 1 to %d", scenario.MaxTimeScale)
 	}
 	*s = scale(n)
+	return nil
+}
+
+// workers is the value of --workers; 0 stands for one.
+type workers int
+
+// maxWorkers is more than there are processors for.
+const maxWorkers = 64
+
+const workersUsage = "how many threads forward packets (default: 1, which on two processors is faster than two); with more than one the kernel forwards none"
+
+func (w *workers) String() string { return "" }
+func (w *workers) Type() string   { return "number" }
+
+func (w *workers) Set(text string) error {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > maxWorkers {
+		return fmt.Errorf("want a whole number from 1 to %d", maxWorkers)
+	}
+	*w = workers(n)
 	return nil
 }
 

@@ -51,6 +51,8 @@ func (f *runFlags) simulate(cmd *cobra.Command, load func() ([]source, error), p
 	switch {
 	case f.listen != "":
 		return &codeError{exitUsage, errors.New("--metrics-listen needs --mode emulate: a simulation is over before anybody could read its metrics twice; plsim metrics --mode simulate prints them at its end")}
+	case f.workers > 1:
+		return &codeError{exitUsage, errors.New("--workers needs --mode emulate: a simulation has one order of events, and one thread for them")}
 	case f.scale != 0:
 		return &codeError{exitUsage, errors.New("--time-scale needs --mode emulate: simulated time passes as fast as it can")}
 	}

@@ -21,6 +21,7 @@ type upFlags struct {
 	mode       mode
 	seed       seed
 	scale      scale
+	workers    workers
 	listen     address
 	out        outFlags
 	offload    bool
@@ -58,12 +59,13 @@ several users may have the same name.`,
 	cmd.Flags().Var(&f.seed, "seed", "seed of all random choices (default: a new one, printed)")
 	cmd.Flags().Var(&f.listen, "metrics-listen", "serve CloudWatch's metrics to Prometheus there, on this host, while the lab is up")
 	registerOffload(cmd, &f.offload)
+	cmd.Flags().Var(&f.workers, "workers", workersUsage)
 	f.out.register(cmd, "keep the events, the flow logs and the captures in the directory `DIR`, which must be new or empty; they are complete when the lab is down")
 	return cmd
 }
 
 func (f *upFlags) up(cmd *cobra.Command, file string) error {
-	s := &stayingLab{log: f.out.log, foreground: f.foreground, riddle: f.teaching}
+	s := &stayingLab{log: f.out.log, workers: f.workers, offload: f.offload, foreground: f.foreground, riddle: f.teaching}
 	if netns.Nested() {
 		return s.start(cmd)
 	}
@@ -86,7 +88,6 @@ func (f *upFlags) up(cmd *cobra.Command, file string) error {
 	}
 	s.info = daemon.Info{
 		Name: f.name, File: file, Seed: uint64(f.seed), TimeScale: cmp.Or(int(f.scale), loaded.Scenario.TimeScale, 1), PID: os.Getpid(),
-		NoOffload: !f.offload,
 	}
 	if s.info.Out, err = f.out.whole(); err != nil {
 		return &codeError{exitHost, err}

@@ -29,9 +29,10 @@ func newBatch() *batch {
 // receive reads frames that wait at a port, most at most. There are none only where none
 // is left, or the device is gone, which the error says.
 func (b *batch) receive(in dataplane.InterfaceID, port Port, most int) (came []dataplane.Passage, err error) {
-	n, bytes, ok := 0, 0, true
+	n, bytes := 0, 0
 	for n < min(most, batchFrames) && bytes < batchBytes {
 		f := b[n].Frame
+		var ok bool
 		if ok, err = port.Recv(f); err != nil || !ok {
 			break
 		}

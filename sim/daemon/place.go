@@ -33,7 +33,6 @@ type Info struct {
 	TimeScale int       `json:"time_scale"`
 	Out       string    `json:"out,omitempty"` // where it keeps its files; "" where it keeps none
 	Ready     bool      `json:"ready"`
-	NoOffload bool      `json:"no_offload,omitempty"` // the forwarder moves every packet
 }
 
 // The files of a lab.
