@@ -21,13 +21,12 @@ type Passage struct {
 	Fate *link.Fate  // when it arrives, as [Walk.Fate] says; valid until the next batch
 }
 
-// A glimpse is what a batch knows of a frame before its turn has come.
-type glimpse struct {
-	packet.Plain
-	plain  bool     // it is; else only its words are right, if at all
-	dir    flow.Dir // in which it follows the path,
-	likely *trip    // which most likely is its own; nil: it has none
-	hash   uint32
+// ahead is what is known of the packets of a batch before their turn has come.
+type ahead[V any] struct {
+	read   [flow.Ahead]packet.Plain
+	plain  [flow.Ahead]bool           // they are; else only the words are right, if at all
+	hashes [flow.Ahead]uint32         // of their flows
+	likely [flow.Ahead]flow.Likely[V] // what their flows have: paths
 }
 
 // ProcessBatch takes frames along the walk, one after the other as Process does, and notes
@@ -44,11 +43,12 @@ func (w *Walk) ProcessBatch(now clock.Time, batch []Passage) {
 	for len(batch) > 0 {
 		n := min(len(batch), flow.Ahead)
 		w.expect(batch[:n])
+		a := &w.ahead
 		for i := range batch[:n] {
-			p, g := &batch[i], &w.ahead[i]
-			if g.plain && g.likely != nil {
+			p := &batch[i]
+			if t := a.likely[i]; t.Value != nil && a.plain[i] {
 				var ok bool
-				if p.Out, ok = w.followPlain(now, p.In, &g.Plain, g.likely, g.dir); ok {
+				if p.Out, ok = w.followPlain(now, p.In, &a.read[i], t); ok {
 					p.Why = drop.None
 					continue
 				}
@@ -59,23 +59,21 @@ func (w *Walk) ProcessBatch(now clock.Time, batch []Passage) {
 	}
 }
 
-// expect reads the frames of a batch, and fetches the paths that most likely are their own.
-// While frames are processed, paths come and go: each must still be proven to be the right
-// one, and that it is there.
+// expect reads the frames of a batch, [flow.Ahead] of them at most, and fetches the paths that
+// most likely are their own. While they are processed paths come and go: each must still be proven to
+// be the right one, and to be there.
 func (w *Walk) expect(batch []Passage) {
+	a := &w.ahead
 	for i := range batch {
-		p, g := &batch[i], &w.ahead[i]
-		if g.plain = g.Read(p.Frame); g.Proto != 0 {
-			g.hash = w.paths.Hash(flow.Scope(p.In), &g.Words)
-			w.paths.ExpectHash(g.hash)
-		}
+		p := &batch[i]
+		a.plain[i] = a.read[i].Read(p.Frame)
+		a.hashes[i] = w.paths.Hash(flow.Scope(p.In), &a.read[i].Words)
 	}
+	w.paths.ExpectLikely(a.hashes[:len(batch)], a.likely[:])
 	for i := range batch {
-		if g := &w.ahead[i]; g.Proto != 0 {
-			if g.likely, g.dir = w.paths.ExpectLikely(g.hash); g.likely == nil {
-				w.flows.ExpectHash(g.hash) // it will be decided on,
-				w.track.ExpectHash(g.hash) // by tables that share their hashes
-			}
+		if a.likely[i].Value == nil && a.read[i].Proto != 0 {
+			w.flows.ExpectHash(a.hashes[i]) // it will be decided on,
+			w.track.ExpectHash(a.hashes[i]) // by tables that share their hashes
 		}
 	}
 }

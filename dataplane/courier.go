@@ -22,7 +22,7 @@ type Courier struct {
 	died  map[death]uint64
 
 	view  packet.View
-	ahead [flow.Ahead]foresight // of a batch
+	ahead ahead[loan]
 }
 
 var _ Borrower = (*Courier)(nil)
@@ -69,14 +69,6 @@ type death struct {
 	why drop.Reason
 }
 
-// foresight is what a batch knows of a frame before its turn has come, as a glimpse is.
-type foresight struct {
-	packet.Plain
-	plain  bool
-	likely *loan
-	hash   uint32
-}
-
 // countMost is how many packets a courier counts for a loan: a Tally has room for those and
 // for what the path has counted.
 const countMost = 1 << 30
@@ -87,11 +79,12 @@ func (c *Courier) Carry(now clock.Time, batch []Passage) {
 	for len(batch) > 0 {
 		n := min(len(batch), flow.Ahead)
 		c.expect(batch[:n])
+		a := &c.ahead
 		for i := range batch[:n] {
-			p, g := &batch[i], &c.ahead[i]
-			if g.plain && g.likely != nil {
+			p := &batch[i]
+			if l := a.likely[i].Value; l != nil && a.plain[i] {
 				var ok bool
-				if p.Out, ok = c.carryPlain(now, p.In, &g.Plain, g.likely); ok {
+				if p.Out, ok = c.carryPlain(now, p.In, &a.read[i], l); ok {
 					continue
 				}
 			}
@@ -103,18 +96,13 @@ func (c *Courier) Carry(now clock.Time, batch []Passage) {
 
 // expect is [Walk.expect] of loans.
 func (c *Courier) expect(batch []Passage) {
+	a := &c.ahead
 	for i := range batch {
-		p, g := &batch[i], &c.ahead[i]
-		if g.plain = g.Read(p.Frame); g.Proto != 0 {
-			g.hash = c.loans.Hash(flow.Scope(p.In), &g.Words)
-			c.loans.ExpectHash(g.hash)
-		}
+		p := &batch[i]
+		a.plain[i] = a.read[i].Read(p.Frame)
+		a.hashes[i] = c.loans.Hash(flow.Scope(p.In), &a.read[i].Words)
 	}
-	for i := range batch {
-		if g := &c.ahead[i]; g.Proto != 0 {
-			g.likely, _ = c.loans.ExpectLikely(g.hash)
-		}
-	}
+	c.loans.ExpectLikely(a.hashes[:len(batch)], a.likely[:])
 }
 
 // carryPlain is Carry of a plain packet for which a loan is likely to be, if nothing speaks

@@ -21,16 +21,17 @@ func (w *Walk) hasten(now clock.Time, in InterfaceID, f *packet.Frame) (out Inte
 	if !v.Read(f) {
 		return NoInterface, false
 	}
-	t, dir := w.paths.Likely(w.paths.Hash(flow.Scope(in), &v.Words))
-	if t == nil {
+	t := w.paths.Likely(w.paths.Hash(flow.Scope(in), &v.Words))
+	if t.Value == nil {
 		return NoInterface, false
 	}
-	return w.followPlain(now, in, &v, t, dir&1)
+	return w.followPlain(now, in, &v, t)
 }
 
 // followPlain is [Walk.follow] of a plain packet along a path that is likely to be its own,
 // if nothing speaks against it.
-func (w *Walk) followPlain(now clock.Time, in InterfaceID, v *packet.Plain, t *trip, dir flow.Dir) (out InterfaceID, ok bool) {
+func (w *Walk) followPlain(now clock.Time, in InterfaceID, v *packet.Plain, likely flow.Likely[trip]) (out InterfaceID, ok bool) {
+	t, dir := likely.Value, likely.Dir&1
 	if t.recipe == 0 || !t.settled() || t.expired(now) || t.portsAt(dir, dir) != v.Ports || w.watch != nil && w.watch.heeds(t) {
 		return NoInterface, false
 	}

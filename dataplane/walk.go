@@ -63,12 +63,12 @@ type Walk struct {
 	lent    flow.Slab[lending] // what of paths they have lent
 
 	// Here so that none is allocated anew:
-	view     packet.View         // the packet at hand,
-	piece    uint32              // the number of which it is a fragment,
-	decision decision            // the decision on it,
-	rewrite  packet.Rewrite      // what happens to it,
-	header   [ppv2.MaxSize]byte  // its PROXY protocol header; and
-	ahead    [flow.Ahead]glimpse // those of a batch
+	view     packet.View        // the packet at hand,
+	piece    uint32             // the number of which it is a fragment,
+	decision decision           // the decision on it,
+	rewrite  packet.Rewrite     // what happens to it,
+	header   [ppv2.MaxSize]byte // its PROXY protocol header; and
+	ahead    ahead[trip]        // those of a batch
 }
 
 // Settings are the choices of a lab that are no part of its topology.

@@ -7,8 +7,17 @@ package cache
 //go:noinline
 func Line(p *uint32) { _ = *p } // a check for nil, which is a load
 
-// Pair loads what p points to.
-func Pair(p *uint32) { Line(p) }
-
 // Lines loads what p points to.
 func Lines(p *uint32) { Line(p) }
+
+// Pairs loads what the pointers point to that are not nil.
+func Pairs(at []*uint32) {
+	for _, p := range at {
+		if p != nil {
+			Line(p)
+		}
+	}
+}
+
+// Cells would load some cells of a table, which takes arithmetic with pointers.
+func Cells(*uint32, uint32, []uint32) {}

@@ -11,29 +11,54 @@ const Ahead = 32
 
 // Expect fetches into the processor's cache what lookups of some keys will need, of the
 // first [Ahead] keys. It changes nothing.
-//
-// A lookup goes from the index to an entry, and cannot know which before the index
-// has come from memory. So each step is taken for all keys before the next one is for any,
-// and they all come at the same time.
 func (t *table[K, V]) Expect(keys []Key) {
 	keys = keys[:min(len(keys), Ahead)]
 	var hashes [Ahead]uint32
-	mask := uint32(len(t.index.cells) - 1)
 	for i := range keys {
 		hashes[i] = t.lines.hash(&keys[i])
-		cache.Line(&t.index.cells[hashes[i]&mask].hash)
 	}
-	for _, h := range hashes[:len(keys)] {
-		if c := t.index.first(h); c.key != 0 {
-			cache.Pair(&t.slab.At(c.slot()).gen)
-		}
-	}
+	var likely [Ahead]Likely[V]
+	t.ExpectLikely(hashes[:len(keys)], likely[:])
 }
 
-// Hash returns the hash of the key of a packet's words within a scope, by which
-// [Table.Likely] finds what has it.
+// Hash returns the hash of the key of a packet's words within a scope.
 func (t *table[K, V]) Hash(s Scope, w *packet.Words) uint32 {
-	return uint32(HashWords(t.lines.seed, s, w) >> 32)
+	return uint32(HashWords(&t.lines.seed, s, w) >> 32)
+}
+
+// Likely is the value of the entry that most likely has a key, as the key of a direction;
+// a nil one is that of none. Whoever asks must prove it.
+type Likely[V any] struct {
+	Value *V
+	Dir   Dir
+}
+
+// Likely finds the value that most likely has a key with a hash. It looks no further than at
+// the first one whose key has the same hash, and not at the key.
+func (t *table[K, V]) Likely(hash uint32) Likely[V] {
+	if e, dir := t.likely(hash); e != nil {
+		return Likely[V]{&e.value, dir}
+	}
+	return Likely[V]{}
+}
+
+// ExpectLikely is Likely of some hashes, [Ahead] of them at most, and fetches what it finds
+// into the processor's cache.
+//
+// The way goes from the index to an entry, and nobody knows which before the index
+// has come from memory. So each step is taken for all before the next one is for any,
+// and they all come at the same time.
+func (t *table[K, V]) ExpectLikely(hashes []uint32, found []Likely[V]) {
+	cells := t.index.cells
+	cache.Cells(&cells[0].hash, uint32(len(cells)-1), hashes)
+	var at [Ahead]*uint32
+	for i, h := range hashes {
+		found[i] = Likely[V]{}
+		if e, dir := t.likely(h); e != nil {
+			at[i&(Ahead-1)], found[i] = &e.gen, Likely[V]{&e.value, dir}
+		}
+	}
+	cache.Pairs(at[:min(len(hashes), Ahead)])
 }
 
 // ExpectHash fetches what Likely will need of the index.
@@ -43,27 +68,8 @@ func (t *table[K, V]) ExpectHash(hash uint32) {
 }
 
 // ExpectName fetches what Find will need of the index, and Add.
-func (t *table[K, V]) ExpectName(n *Name) { t.ExpectHash(n.hash) }
-
-// Likely returns the value of the entry that most likely has a key with a hash, as the key of
-// a direction. It looks no further than at the first one whose key has the same hash, and not
-// at the key: whoever asks must prove it.
-func (t *table[K, V]) Likely(hash uint32) (*V, Dir) {
-	e, dir := t.likely(hash)
-	if e == nil {
-		return nil, dir
-	}
-	return &e.value, dir
-}
-
-// ExpectLikely is Likely, and fetches the entry.
-func (t *table[K, V]) ExpectLikely(hash uint32) (*V, Dir) {
-	e, dir := t.likely(hash)
-	if e == nil {
-		return nil, dir
-	}
-	cache.Pair(&e.gen)
-	return &e.value, dir
+func (t *table[K, V]) ExpectName(n *Name) {
+	t.ExpectHash(n.hash)
 }
 
 func (t *table[K, V]) likely(hash uint32) (*entry[K, V], Dir) {

@@ -108,36 +108,36 @@ const (
 // the time of two multiplications; unlike a CRC it is not linear, so that nobody
 // who does not know the seed can aim at one bucket.
 func Hash(s Seed, k *Key) uint64 {
-	src, dst := hashAddrs(s, k)
-	return hashAll(s, src, dst, k.Scope, k.Proto, uint32(k.SrcPort)<<16|uint32(k.DstPort))
+	src, dst := hashAddrs(&s, k)
+	return hashRest(&s, src, dst, k.Scope, k.Proto, uint32(k.SrcPort)<<16|uint32(k.DstPort))
 }
 
 // HashWords returns the hash of the key of a packet's words within a scope.
-func HashWords(s Seed, scope Scope, w *packet.Words) uint64 {
+func HashWords(s *Seed, scope Scope, w *packet.Words) uint64 {
 	src, dst := hashHalves(s, w.Src[0], w.Src[1], w.Dst[0], w.Dst[1])
-	return hashAll(s, src, dst, scope, w.Proto, w.Ports)
+	return hashRest(s, src, dst, scope, w.Proto, w.Ports)
 }
 
 // hashes returns the hash of k, and that of k without ports, at little more than the cost
 // of one.
-func hashes(s Seed, k *Key) (hash, common uint64) {
+func hashes(s *Seed, k *Key) (hash, common uint64) {
 	src, dst := hashAddrs(s, k)
 	ports := uint32(k.SrcPort)<<16 | uint32(k.DstPort)
-	return hashAll(s, src, dst, k.Scope, k.Proto, ports), hashAll(s, src, dst, k.Scope, k.Proto, 0)
+	return hashRest(s, src, dst, k.Scope, k.Proto, ports), hashRest(s, src, dst, k.Scope, k.Proto, 0)
 }
 
-func hashAddrs(s Seed, k *Key) (src, dst uint64) {
+func hashAddrs(s *Seed, k *Key) (src, dst uint64) {
 	le := binary.LittleEndian
 	return hashHalves(s, le.Uint64(k.Src[:8]), le.Uint64(k.Src[8:]), le.Uint64(k.Dst[:8]), le.Uint64(k.Dst[8:]))
 }
 
-func hashHalves(s Seed, src0, src1, dst0, dst1 uint64) (src, dst uint64) {
+func hashHalves(s *Seed, src0, src1, dst0, dst1 uint64) (src, dst uint64) {
 	src = fold(src0^s[0]^lanePi, src1^s[1]^laneE)
 	dst = fold(dst0^s[1]^laneRoot2, dst1^s[0]^laneRoot3)
 	return src ^ s[1], dst ^ s[0] ^ lanePi
 }
 
-func hashAll(s Seed, src, dst uint64, scope Scope, proto packet.Proto, ports uint32) uint64 {
+func hashRest(s *Seed, src, dst uint64, scope Scope, proto packet.Proto, ports uint32) uint64 {
 	rest := fold((uint64(scope)<<32|uint64(ports))^s[0]^laneE, uint64(proto)^s[1]^laneRoot2)
 	return fold(src^rest, dst)
 }

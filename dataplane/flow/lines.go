@@ -25,7 +25,7 @@ type Name struct {
 
 // Name makes n the name of a key.
 func (l *Lines) Name(n *Name, k *Key) {
-	hash, common := hashes(l.seed, k)
+	hash, common := hashes(&l.seed, k)
 	*n = Name{Key: *k, hash: uint32(hash >> 32), common: uint32(common >> 32)}
 }
 

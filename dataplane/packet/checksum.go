@@ -16,7 +16,16 @@ func sum(b []byte, acc uint64) uint64 {
 // sumLE is sum with words in little-endian order, which is that of processors. It comes to
 // the same, with the bytes swapped (RFC 1071 section 2 B).
 func sumLE(b []byte, acc uint64) uint64 {
-	var carry uint64
+	var carry, rest uint64
+	switch n := len(b); {
+	case n >= 8: // the last bytes, of which those before have their turn in full words
+		rest = le.Uint64(b[n-8:]) >> (64 - 8*(uint(n)&7))
+	default:
+		for i := n - 1; i >= 0; i-- {
+			rest = rest<<8 | uint64(b[i])
+		}
+	}
+	acc, carry = bits.Add64(acc, rest, 0)
 	for len(b) >= 32 {
 		acc, carry = bits.Add64(acc, le.Uint64(b), carry)
 		acc, carry = bits.Add64(acc, le.Uint64(b[8:]), carry)
@@ -24,25 +33,16 @@ func sumLE(b []byte, acc uint64) uint64 {
 		acc, carry = bits.Add64(acc, le.Uint64(b[24:]), carry)
 		b = b[32:]
 	}
-	for len(b) >= 8 {
+	if len(b) >= 16 {
 		acc, carry = bits.Add64(acc, le.Uint64(b), carry)
-		b = b[8:]
+		acc, carry = bits.Add64(acc, le.Uint64(b[8:]), carry)
+		b = b[16:]
 	}
-	// The rest fits in one word: at most 7 bytes, and a zero after an odd one.
-	var rest uint64
-	if len(b) >= 4 {
-		rest = uint64(le.Uint32(b))
-		b = b[4:]
+	if len(b) >= 8 {
+		acc, carry = bits.Add64(acc, le.Uint64(b), carry)
 	}
-	if len(b) >= 2 {
-		rest += uint64(le.Uint16(b))
-		b = b[2:]
-	}
-	if len(b) == 1 {
-		rest += uint64(b[0])
-	}
-	acc, carry = bits.Add64(acc, rest, carry)
-	return acc + carry // after a carry acc is small, for rest is
+	acc, carry = bits.Add64(acc, 0, carry)
+	return acc + carry
 }
 
 // fold brings a sum to 16 bits. It is 0 only if all that was added was 0.

@@ -56,7 +56,7 @@ const (
 // its words may be used, and those only to guess with: they are right for most packets of TCP
 // and UDP, and have protocol 0 where there is nothing to guess. Read verifies no checksum.
 func (p *Plain) Read(f *Frame) bool {
-	p.Proto = 0
+	p.Words = Words{}
 	b := f.store[f.start:]
 	if len(b) < plainLen {
 		return false // what lies beyond the frame's end is read, and judged by lengths
