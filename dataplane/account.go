@@ -22,9 +22,16 @@ func (p *path) count(dir flow.Dir, packets, bytes int, flags packet.Flags) {
 // them.
 func (w *Walk) report(p *path) {
 	w.collect(p)
+	var list [maxVisits]visit
+	var all []visit
 	for dir := range p.counts {
 		if c := &p.counts[dir]; c.Packets > 0 {
-			w.enter(p, flow.Dir(dir), c.Counter(), drop.None)
+			if !w.settings.Unlogged {
+				if all == nil || w.nearTransit(p) { // else they are the same both ways
+					all = w.visits(p, flow.Dir(dir), &list)
+				}
+				w.enterAt(all, p, flow.Dir(dir), c.Counter(), drop.None)
+			}
 			if w.ledger != nil {
 				w.book(p, flow.Dir(dir), c)
 			}
@@ -76,14 +83,15 @@ func (w *Walk) sweep(now clock.Time, n int) {
 	window := w.settings.began(now)
 	var p path
 	w.paths.Sweep(n, func(ref flow.Ref, t *trip) bool {
-		w.whole(ref, t, &p)
 		if len(w.lenders) > 0 {
+			w.whole(ref, t, &p)
 			w.collectDue(now, window, &p)
 		}
-		if p.counted(window) {
+		if t.counted(window) {
+			w.whole(ref, t, &p)
 			w.report(&p) // its count so far belongs to a window that has ended
 		}
-		if p.epoch != w.prog.Epoch && p.verdict != drop.None || p.expired(now) {
+		if r := w.recipes.At(t.recipe); r.epoch != w.prog.Epoch && r.verdict != drop.None || t.expired(now) {
 			w.retire(ref)
 		}
 		return false

@@ -48,8 +48,12 @@ func exchange(t packet.Tuple, was, is packet.Addr) packet.Tuple {
 // internet gateway, the one on the internet sees the public address.
 func (w *Walk) tuple(p *path, i int) packet.Tuple {
 	t := p.seen(i / 2)
-	if j := i ^ 1; max(i, j) < int(p.hopCount) {
-		at, beside := p.hop(i), p.hop(j)
+	j := i ^ 1
+	if max(i, j) >= int(p.hopCount) {
+		return t
+	}
+	at, beside := p.hop(i), p.hop(j)
+	if w.prog.meet(at, beside) || w.prog.meet(beside, at) {
 		return w.prog.inPrivate(at, beside, w.prog.inPublic(beside, at, t))
 	}
 	return t

@@ -112,7 +112,11 @@ func (w *Walk) enter(p *path, dir flow.Dir, c flowlog.Counter, why drop.Reason) 
 		return
 	}
 	var list [maxVisits]visit
-	all := w.visits(p, dir, &list)
+	w.enterAt(w.visits(p, dir, &list), p, dir, c, why)
+}
+
+// enterAt is enter at the interfaces that packets visit.
+func (w *Walk) enterAt(all []visit, p *path, dir flow.Dir, c flowlog.Counter, why drop.Reason) {
 	id, inserted := w.identify(p), *w.inserted(p, dir)
 	growth := int64(p.growth()) // each side sees its own family
 	if dir == flow.Reply {
@@ -123,7 +127,11 @@ func (w *Walk) enter(p *path, dir flow.Dir, c flowlog.Counter, why drop.Reason) 
 		if dir == flow.Reply {
 			i = len(all) - 1 - n
 		}
-		e, v := flowlog.Entry{Counter: c}, &all[i]
+		v := &all[i]
+		if v.hidden && !w.settings.LogHidden && why == drop.None {
+			continue
+		}
+		e := flowlog.Entry{Counter: c}
 		if v.side != int(dir) {
 			e.Bytes += uint64(int64(c.Packets)*growth) + uint64(inserted.bytes)
 			e.Packets += uint64(inserted.packets)
@@ -237,9 +245,9 @@ func (w *Walk) clientKey(p *path) flow.Key {
 
 // counted reports whether a path has counted packets before a moment, and not
 // entered them in the log; or so many that it cannot count many more.
-func (p *path) counted(before clock.Time) bool {
-	for i := range p.counts {
-		if c := &p.counts[i]; c.Packets > 0 && c.First < before || c.Full() {
+func (t *trip) counted(before clock.Time) bool {
+	for i := range t.counts {
+		if c := &t.counts[i]; c.Packets > 0 && c.First < before || c.Full() {
 			return true
 		}
 	}

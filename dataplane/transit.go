@@ -193,6 +193,16 @@ func (w *Walk) crossed(p *path, i int, dir flow.Dir) (c crossing, ok bool) {
 	return w.prog.crosses(p.hop(from), t.Dst)
 }
 
+// nearTransit reports whether packets of a path may cross a transit gateway.
+func (w *Walk) nearTransit(p *path) bool {
+	for i := range int(p.hopCount) {
+		if w.prog.nearTransit(p.hop(i)) {
+			return true
+		}
+	}
+	return false
+}
+
 // transits reports whether packets of a path cross a transit gateway, in one direction
 // at least.
 func (w *Walk) transits(p *path) bool {
