@@ -17,6 +17,8 @@ type Options struct {
 	Pairs    int           // of runs, one of each path, for each measure; default 5
 	For      time.Duration // how long one run of a throughput takes; default 1 s
 	MTU      int           // of both ends of every path; default 9001 (F1.31)
+	// NoOffload measures the path on which the forwarder moves every packet itself.
+	NoOffload bool
 	// Progress is called after each run; nil: nobody is told.
 	Progress func(rival, measure string, run, of int)
 }
@@ -29,6 +31,7 @@ type Result struct {
 	CPUs          int          `json:"cpus"`
 	MTU           int          `json:"mtu"`
 	Pairs         int          `json:"pairs"`
+	Offload       bool         `json:"offload"` // whether the kernel forwarded packets of settled flows
 	Comparisons   []Comparison `json:"comparisons"`
 	// Missing are the paths that cannot be had here, and why.
 	Missing []string `json:"missing,omitempty"`
@@ -111,10 +114,15 @@ func Compare(ctx context.Context, o Options) (res *Result, err error) {
 		SchemaVersion: ResultSchemaVersion, System: runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.NumCPU(),
 		MTU: o.MTU, Pairs: o.Pairs,
 	}
-	ours, err := open(ctx, "plsim", o.MTU)
+	name := "plsim"
+	if o.NoOffload {
+		name = withoutOffload
+	}
+	ours, err := open(ctx, name, o.MTU)
 	if err != nil {
 		return nil, err
 	}
+	res.Offload = ours.offloads
 	defer func() { err = errors.Join(err, ours.close()) }()
 	for _, rival := range o.Rivals {
 		theirs, err := open(ctx, rival, o.MTU)

@@ -45,12 +45,12 @@ vpc_endpoints:
   bench: { vpc_id: consumer, service_name: bench, subnet_ids: [a], security_group_ids: [endpoint] }
 `
 
-// newLab returns what builds the path through the forwarder, which runs in this process.
-func newLab(workers int) builder {
-	return func(ctx context.Context) (*path, error) { return buildLab(ctx, workers) }
+// newLab returns what builds a path over PrivateLink. The forwarder runs in this process.
+func newLab(opts emulate.Options) builder {
+	return func(ctx context.Context) (*path, error) { return buildLab(ctx, opts) }
 }
 
-func buildLab(ctx context.Context, workers int) (*path, error) {
+func buildLab(ctx context.Context, opts emulate.Options) (*path, error) {
 	loaded, err := scenario.LoadBytes("bench", fmt.Appendf(nil, lab, port, trafficProgram, serverRole))
 	if err != nil {
 		return nil, err
@@ -63,7 +63,7 @@ func buildLab(ctx context.Context, workers int) (*path, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := emulate.Start(ctx, loaded.Lab, emulate.Options{Seed: 1, Workers: workers, Name: fmt.Sprintf("workers-%d", workers)})
+	w, err := emulate.Start(ctx, loaded.Lab, opts)
 	if err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
@@ -82,6 +82,7 @@ func buildLab(ctx context.Context, workers int) (*path, error) {
 			}
 			return x.Stdout, nil
 		},
-		close: w.Close,
+		close:    w.Close,
+		offloads: w.Offloads() == nil,
 	}, nil
 }

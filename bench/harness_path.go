@@ -9,7 +9,10 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
 	"time"
+
+	"github.com/plsim/plsim/sim/emulate"
 )
 
 // side is an end of a path.
@@ -36,8 +39,12 @@ type path struct {
 	exec  func(ctx context.Context, s side, stdin string, argv ...string) (string, error)
 	close func() error
 
-	tcpOnly bool // it forwards no UDP
+	tcpOnly  bool // it forwards no UDP
+	offloads bool // the kernel moves packets of settled flows
 }
+
+// withoutOffload is the path on which the forwarder moves every packet.
+const withoutOffload = "forwarder"
 
 // A builder makes a path, whose server listens when it returns.
 type builder func(ctx context.Context) (*path, error)
@@ -47,14 +54,15 @@ var builders = []struct {
 	name  string
 	build builder
 }{
-	{"plsim", newLab(1)},   // an endpoint, a load balancer and a target: the forwarder
+	{"plsim", newLab(emulate.Options{Seed: 1, Name: "plsim"})},                                // an endpoint, a load balancer and a target
+	{withoutOffload, newLab(emulate.Options{Seed: 1, Name: withoutOffload, NoOffload: true})}, // the same, where the forwarder moves every packet
 	{"nft", newNFT},        // the kernel's own DNAT and SNAT in a routing namespace
 	{"veth", newDirect},    // nothing: one pair of devices
 	{"splice", newSplicer}, // a proxy in Go that copies within the kernel
 	{"haproxy", newHAProxy},
 	{"nginx", newNginx},
 	{"socat", newSocat},
-	{"workers", newLab(2)}, // the forwarder again, with two workers
+	{"workers", newLab(emulate.Options{Seed: 1, Name: "workers", Workers: 2})}, // the forwarder again, with two workers
 }
 
 // RivalNames are the names of rivals that [Options] may have.

@@ -42,7 +42,7 @@ func (w *Walk) report(p *path) {
 
 // Drops returns how many packets died at an interface, by reason.
 func (w *Walk) Drops(at InterfaceID) [drop.NumReasons]uint64 {
-	w.settle()
+	w.bury()
 	return w.drops[at]
 }
 

@@ -218,9 +218,14 @@ func (c *Courier) Suspend() {
 }
 
 // Settle implements [Borrower].
-func (c *Courier) Settle(m *metrics.Meter, died func(at InterfaceID, why drop.Reason, n uint64)) {
+func (c *Courier) Settle(m *metrics.Meter) {
 	c.halt()
 	m.Absorb(c.meter)
+}
+
+// Bury implements [Borrower].
+func (c *Courier) Bury(died func(at InterfaceID, why drop.Reason, n uint64)) {
+	c.halt()
 	for at, n := range c.died {
 		died(at.at, at.why, n)
 	}

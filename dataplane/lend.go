@@ -34,9 +34,10 @@ type Borrower interface {
 	Return(k *flow.Key)
 	// Suspend has all loans serve no more until they are lent again.
 	Suspend()
-	// Settle hands over what was counted apart from loans: what has passed at places, and
-	// what has died on its way out.
-	Settle(m *metrics.Meter, died func(at InterfaceID, why drop.Reason, n uint64))
+	// Settle hands over what has passed at places, since it was asked last.
+	Settle(m *metrics.Meter)
+	// Bury hands over what has died on its way out.
+	Bury(died func(at InterfaceID, why drop.Reason, n uint64))
 }
 
 // Loan is what happens to packets of one direction of a path.
@@ -93,8 +94,9 @@ func (l *Lender) Consider(a *Passage) bool {
 	if ref, t, dir := w.paths.Lookup(&key); t != nil && t.counts[dir].Packets >= lendAfter {
 		var p path
 		w.whole(ref, t, &p)
-		if w.lendable(&p, dir) {
-			l.wanted = append(l.wanted, want{ref, dir})
+		x := want{ref, dir}
+		if n := len(l.wanted); (n == 0 || l.wanted[n-1] != x) && w.lendable(&p, dir) {
+			l.wanted = append(l.wanted, x)
 		}
 	}
 	return len(l.wanted) > 0
@@ -237,9 +239,20 @@ func (w *Walk) collectDue(now, window clock.Time, p *path) {
 	}
 }
 
-// settle takes what borrowers have counted apart from loans.
+// PeriodEnd returns when [Walk.Expire] should come by at the latest, so that what borrowers
+// have counted is counted in the period in which it passed.
+func (w *Walk) PeriodEnd() clock.Time { return w.meter.End() }
+
+// settle takes what borrowers have counted for the metrics.
 func (w *Walk) settle() {
 	for _, l := range w.lenders {
-		l.to.Settle(w.meter, func(at InterfaceID, why drop.Reason, n uint64) { w.drops[at][why] += n })
+		l.to.Settle(w.meter)
+	}
+}
+
+// bury takes what borrowers have lost.
+func (w *Walk) bury() {
+	for _, l := range w.lenders {
+		l.to.Bury(func(at InterfaceID, why drop.Reason, n uint64) { w.drops[at][why] += n })
 	}
 }

@@ -24,6 +24,7 @@ func (w *Walk) Metrics(now clock.Time) []metrics.Series {
 // measureDrops counts what died at endpoints, before a slot of the meter ends.
 func (w *Walk) measureDrops() {
 	w.settle()
+	w.bury()
 	for id := range w.prog.Interfaces {
 		if w.prog.Interfaces[id].Kind != Endpoint {
 			continue

@@ -15,6 +15,7 @@ import (
 
 type benchFlags struct {
 	options bench.Options
+	offload bool
 	output  format
 }
 
@@ -28,8 +29,9 @@ what else could stand there, each in namespaces of its own, and prints how the t
 compare: the median of the ratios of adjacent pairs of runs, and their spread. Single
 values are of this machine at this minute, and say nothing elsewhere.
 
-Rivals: nft, the kernel's own DNAT and SNAT; veth, no middle at all; splice, a proxy
-in Go that copies within the kernel; haproxy, nginx and socat; workers, plsim again with
+Rivals: forwarder, plsim where the kernel does not forward packets of settled flows;
+nft, the kernel's own DNAT and SNAT; veth, no middle at all; splice, a proxy in Go that
+copies within the kernel; haproxy, nginx and socat; workers, the forwarder again with
 two of them. What is not installed is named and left out. Measures: ` + strings.Join(bench.MeasureNames(), ", ") + `.
 
 Every run checks that no kernel has received a spoiled packet, and every path first
@@ -44,6 +46,7 @@ needs; all rivals and measures take some minutes.`,
 	cmd.Flags().IntVar(&f.options.Pairs, "pairs", 5, "pairs of runs of each measure and rival; the more, the surer")
 	cmd.Flags().DurationVar(&f.options.For, "for", time.Second, "how long a run of a throughput takes")
 	cmd.Flags().IntVar(&f.options.MTU, "mtu", 9001, "MTU of both ends of every path")
+	registerOffload(cmd, &f.offload)
 	cmd.Flags().VarP(&f.output, "output", "o", "how to print the result")
 	for flag, names := range map[string]func() []string{"rival": bench.RivalNames, "measure": bench.MeasureNames} {
 		_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(names(), cobra.ShellCompDirectiveNoFileComp)) // it is there
@@ -52,6 +55,7 @@ needs; all rivals and measures take some minutes.`,
 }
 
 func (f *benchFlags) bench(cmd *cobra.Command) error {
+	f.options.NoOffload = !f.offload
 	if err := f.options.Check(); err != nil {
 		return &codeError{exitUsage, err}
 	}

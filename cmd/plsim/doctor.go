@@ -111,43 +111,54 @@ func selfTest(ctx context.Context, m mode) netns.Finding {
 	defer cancel()
 	began := time.Now()
 	f := netns.Finding{Name: selfTestName(m)}
-	if err := playSelfTest(ctx, m); err != nil {
+	remark, err := playSelfTest(ctx, m)
+	if err != nil {
 		f.State, f.Seen, f.Cure = netns.FindingMissing, err.Error(), reportCure
 		return f
 	}
 	f.State = netns.FindingOK
-	f.Seen = fmt.Sprintf("a lab was built, and a request answered, in %s", max(time.Since(began).Round(time.Millisecond), time.Millisecond))
+	f.Seen = fmt.Sprintf("a lab was built, and a request answered, in %s%s", max(time.Since(began).Round(time.Millisecond), time.Millisecond), remark)
 	return f
 }
 
-func playSelfTest(ctx context.Context, m mode) (err error) {
+func playSelfTest(ctx context.Context, m mode) (remark string, err error) {
 	text, err := template(firstTemplate)
 	if err != nil {
-		return err
+		return "", err
 	}
 	l, err := scenario.LoadBytes(firstTemplate, text)
 	if err != nil {
-		return err
+		return "", err
 	}
 	var w world
 	if m == simulated {
 		w, err = simulate.Start(ctx, l.Lab, simulate.Options{Seed: 1})
 	} else {
-		w, err = emulate.Start(ctx, l.Lab, emulate.Options{Seed: 1})
+		var e *emulate.World
+		e, err = emulate.Start(ctx, l.Lab, emulate.Options{Seed: 1})
+		w, remark = e, onOffload(e.Offloads())
 	}
 	if err != nil {
-		return errors.Join(err, w.Close())
+		return "", errors.Join(err, w.Close())
 	}
 	res, err := story.Play(ctx, l.Scenario, l.Lab, w, nil, nil)
 	if err = errors.Join(err, w.Close()); err != nil {
-		return err
+		return "", err
 	}
 	for _, s := range res.Steps {
 		if s.Verdict == story.Fail {
-			return fmt.Errorf("%s: %s", s.Name, s.Seen)
+			return "", fmt.Errorf("%s: %s", s.Name, s.Seen)
 		}
 	}
-	return nil
+	return remark, nil
+}
+
+// onOffload says whether the kernel forwards packets of settled flows, or why it does not.
+func onOffload(why error) string {
+	if why != nil {
+		return fmt.Sprintf("; the forwarder moves every packet, for the kernel cannot: %v", why)
+	}
+	return "; the kernel forwards packets of settled flows"
 }
 
 func (d *diagnosis) print(w io.Writer, output format) error {

@@ -30,7 +30,7 @@ type staying struct {
 // keepFailed plays scenarios in labs that stay where they fail.
 func (f *runFlags) keepFailed(cmd *cobra.Command, args []string, load func() ([]source, error), play playing) (err error) {
 	if netns.Nested() {
-		return (&stayingLab{log: f.out.log, workers: f.workers}).start(cmd)
+		return (&stayingLab{log: f.out.log, workers: f.workers, offload: f.offload}).start(cmd)
 	}
 	wrong := func(err error) error { return &codeError{exitUsage, err} }
 	if slices.Contains(args, "-") {
@@ -102,7 +102,10 @@ func (r *runner) playStaying(ctx context.Context, s source, dir string) (*daemon
 		return nil, res, &codeError{exitHost, err}
 	}
 	info := daemon.Info{Name: s.Scenario.Name, File: s.file, Seed: uint64(r.flags.seed), TimeScale: r.scale(s), Out: whole, PID: os.Getpid()}
-	start := &stayingLab{log: r.flags.out.log, workers: r.flags.workers, info: info, prepare: func() ([]*os.File, error) { return r.flags.listen.listen(r.stderr) }}
+	start := &stayingLab{
+		log: r.flags.out.log, workers: r.flags.workers, offload: r.flags.offload, info: info,
+		prepare: func() ([]*os.File, error) { return r.flags.listen.listen(r.stderr) },
+	}
 	err = start.start(r.staying.cmd)
 	for n := 2; ctx.Err() == nil; n++ {
 		var taken *daemon.NameError

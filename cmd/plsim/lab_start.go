@@ -276,7 +276,7 @@ func inNamespaces(ctx context.Context, l *scenario.Loaded, dir string) (course.W
 	if err != nil {
 		return nil, err
 	}
-	w, err := emulate.Start(ctx, l.Lab, emulate.Options{Seed: labSeed, TimeScale: l.Scenario.TimeScale, ScenarioDir: dir})
+	w, err := emulate.Start(ctx, l.Lab, emulate.Options{Seed: labSeed, TimeScale: l.Scenario.TimeScale, ScenarioDir: dir, NoOffload: true})
 	if err != nil {
 		return nil, errors.Join(err, w.Close())
 	}

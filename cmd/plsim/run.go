@@ -31,6 +31,7 @@ type runFlags struct {
 	listen   address
 	out      outFlags
 	keep     bool
+	offload  bool
 	severalFlags
 }
 
@@ -77,6 +78,12 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	cmd.Flags().Var(&f.scale, "time-scale", "how many seconds pass in the lab while one passes on the wall (default: the scenario's, or 1)")
 	cmd.Flags().Var(&f.listen, "metrics-listen", "serve CloudWatch's metrics to Prometheus there, on this host, while the lab runs")
 	cmd.Flags().Var(&f.seed, "seed", "seed of all random choices (default: a new one, printed)")
+	registerOffload(cmd, &f.offload)
+}
+
+// registerOffload makes --offload known to a command.
+func registerOffload(cmd *cobra.Command, on *bool) {
+	cmd.Flags().BoolVar(on, "offload", true, "let the kernel forward the packets of settled flows, where it can")
 }
 
 // mode is the value of --mode: how a lab is made real.
@@ -163,7 +170,7 @@ type workers int
 // maxWorkers is more than there are processors for.
 const maxWorkers = 64
 
-const workersUsage = "how many threads forward packets (default: 1, which on two processors is faster than two)"
+const workersUsage = "how many threads forward packets (default: 1, which on two processors is faster than two); with more than one the kernel forwards none"
 
 func (w *workers) String() string { return "" }
 func (w *workers) Type() string   { return "number" }

@@ -180,7 +180,9 @@ func (r *runner) start(ctx context.Context, s source, k *archive) (world, error)
 		return nil, &codeError{exitHost, err}
 	}
 	r.text.Begin(s.Scenario.Name, s.file, len(s.Scenario.Steps), seed, scale)
-	opts := emulate.Options{Seed: seed, TimeScale: scale, Workers: int(r.flags.workers), Name: r.lab, ScenarioDir: scenarioDir(s.file)}
+	opts := emulate.Options{
+		Seed: seed, TimeScale: scale, Workers: int(r.flags.workers), NoOffload: !r.flags.offload, Name: r.lab, ScenarioDir: scenarioDir(s.file),
+	}
 	if k != nil {
 		opts.Logs, opts.CompleteLog, opts.Captures, opts.Events = k.logs, r.flags.out.log == fullLog, k.capture, k.event
 	}

@@ -24,6 +24,7 @@ import (
 type stayingLab struct {
 	info       daemon.Info
 	workers    workers
+	offload    bool
 	log        logKind
 	foreground bool
 	riddle     bool // as [daemon.Inherited] has it
@@ -138,7 +139,9 @@ func (s *stayingLab) live(cmd *cobra.Command) (err error) {
 		return &codeError{exitFault, errors.Join(err, k.close())}
 	}
 	defer stopServing()
-	opts := emulate.Options{Seed: lab.Info.Seed, TimeScale: lab.Info.TimeScale, Workers: int(s.workers), ScenarioDir: scenarioDir(lab.Info.File), Accounts: true}
+	opts := emulate.Options{
+		Seed: lab.Info.Seed, TimeScale: lab.Info.TimeScale, Workers: int(s.workers), NoOffload: !s.offload, ScenarioDir: scenarioDir(lab.Info.File), Accounts: true,
+	}
 	if k != nil {
 		k.prompt = true
 		opts.Logs, opts.CompleteLog, opts.Captures, opts.Events = k.logs, s.log == fullLog, k.capture, k.event

@@ -24,6 +24,7 @@ type upFlags struct {
 	workers    workers
 	listen     address
 	out        outFlags
+	offload    bool
 	teaching   bool // whether it is a teaching lab, which says for itself what can be done with it
 }
 
@@ -57,13 +58,14 @@ several users may have the same name.`,
 	cmd.Flags().Var(&f.scale, "time-scale", "how many seconds pass in the lab while one passes on the wall (default: the scenario's, or 1)")
 	cmd.Flags().Var(&f.seed, "seed", "seed of all random choices (default: a new one, printed)")
 	cmd.Flags().Var(&f.listen, "metrics-listen", "serve CloudWatch's metrics to Prometheus there, on this host, while the lab is up")
+	registerOffload(cmd, &f.offload)
 	cmd.Flags().Var(&f.workers, "workers", workersUsage)
 	f.out.register(cmd, "keep the events, the flow logs and the captures in the directory `DIR`, which must be new or empty; they are complete when the lab is down")
 	return cmd
 }
 
 func (f *upFlags) up(cmd *cobra.Command, file string) error {
-	s := &stayingLab{log: f.out.log, workers: f.workers, foreground: f.foreground, riddle: f.teaching}
+	s := &stayingLab{log: f.out.log, workers: f.workers, offload: f.offload, foreground: f.foreground, riddle: f.teaching}
 	if netns.Nested() {
 		return s.start(cmd)
 	}

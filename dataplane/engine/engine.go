@@ -26,6 +26,7 @@ type Engine struct {
 	walk    *dataplane.Walk
 	poller  Poller // of the first worker
 	helpers []*helper
+	offload *dataplane.Lender // to whoever needs no worker; nil: there is none
 	now     func() clock.Time
 	wall    func(time.Duration) time.Duration
 	begin   func()
@@ -57,6 +58,10 @@ func New(walk *dataplane.Walk, pollers []Poller, now func() clock.Time, wall fun
 	}
 	return e
 }
+
+// Offload has somebody else forward what it can, such as the kernel. It must be called
+// before Run.
+func (e *Engine) Offload(to dataplane.Borrower) { e.offload = e.walk.LendTo(to) }
 
 // Attach puts a port behind an interface. Workers read ports in turn: the first port is
 // the first one's. It must be called before Run, or within Do.

@@ -47,9 +47,7 @@ func (e *Engine) run(ctx context.Context) error {
 		}
 		now := e.now()
 		e.deliver(now, batch[0].Frame)
-		for _, i := range ready {
-			e.drain(now, dataplane.InterfaceID(i), batch)
-		}
+		e.drainAll(now, ready, batch)
 		for _, h := range e.helpers {
 			e.relieve(now, h)
 		}
@@ -81,35 +79,58 @@ func (e *Engine) wait(ready []int) ([]int, error) {
 	return e.poller.Wait(ready, patience)
 }
 
-// patience is how long the worker may sleep: until the next frame arrives, or a tick.
+// patience is how long the worker may sleep: until the next frame arrives, a period ends
+// that others have counted in, or a tick.
 func (e *Engine) patience() time.Duration {
-	at, ok := e.held.next()
-	if !ok {
-		return tick
+	d := tick
+	if at, ok := e.held.next(); ok {
+		d = min(d, e.wall(max(0, at.Sub(e.now()))))
 	}
-	return min(tick, e.wall(max(0, at.Sub(e.now()))))
+	if e.offload != nil {
+		d = min(d, e.wall(max(0, e.walk.PeriodEnd().Sub(e.now()))))
+	}
+	return d
 }
 
-// drain forwards what waits at a port, a burst at most. The poller tells again of
-// a port that has more. The first frame goes by itself: most often it is the only
-// one, and it should not wait until that is known.
-func (e *Engine) drain(now clock.Time, in dataplane.InterfaceID, b *batch) {
+// drainAll forwards what waits at ports. When nothing waits any more, so that no packet
+// to come can overtake one that came before, the flows that have settled are lent.
+func (e *Engine) drainAll(now clock.Time, ports []int, b *batch) {
+	all := true
+	for _, i := range ports {
+		drained := e.drain(now, dataplane.InterfaceID(i), b)
+		all = all && drained
+	}
+	if all && e.offload != nil {
+		e.offload.Lend()
+	}
+}
+
+// drain forwards what waits at a port, a burst at most, and reports whether that was all.
+// The poller tells again of a port that has more. The first frame goes by itself: most
+// often it is the only one, and it should not wait until that is known.
+func (e *Engine) drain(now clock.Time, in dataplane.InterfaceID, b *batch) bool {
 	for left, most := burst, 1; left > 0; most = left {
 		port := e.port(in)
 		if port == nil {
-			return
+			return true
 		}
 		came, err := b.receive(in, port, most)
 		if err != nil {
 			e.Detach(in)
 		}
 		if len(came) == 0 {
-			return
+			return true
+		}
+		if e.offload != nil {
+			for i := range came {
+				e.offload.Consider(&came[i])
+			}
 		}
 		e.forward(now, came)
 		left -= len(came)
 		e.resume()
 	}
+	return false
 }
 
 // relieve forwards what a helper has handed over, a burst at most. Where a flow of it is

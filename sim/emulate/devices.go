@@ -26,7 +26,7 @@ type devices map[dataplane.InterfaceID]*netns.Namespace
 func (w *World) build() error {
 	made, err := w.make(w.lab)
 	for i, ns := range made {
-		err = errors.Join(err, w.engine.Attach(i, ns.Port()))
+		err = errors.Join(err, w.attach(i, ns))
 	}
 	return err
 }
@@ -120,6 +120,9 @@ func (w *World) configOf(nic *topology.NIC) netns.Config {
 		Name: nic.Label, Lab: w.name, MAC: nic.MAC, Addrs: nic.Addrs, Gateways: nic.Routers, MTU: nic.MTU,
 		Single: w.lab.HasLinks(), // what links do, they do to packets
 	}
+	if w.shortcut != nil {
+		cfg.Fabric = w.shortcut.fabric
+	}
 	if w.generation > 0 { // what it takes the place of may still be there
 		cfg.Lab = fmt.Sprintf("%s~%d", w.name, w.generation)
 	}
@@ -161,7 +164,7 @@ func (w *World) Prepare(lab *topology.Lab) (live.Change, error) {
 	return live.Change{
 		Swap: func() (err error) {
 			for i, ns := range come {
-				err = errors.Join(err, w.engine.Attach(i, ns.Port()))
+				err = errors.Join(err, w.attach(i, ns))
 			}
 			for i := range gone {
 				w.engine.Detach(i)

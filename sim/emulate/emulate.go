@@ -25,13 +25,15 @@ import (
 // World is a lab that runs in namespaces. One goroutine plays in it.
 type World struct {
 	*live.Lab
-	edited chan struct{} // tells the keeper of the lab's time that there may be new moments
-	lab    *topology.Lab // for reading, by whoever keeps edits away
-	engine *engine.Engine
-	name   string // among the labs of the sandbox
-	began  time.Time
-	scale  time.Duration // how many seconds of the lab pass in one of the wall
-	ca     *authority    // nil where nobody speaks TLS
+	edited     chan struct{} // tells the keeper of the lab's time that there may be new moments
+	lab        *topology.Lab // for reading, by whoever keeps edits away
+	engine     *engine.Engine
+	shortcut   *shortcut // nil: there is none, for
+	noShortcut error     // this reason
+	name       string    // among the labs of the sandbox
+	began      time.Time
+	scale      time.Duration // how many seconds of the lab pass in one of the wall
+	ca         *authority    // nil where nobody speaks TLS
 
 	guard      sync.RWMutex                        // of hosts, and their environments
 	hosts      map[string]*host                    // instances, by VPC/NAME
@@ -65,6 +67,9 @@ type Options struct {
 	TimeScale int
 	// Workers is how many threads forward packets; 0 means 1.
 	Workers int
+	// NoOffload leaves every packet to the forwarder, also where the kernel could forward
+	// those of settled flows.
+	NoOffload bool
 	// ScenarioDir is where the scenario file stands; programs get it as
 	// SCENARIO_DIR. "" where there is none.
 	ScenarioDir string
@@ -114,6 +119,9 @@ func start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 		return w, err
 	}
 	w.engine = engine.New(w.Walk(), pollers, w.now, w.wall, netns.Prioritize)
+	if err := w.takeShortcut(&opts); err != nil {
+		return w, err
+	}
 	w.Start(w.engine, w)
 	if err := w.build(); err != nil {
 		return w, err
@@ -256,6 +264,9 @@ func (w *World) Close() error {
 	for _, c := range w.kept {
 		_ = c.Close()
 	}
+	if w.shortcut != nil {
+		_ = w.shortcut.fabric.Close() // before the namespaces, which leave nothing to tidy up there
+	}
 	for _, h := range hosts {
 		h.ns.Close()
 	}
@@ -265,5 +276,5 @@ func (w *World) Close() error {
 	for _, n := range w.nodes {
 		n.ns.Close()
 	}
-	return errors.Join(w.fault, w.End())
+	return errors.Join(w.fault, w.shortcut.close(), w.End())
 }

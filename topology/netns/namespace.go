@@ -39,6 +39,8 @@ type Config struct {
 	MTU    int // of eth0, in bytes of IP packet; default 9001 (F1.31)
 	// Single says that each frame is one packet: the kernel makes no superframes.
 	Single bool
+	// Fabric makes eth0 a veth device whose far end stands there; nil: eth0 is a TAP.
+	Fabric *Fabric
 
 	// What sockets begin with; 0 means the system's default.
 	TTL    int       // time to live of packets
@@ -117,7 +119,12 @@ func (n *Namespace) build() error {
 	if n.cfg.MAC == (packet.MAC{}) {
 		return nil
 	}
-	if n.port, err = openTAP(eth0, n.cfg.Single); err != nil {
+	if f := n.cfg.Fabric; f != nil {
+		n.port, err = f.connect(n.net)
+	} else {
+		n.port, err = openTAP(eth0, n.cfg.Single, 0)
+	}
+	if err != nil {
 		return err
 	}
 	return n.configure()
@@ -302,6 +309,9 @@ func (n *Namespace) Close() error {
 	defer n.mu.Unlock()
 	if n.port != nil {
 		errs = append(errs, n.port.Close())
+		if n.cfg.Fabric != nil {
+			errs = append(errs, n.cfg.Fabric.disconnect(n.port))
+		}
 	}
 	if n.net.IsOpen() {
 		errs = append(errs, n.net.Close())

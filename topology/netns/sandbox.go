@@ -230,7 +230,7 @@ func runInit(stage string) int {
 		return fail(host.explain(op, err))
 	}
 	if stage == stageProbe {
-		tap, err := openTAP("probe", false)
+		tap, err := openTAP("probe", false, 0)
 		if err != nil {
 			return fail(host.explain("make a TAP device", err))
 		}

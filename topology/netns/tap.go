@@ -20,6 +20,7 @@ import (
 type TAP struct {
 	fd       atomic.Int32 // -1 once closed
 	rejected atomic.Uint64
+	device   int // number of the fabric's end of eth0; 0: this is eth0 itself
 }
 
 var _ engine.Port = (*TAP)(nil)
@@ -32,17 +33,23 @@ const (
 )
 
 // openTAP makes a TAP device in the network namespace of the calling thread. single says
-// that it takes no superframes.
-func openTAP(name string, single bool) (*TAP, error) {
+// that it takes no superframes. number is the device's, or 0 for any.
+func openTAP(name string, single bool, number int) (*TAP, error) {
 	fd, err := unix.Open(tunPath, unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", tunPath, err)
 	}
-	if err := setUpTAP(fd, name, single); err != nil {
+	if number != 0 {
+		err = unix.IoctlSetPointerInt(fd, unix.TUNSETIFINDEX, number)
+	}
+	if err == nil {
+		err = setUpTAP(fd, name, single)
+	}
+	if err != nil {
 		_ = unix.Close(fd)
 		return nil, err
 	}
-	t := new(TAP)
+	t := &TAP{device: max(0, number-1)}
 	t.fd.Store(int32(fd))
 	return t, nil
 }
@@ -116,6 +123,10 @@ func (t *TAP) Send(f *packet.Frame) (bool, error) {
 func gone(errno unix.Errno) error {
 	return fmt.Errorf("TAP device: %w: %w", os.ErrClosed, errno)
 }
+
+// Device returns the number of the fabric's end of the eth0 beside which the TAP stands; 0
+// where the TAP is eth0 itself.
+func (t *TAP) Device() int { return t.device }
 
 // Rejected returns how many frames the kernel refused.
 func (t *TAP) Rejected() uint64 { return t.rejected.Load() }

@@ -1,0 +1,72 @@
+package emulate
+
+import (
+	"errors"
+
+	"github.com/plsim/plsim/dataplane"
+	"github.com/plsim/plsim/topology/netns"
+	"github.com/plsim/plsim/topology/netns/offload"
+)
+
+// shortcut is where packets of settled flows cross in the kernel.
+type shortcut struct {
+	table  *offload.Table
+	fabric *netns.Fabric
+}
+
+// Why the kernel forwards no packets by itself.
+var (
+	errUnwanted = errors.New("it is switched off")
+	errLinks    = errors.New("the lab has links, and what happens there happens to each packet")
+	errWorkers  = errors.New("several workers share the flows")
+)
+
+// takeShortcut has the kernel forward packets of settled flows. Where it cannot, for it
+// lacks what that takes or the caller the right to it, as in a user namespace, nobody misses
+// anything but time: that is no error.
+func (w *World) takeShortcut(opts *Options) (err error) {
+	switch {
+	case opts.NoOffload:
+		w.noShortcut = errUnwanted
+	case w.lab.HasLinks():
+		w.noShortcut = errLinks
+	case opts.Workers > 1:
+		w.noShortcut = errWorkers
+	}
+	if w.noShortcut != nil {
+		return nil
+	}
+	table, err := offload.New(w.now(), int(w.scale))
+	if err != nil {
+		w.noShortcut = err
+		return nil
+	}
+	fabric, err := netns.NewFabric(table.Programs())
+	if err != nil {
+		return errors.Join(err, table.Close())
+	}
+	w.shortcut = &shortcut{table, fabric}
+	w.engine.Offload(table)
+	return nil
+}
+
+// Offloads returns nil if the kernel forwards packets of settled flows, and else why it
+// does not.
+func (w *World) Offloads() error { return w.noShortcut }
+
+// attach puts the device of a namespace behind an interface.
+func (w *World) attach(id dataplane.InterfaceID, ns *netns.Namespace) error {
+	port := ns.Port()
+	if w.shortcut != nil {
+		w.shortcut.table.Attach(id, port.(*netns.TAP).Device())
+	}
+	return w.engine.Attach(id, port)
+}
+
+// close gives back what the lab no longer needs, when the engine has ended.
+func (s *shortcut) close() error {
+	if s == nil {
+		return nil
+	}
+	return errors.Join(s.fabric.Close(), s.table.Close())
+}
