@@ -119,9 +119,7 @@ func start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 		return w, err
 	}
 	w.engine = engine.New(w.Walk(), pollers, w.now, w.wall, netns.Prioritize)
-	if err := w.takeShortcut(&opts); err != nil {
-		return w, err
-	}
+	w.shortcut, w.noShortcut = w.newShortcut(&opts)
 	w.Start(w.engine, w)
 	if err := w.build(); err != nil {
 		return w, err

@@ -21,33 +21,28 @@ var (
 	errWorkers  = errors.New("several workers share the flows")
 )
 
-// takeShortcut has the kernel forward packets of settled flows. Where it cannot, for it
-// lacks what that takes or the caller the right to it, as in a user namespace, nobody misses
-// anything but time: that is no error.
-func (w *World) takeShortcut(opts *Options) (err error) {
+// newShortcut has the kernel forward packets of settled flows, or returns why it does not:
+// it lacks what that takes, or the caller the right to it, as in a user namespace. Then
+// nobody misses anything but time.
+func (w *World) newShortcut(opts *Options) (*shortcut, error) {
 	switch {
 	case opts.NoOffload:
-		w.noShortcut = errUnwanted
+		return nil, errUnwanted
 	case w.lab.HasLinks():
-		w.noShortcut = errLinks
+		return nil, errLinks
 	case opts.Workers > 1:
-		w.noShortcut = errWorkers
-	}
-	if w.noShortcut != nil {
-		return nil
+		return nil, errWorkers
 	}
 	table, err := offload.New(w.now(), int(w.scale))
 	if err != nil {
-		w.noShortcut = err
-		return nil
+		return nil, err
 	}
 	fabric, err := netns.NewFabric(table.Programs())
 	if err != nil {
-		return errors.Join(err, table.Close())
+		return nil, errors.Join(err, table.Close())
 	}
-	w.shortcut = &shortcut{table, fabric}
 	w.engine.Offload(table)
-	return nil
+	return &shortcut{table, fabric}, nil
 }
 
 // Offloads returns nil if the kernel forwards packets of settled flows, and else why it
