@@ -204,11 +204,13 @@ func (c *Courier) Collect(k *flow.Key) (flowlog.Tally, clock.Time) {
 }
 
 // Return implements [Borrower].
-func (c *Courier) Return(k *flow.Key) {
+func (c *Courier) Return(k *flow.Key) (flowlog.Tally, clock.Time) {
 	c.halt()
 	ref, l, _ := c.loans.Lookup(k)
+	passed, last := l.count, l.last
 	c.ways.Release(l.way)
 	c.loans.Delete(ref)
+	return passed, last
 }
 
 // Suspend implements [Borrower].

@@ -30,8 +30,8 @@ type Borrower interface {
 	// Collect returns what it has forwarded since it was asked last, and when the last one
 	// of all was.
 	Collect(k *flow.Key) (flowlog.Tally, clock.Time)
-	// Return ends a loan, of which all was collected.
-	Return(k *flow.Key)
+	// Return ends a loan, and returns what Collect would.
+	Return(k *flow.Key) (flowlog.Tally, clock.Time)
 	// Suspend has all loans serve no more until they are lent again.
 	Suspend()
 	// Settle hands over what has passed at places, since it was asked last.
@@ -203,7 +203,6 @@ func (w *Walk) recall(p *path) {
 	if p.lent == 0 {
 		return
 	}
-	w.collect(p)
 	w.takeBack(p, flow.Forward)
 	w.takeBack(p, flow.Reply)
 	w.lent.Free(p.lent - 1)
@@ -215,7 +214,9 @@ func (w *Walk) takeBack(p *path, dir flow.Dir) {
 	by := &w.lent.At(p.lent - 1).by[dir]
 	if *by != 0 {
 		key := p.key(dir)
-		w.lenders[*by-1].to.Return(&key)
+		passed, last := w.lenders[*by-1].to.Return(&key)
+		p.last = max(p.last, last)
+		p.counts[dir].Merge(&passed)
 		*by = 0
 	}
 }

@@ -7,6 +7,7 @@ type instruction = asm.Instruction
 // The fields of struct __sk_buff that the programs read.
 const (
 	skbLen     = 0
+	skbVLAN    = 20 // whether a tag was taken off the frame
 	skbIfindex = 40
 	skbData    = 76
 	skbDataEnd = 80
@@ -53,6 +54,8 @@ func in(table, state int) []instruction {
 		asm.Mov.Reg(asm.R6, asm.R1),
 		asm.LoadMem(asm.R7, asm.R6, skbData, asm.Word),
 		asm.LoadMem(asm.R8, asm.R6, skbDataEnd, asm.Word),
+		asm.LoadMem(asm.R1, asm.R6, skbVLAN, asm.Word),
+		asm.JNE.Imm(asm.R1, 0, "walk"),
 		asm.LoadMem(asm.R1, asm.R6, skbIfindex, asm.Word),
 		asm.StoreMem(asm.RFP, stackKey+keyIn, asm.R1, asm.Word),
 		asm.StoreImm(asm.RFP, stackKey+keyPad, 0, asm.Word),

@@ -34,7 +34,7 @@ type Table struct {
 	in, out      *ebpf.Program
 	shared       state
 	devices      []uint32 // by InterfaceID: the number of the fabric's end; 0: there is none
-	loans        map[key]*loan
+	loans        map[flow.Key]*loan
 	meter        *metrics.Meter // of what has passed since the last Settle
 
 	began clock.Time    // of the lab, when the kernel's clock was
@@ -46,6 +46,7 @@ var _ dataplane.Borrower = (*Table)(nil)
 
 // loan is what is known of an entry in the kernel.
 type loan struct {
+	from    key
 	bytes   metrics.Counter // what bytes count as,
 	traffic metrics.Traffic // and where
 
@@ -61,7 +62,7 @@ func New(now clock.Time, scale int) (*Table, error) {
 	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
 		return nil, errors.New("the programs are for little endian machines")
 	}
-	t := &Table{began: now, scale: time.Duration(max(scale, 1)), loans: make(map[key]*loan), meter: metrics.NewMeter()}
+	t := &Table{began: now, scale: time.Duration(max(scale, 1)), loans: make(map[flow.Key]*loan), meter: metrics.NewMeter()}
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
 		return nil, fmt.Errorf("read the clock: %w", err)
@@ -134,14 +135,14 @@ func (t *Table) device(id dataplane.InterfaceID) uint32 {
 // Lend implements [dataplane.Borrower].
 func (t *Table) Lend(k *flow.Key, l *dataplane.Loan) bool {
 	from, to := t.key(k), t.device(l.Out)
-	own := t.loans[from]
+	own := t.loans[*k]
 	if from.in == 0 || to == 0 || own == nil && len(t.loans) == Most {
 		return false
 	}
 	if own == nil {
-		own = &loan{bytes: l.Bytes, traffic: t.meter.Traffic(l.Place)}
+		own = &loan{from: from, bytes: l.Bytes, traffic: t.meter.Traffic(l.Place)}
 	} else {
-		t.learn(&from, own) // what the entry that goes has counted
+		t.remove(own) // it may have stood for another device
 	}
 	r := &l.Rewrite
 	e := entry{
@@ -162,25 +163,42 @@ func (t *Table) Lend(k *flow.Key, l *dataplane.Loan) bool {
 		return false // the kernel has no room
 	}
 	own.seenPackets, own.seenBytes, own.last = 0, 0, l.Last
-	t.loans[from] = own
+	own.from, t.loans[*k] = from, own
 	return true
 }
 
 // Collect implements [dataplane.Borrower].
 func (t *Table) Collect(k *flow.Key) (flowlog.Tally, clock.Time) {
-	from := t.key(k)
-	own := t.loans[from]
-	t.learn(&from, own)
+	own := t.loans[*k]
+	if own == nil {
+		return flowlog.Tally{}, 0
+	}
+	t.learn(own)
 	passed := own.passed
 	own.passed = flowlog.Tally{}
 	return passed, own.last
 }
 
 // Return implements [dataplane.Borrower].
-func (t *Table) Return(k *flow.Key) {
-	from := t.key(k)
-	delete(t.loans, from)
-	_ = t.flows.Delete(unsafe.Pointer(&from)) // it is there
+func (t *Table) Return(k *flow.Key) (flowlog.Tally, clock.Time) {
+	own := t.loans[*k]
+	if own == nil {
+		return flowlog.Tally{}, 0
+	}
+	delete(t.loans, *k)
+	t.remove(own)
+	return own.passed, own.last
+}
+
+// remove takes a loan's entry away from the kernel, and learns what it has counted.
+func (t *Table) remove(own *loan) {
+	var e entry
+	if t.flows.LookupAndDelete(unsafe.Pointer(&own.from), unsafe.Pointer(&e)) == nil {
+		t.count(own, &e)
+		return
+	}
+	t.learn(own) // in two steps, with Linux before 5.14
+	_ = t.flows.Delete(unsafe.Pointer(&own.from))
 }
 
 // Suspend implements [dataplane.Borrower].
@@ -191,8 +209,8 @@ func (t *Table) Suspend() {
 
 // Settle implements [dataplane.Borrower]. From here on another period is counted.
 func (t *Table) Settle(m *metrics.Meter) {
-	for from, own := range t.loans {
-		t.learn(&from, own)
+	for _, own := range t.loans {
+		t.learn(own)
 	}
 	m.Absorb(t.meter)
 	t.shared.round++
@@ -203,9 +221,16 @@ func (t *Table) Settle(m *metrics.Meter) {
 func (t *Table) Bury(func(dataplane.InterfaceID, drop.Reason, uint64)) {}
 
 // learn has a loan know what the kernel has forwarded until now.
-func (t *Table) learn(from *key, own *loan) {
+func (t *Table) learn(own *loan) {
 	var e entry
-	if t.flows.Lookup(unsafe.Pointer(from), unsafe.Pointer(&e)) != nil || e.packets <= own.seenPackets {
+	if t.flows.Lookup(unsafe.Pointer(&own.from), unsafe.Pointer(&e)) == nil {
+		t.count(own, &e)
+	}
+}
+
+// count has a loan know what its entry has counted.
+func (t *Table) count(own *loan, e *entry) {
+	if e.packets <= own.seenPackets {
 		return
 	}
 	first, last := max(t.labTime(e.first), own.last), t.labTime(e.last)
