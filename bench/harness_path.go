@@ -49,23 +49,24 @@ const withoutOffload = "forwarder"
 // A builder makes a path, whose server listens when it returns.
 type builder func(ctx context.Context) (*path, error)
 
-// builders are the middles to choose from, the forwarder's first.
+// builders are the middles to choose from, plsim's own first.
 var builders = []struct {
 	name  string
 	build builder
 }{
 	{"plsim", newLab(emulate.Options{Seed: 1, Name: "plsim"})},                                // an endpoint, a load balancer and a target
 	{withoutOffload, newLab(emulate.Options{Seed: 1, Name: withoutOffload, NoOffload: true})}, // the same, where the forwarder moves every packet
+	{"workers", newLab(emulate.Options{Seed: 1, Name: "workers", Workers: 2})},                // and with two workers
 	{"nft", newNFT},        // the kernel's own DNAT and SNAT in a routing namespace
 	{"veth", newDirect},    // nothing: one pair of devices
 	{"splice", newSplicer}, // a proxy in Go that copies within the kernel
 	{"haproxy", newHAProxy},
 	{"nginx", newNginx},
 	{"socat", newSocat},
-	{"workers", newLab(emulate.Options{Seed: 1, Name: "workers", Workers: 2})}, // the forwarder again, with two workers
 }
 
-// RivalNames are the names of rivals that [Options] may have.
+// RivalNames are the names of rivals that [Options] may have, plsim's own other paths
+// first.
 func RivalNames() []string {
 	var names []string
 	for _, b := range builders[1:] {
@@ -73,6 +74,9 @@ func RivalNames() []string {
 	}
 	return names
 }
+
+// StrangerNames are the names of rivals that are not plsim.
+func StrangerNames() []string { return RivalNames()[2:] }
 
 // Missing says that a path cannot be had on this host.
 type Missing struct {

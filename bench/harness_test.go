@@ -86,8 +86,8 @@ func TestOptions(t *testing.T) {
 		options Options
 		want    string
 	}{
-		{Options{Rivals: []string{"envoy"}}, `there is no rival "envoy": choose from forwarder, nft, veth, splice, haproxy, nginx, socat, workers`},
-		{Options{Rivals: []string{"plsim"}}, `there is no rival "plsim": choose from forwarder, nft, veth, splice, haproxy, nginx, socat, workers`},
+		{Options{Rivals: []string{"envoy"}}, `there is no rival "envoy": choose from forwarder, workers, nft, veth, splice, haproxy, nginx, socat`},
+		{Options{Rivals: []string{"plsim"}}, `there is no rival "plsim": choose from forwarder, workers, nft, veth, splice, haproxy, nginx, socat`},
 		{Options{Measures: []string{"sctp"}}, `there is no measure "sctp": choose from tcp1, tcp4, udp, connections, roundtrip`},
 	} {
 		if _, err := Compare(t.Context(), tt.options); err == nil || err.Error() != tt.want {

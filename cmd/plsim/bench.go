@@ -29,10 +29,10 @@ what else could stand there, each in namespaces of its own, and prints how the t
 compare: the median of the ratios of adjacent pairs of runs, and their spread. Single
 values are of this machine at this minute, and say nothing elsewhere.
 
-Rivals: forwarder, plsim where the kernel does not forward packets of settled flows;
-nft, the kernel's own DNAT and SNAT; veth, no middle at all; splice, a proxy in Go that
-copies within the kernel; haproxy, nginx and socat; workers, the forwarder again with
-two of them. What is not installed is named and left out. Measures: ` + strings.Join(bench.MeasureNames(), ", ") + `.
+Rivals: nft, the kernel's own DNAT and SNAT; veth, no middle at all; splice, a proxy
+in Go that copies within the kernel; haproxy, nginx and socat; and, where they are
+asked for, forwarder, plsim whose forwarder moves every packet itself, and workers, the
+same with two of them. What is not installed is named and left out. Measures: ` + strings.Join(bench.MeasureNames(), ", ") + `.
 
 Every run checks that no kernel has received a spoiled packet, and every path first
 carries some megabytes both ways whose hashes must agree. Bench needs what plsim run
@@ -41,7 +41,7 @@ needs; all rivals and measures take some minutes.`,
 		Args:    takes(0, 0),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return f.bench(cmd) },
 	}
-	cmd.Flags().StringSliceVar(&f.options.Rivals, "rival", bench.RivalNames(), "measure beside these rivals")
+	cmd.Flags().StringSliceVar(&f.options.Rivals, "rival", bench.StrangerNames(), "measure beside these rivals")
 	cmd.Flags().StringSliceVar(&f.options.Measures, "measure", bench.MeasureNames(), "measure this")
 	cmd.Flags().IntVar(&f.options.Pairs, "pairs", 5, "pairs of runs of each measure and rival; the more, the surer")
 	cmd.Flags().DurationVar(&f.options.For, "for", time.Second, "how long a run of a throughput takes")
