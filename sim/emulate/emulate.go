@@ -250,6 +250,7 @@ func (w *World) Pause(ctx context.Context, d time.Duration) error {
 // forwarder, if anything did. It may be called more than once.
 func (w *World) Close() error {
 	w.halt() // so that nobody's farewell is part of the story
+	w.shortcut.halt()
 	w.cancel()
 	for _, g := range w.generators {
 		g.abort()
@@ -274,5 +275,6 @@ func (w *World) Close() error {
 	for _, n := range w.nodes {
 		n.ns.Close()
 	}
-	return errors.Join(w.fault, w.shortcut.close(), w.End())
+	ended := w.End() // which asks the kernel, too, what has passed
+	return errors.Join(w.fault, ended, w.shortcut.close())
 }

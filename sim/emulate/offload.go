@@ -58,6 +58,14 @@ func (w *World) attach(id dataplane.InterfaceID, ns *netns.Namespace) error {
 	return w.engine.Attach(id, port)
 }
 
+// halt has the kernel forward no more, when the engine has ended. What has passed can still
+// be asked for.
+func (s *shortcut) halt() {
+	if s != nil {
+		s.table.Suspend()
+	}
+}
+
 // close gives back what the lab no longer needs, when the engine has ended.
 func (s *shortcut) close() error {
 	if s == nil {

@@ -11,10 +11,10 @@ import (
 
 	"github.com/plsim/plsim/dataplane"
 	"github.com/plsim/plsim/dataplane/clock"
+	"github.com/plsim/plsim/dataplane/flowlog"
 	"github.com/plsim/plsim/sim/live"
 	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/topology"
-	"github.com/plsim/plsim/topology/netns"
 )
 
 // offloaded is a lab whose flows the kernel can forward: by way of an endpoint, with
@@ -126,7 +126,8 @@ func processed(t *testing.T, w *World) (sum float64) {
 // counted, by flow logs, metrics and views alike; and what changes, changes for the next
 // packet.
 func TestOffload(t *testing.T) {
-	w, l := newWorld(t, offloaded)
+	// With accounts a flow keeps its sums when targets turn healthy, and all is decided again.
+	w, l := newWorldOf(t, offloaded, Options{Seed: 1, Accounts: true})
 	const n, size = 200, 64
 	for _, c := range []struct {
 		name, to string
@@ -226,23 +227,49 @@ func TestOffloadEnds(t *testing.T) {
 	await(t, "the closed connection to be the walk's again", func() bool { return lent(t, w) <= 2 })
 }
 
+// delivered counts the packets of flow log records from a port.
+type delivered struct {
+	port    int
+	packets uint64
+}
+
+func (d *delivered) Deliver(_ time.Duration, records []flowlog.Record, _ int64) error {
+	for _, r := range records {
+		if int(r.SrcPort) == d.port {
+			d.packets += r.Packets
+		}
+	}
+	return nil
+}
+
+// TestOffloadAtTheEnd: what the kernel has forwarded until a lab ends is in its flow logs.
+func TestOffloadAtTheEnd(t *testing.T) {
+	var logs delivered
+	w, l := newWorldOf(t, offloaded, Options{Seed: 1, Logs: &logs})
+	k := newTalk(t, w, l, "udp", "10.0.0.7:7")
+	logs.port = k.c.LocalAddr().(*net.UDPAddr).Port
+	const n = 100
+	for range n {
+		if !k.ask([]byte("hello"), 5*time.Second) {
+			t.Fatal("no echo")
+		}
+	}
+	if lent(t, w) == 0 {
+		t.Error("the kernel has nothing")
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// The client's interface, and the server's.
+	if logs.packets != 2*n {
+		t.Errorf("the flow logs have %d packets, not %d", logs.packets, 2*n)
+	}
+}
+
 // TestWithoutOffload: who wants the forwarder to move every packet has that, and eth0 is
 // the TAP itself.
 func TestWithoutOffload(t *testing.T) {
-	netns.RequireSandbox(t)
-	l, err := scenario.LoadBytes("plain.yaml", []byte(offloaded))
-	if err != nil {
-		t.Fatal(err)
-	}
-	w, err := Start(t.Context(), l.Lab, Options{Seed: 1, NoOffload: true})
-	defer func() {
-		if err := w.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	if err != nil {
-		t.Fatal(err)
-	}
+	w, l := newWorldOf(t, offloaded, Options{Seed: 1, NoOffload: true})
 	if err := w.Offloads(); !errors.Is(err, errUnwanted) {
 		t.Errorf("the kernel forwards all the same, or another reason keeps it from that: %v", err)
 	}
