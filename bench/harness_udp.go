@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"math/rand/v2"
 	"net"
 	"os"
 	"sync"
@@ -151,7 +152,7 @@ func (r *request) datagrams() (a reply, err error) {
 // burst sends datagrams for a while, at a rate per second or as fast as it can, and asks
 // what became of them.
 func (r *request) burst(f *os.File, rate float64) (b burst, err error) {
-	r.Seed++
+	r.Seed = rand.Uint64() // no other run of this server's has that number
 	d := make([]byte, datagramSize)
 	binary.BigEndian.PutUint64(d, r.Seed)
 	for began := time.Now(); ; {
