@@ -52,7 +52,7 @@ func TestFabricCatchesUp(t *testing.T) {
 		{[]string{"set", "eth0", "up"}, nil},
 		{[]string{"delete", "eth0"}, os.ErrClosed},
 	} {
-		if _, err := n.Output(ctx, "ip", append([]string{"link"}, c.args...)...); err != nil {
+		if _, err := n.Output(ctx, append([]string{"ip", "link"}, c.args...)...); err != nil {
 			t.Fatal(err)
 		}
 		if err := fabric.Survey(); err != nil {
