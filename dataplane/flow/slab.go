@@ -1,6 +1,10 @@
 package flow
 
-import "math/bits"
+import (
+	"math/bits"
+
+	"github.com/plsim/plsim/dataplane/cache"
+)
 
 // Slab holds values side by side, each in a slot with a number. A value never moves:
 // a *T is good until its slot is freed. The zero Slab is empty. It has one owner.
@@ -79,7 +83,7 @@ func (c *chunks[T]) at(slot uint32) *T {
 // reach makes room for a slot.
 func (c *chunks[T]) reach(slot uint32) {
 	for chunk, _ := place(slot); chunk >= uint32(len(c.all)); {
-		c.all = append(c.all, make([]T, chunkLen(uint32(len(c.all)))))
+		c.all = append(c.all, cache.Make[T](int(chunkLen(uint32(len(c.all))))))
 		c.first = c.all[0]
 	}
 }
