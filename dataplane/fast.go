@@ -21,7 +21,7 @@ func (w *Walk) hasten(now clock.Time, in InterfaceID, f *packet.Frame) (out Inte
 	if !v.Read(f) {
 		return NoInterface, false
 	}
-	t := w.paths.Likely(w.paths.Hash(flow.Scope(in), &v.Words))
+	t := w.paths.Likely(w.lines.Hash(flow.Scope(in), &v.Words))
 	if t.Value == nil {
 		return NoInterface, false
 	}

@@ -228,7 +228,7 @@ func TestEqualHashes(t *testing.T) {
 func TestValuesStay(t *testing.T) {
 	table := NewTable[int](testSeed)
 	var at []*int
-	for n := range 5 * chunkLen {
+	for n := range 5 << firstBits {
 		_, p, _ := table.InsertPair(nthKey(2*n), nthKey(2*n+1), n)
 		at = append(at, p)
 	}
