@@ -2,7 +2,7 @@ package cache
 
 import "reflect"
 
-// Large, where it is not nil, is told of large memory that a table gets, before anything is in
+// Large is told, where it is not nil, of large memory that a table gets, before anything is in
 // it: a slice of 4 MiB or more. So somebody who may talk to the operating system can ask it for
 // large pages. Where each of a million small ones is, a processor does not know by heart, and
 // has to look that up in memory, too. It must be set before there are tables.
