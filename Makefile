@@ -11,6 +11,10 @@ SUDO := $(if $(filter 0,$(shell id -u)),,$(shell command -v sudo))
 # The packages whose tests need no privilege, for the race detector.
 UNPRIVILEGED := ./dataplane/... ./topology ./sim ./sim/scenario/... ./sim/story ./sim/live ./sim/simulate/... ./sim/replay ./sim/traffic ./sim/service
 
+# Scripts whose labs live in processes of their own, where the race detector ends a lab in
+# which it finds something.
+STAYING := TestScripts/^(capture|captures|edits|flows|top)$$
+
 # The linter stands outside go.mod: its dependencies are not ours.
 LINT_VERSION := v2.15.0
 LINT         := bin/golangci-lint-$(LINT_VERSION)
@@ -54,9 +58,10 @@ test: ## every test; those that need privilege say so and skip where there is no
 priv: ## every test as root; one that lacks a privilege fails instead of skipping
 	PLSIM_PRIVILEGED=require $(GO) test -count=1 $(if $(SUDO),-exec '$(SUDO) -E') ./...
 
-race: ## the race detector over what needs no privilege
+race: ## the race detector over what needs no privilege, and over some labs that stay
 	$(GO) test -race -short $(UNPRIVILEGED)
 	$(GO) test -race -short -run TestSimulated ./cmd/plsim
+	GORACE=halt_on_error=1 $(GO) test -race -run '$(STAYING)' ./cmd/plsim
 
 fuzz: ## each fuzz test for FUZZTIME
 	@for package in $$($(GO) list ./...); do \

@@ -76,6 +76,18 @@ func TestFidelityIsShown(t *testing.T) {
 	}
 }
 
+// TestFidelityNamesWhatIsThere wants every test to exist that FIDELITY.md names beside its
+// tables, too.
+func TestFidelityNamesWhatIsThere(t *testing.T) {
+	for _, m := range evidence.FindAllStringSubmatch(read(t, "FIDELITY.md"), -1) {
+		if testName.MatchString(m[1]) {
+			if _, found := evidenceText(t, m[1]); !found {
+				t.Errorf("there is no %s", m[1])
+			}
+		}
+	}
+}
+
 var testName = regexp.MustCompile(`^(.+)\.((?:Test|Fuzz|Benchmark)\w+)$`)
 
 // evidenceText returns the text of what FIDELITY.md names: a test function with

@@ -26,7 +26,7 @@ func (d *decision) balance(client, via, node InterfaceID) drop.Reason {
 	} else if why := d.stands(node); why != drop.None {
 		return why
 	}
-	if d.midway() && lb.serves(client, d.at.Src, d.at.SrcPort) {
+	if d.midway() && d.w.serves(lb, client, d.at.Src, d.at.SrcPort) {
 		d.passing = true
 		return drop.UnknownFlow // of a flow that is forgotten: both sides are told (F2.45)
 	}

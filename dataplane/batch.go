@@ -21,59 +21,38 @@ type Passage struct {
 	Fate *link.Fate  // when it arrives, as [Walk.Fate] says; valid until the next batch
 }
 
-// ahead is what is known of the packets of a batch before their turn has come.
-type ahead[V any] struct {
-	read   [flow.Ahead]packet.Plain
-	plain  [flow.Ahead]bool           // they are; else only the words are right, if at all
-	hashes [flow.Ahead]uint32         // of their flows
-	likely [flow.Ahead]flow.Likely[V] // what their flows have: paths
-}
-
 // ProcessBatch takes frames along the walk, one after the other as Process does, and notes
 // in each passage what becomes of its frame.
 //
 // With many flows a packet mostly waits for memory: for the index of the table of paths, and
-// then for what it leads to. So each step is taken for a few dozen packets before the next
-// one is for any, and what they wait for comes at the same time.
+// then for what it leads to. In a batch that comes while other packets have their turn.
 func (w *Walk) ProcessBatch(now clock.Time, batch []Passage) {
 	if w.links != nil {
 		w.processLinked(now, batch)
 		return
 	}
-	for len(batch) > 0 {
-		n := min(len(batch), flow.Ahead)
-		w.expect(batch[:n])
-		a := &w.ahead
-		for i := range batch[:n] {
-			p := &batch[i]
-			if t := a.likely[i]; t.Value != nil && a.plain[i] {
+	for some := w.ahead.begin(w.paths, batch); some != nil; some = w.ahead.next() {
+		w.expectFirst(some)
+		for i := range some.passages {
+			p := &some.passages[i]
+			if t := some.likely[i]; t.Value != nil && some.plain[i] {
 				var ok bool
-				if p.Out, ok = w.followPlain(now, p.In, &a.read[i], t); ok {
+				if p.Out, ok = w.followPlain(now, p.In, &some.read[i], t); ok {
 					p.Why = drop.None
 					continue
 				}
 			}
 			p.Out, p.Why = w.process(now, p.In, p.Frame)
 		}
-		batch = batch[n:]
 	}
 }
 
-// expect reads the frames of a batch, [flow.Ahead] of them at most, and fetches the paths that
-// most likely are their own. While they are processed paths come and go: each must still be proven to
-// be the right one, and to be there.
-func (w *Walk) expect(batch []Passage) {
-	a := &w.ahead
-	for i := range batch {
-		p := &batch[i]
-		a.plain[i] = a.read[i].Read(p.Frame)
-		a.hashes[i] = w.paths.Hash(flow.Scope(p.In), &a.read[i].Words)
-	}
-	w.paths.ExpectLikely(a.hashes[:len(batch)], a.likely[:])
-	for i := range batch {
-		if a.likely[i].Value == nil && a.read[i].Proto != 0 {
-			w.flows.ExpectHash(a.hashes[i]) // it will be decided on,
-			w.track.ExpectHash(a.hashes[i]) // by tables that share their hashes
+// expectFirst fetches what the first packets of flows will need of the other tables.
+func (w *Walk) expectFirst(s *some[trip]) {
+	for i := range s.passages {
+		if s.likely[i].Value == nil && s.read[i].Proto != 0 {
+			w.flows.ExpectHash(s.hashes[i]) // it will be decided on,
+			w.track.ExpectHash(s.hashes[i]) // by tables that share their hashes
 		}
 	}
 }

@@ -1,8 +1,6 @@
 package dataplane
 
 import (
-	"slices"
-
 	"github.com/plsim/plsim/dataplane/conntrack"
 	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/nlb"
@@ -30,20 +28,6 @@ func (d *decision) listener(lb *LoadBalancer, primary bool) (*Listener, drop.Rea
 // midway reports whether the packet is a TCP segment that opens nothing.
 func (d *decision) midway() bool { return !conntrack.Opens(d.v.Proto, d.v.Flags) }
 
-// serves reports whether what an interface sends from an address and port is a
-// target's, or was.
-func (lb *LoadBalancer) serves(at InterfaceID, addr packet.Addr, port uint16) bool {
-	is := func(t Target) bool { return t.is(at, addr, port) }
-	for _, l := range lb.Listeners {
-		for g := range l.groups {
-			if slices.ContainsFunc(g.Targets, is) || slices.ContainsFunc(g.Former, is) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // groups visits the listener's target groups, whichever clients they are for.
 func (l *Listener) groups(yield func(*TargetGroup) bool) {
 	for ; l != nil; l = l.IPv6 {
@@ -53,11 +37,6 @@ func (l *Listener) groups(yield func(*TargetGroup) bool) {
 			}
 		}
 	}
-}
-
-// is reports whether t is what an interface serves at an address and port.
-func (t *Target) is(at InterfaceID, addr packet.Addr, port uint16) bool {
-	return t.Interface == at && t.Addr == addr && t.Port == port
 }
 
 // target chooses a target group for the flow by the listener's weights, and in it
@@ -83,30 +62,6 @@ func (d *decision) target(l *Listener, node InterfaceID, private bool) (*TargetG
 		return nil, nil, drop.NoTarget
 	}
 	return g, eligible[k], drop.None
-}
-
-// outlook is a target group as a node sees it.
-type outlook struct {
-	group *TargetGroup
-	node  InterfaceID
-}
-
-// eligible returns the targets of a group that a node sends new flows to. They are found
-// once a program, so that a thousand cost a flow no more than one.
-func (w *Walk) eligible(g *TargetGroup, node InterfaceID) []*Target {
-	of := outlook{g, node}
-	all, known := w.outlooks[of]
-	if known {
-		return all
-	}
-	from := w.prog.Interfaces[node].reach()
-	for i := range g.Targets {
-		if t := &g.Targets[i]; g.reaches(t, from) {
-			all = append(all, t)
-		}
-	}
-	w.outlooks[of] = all
-	return all
 }
 
 // choose picks the target group of a new flow, each as often as its weight says

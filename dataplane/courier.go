@@ -76,33 +76,18 @@ const countMost = 1 << 30
 // Carry forwards frames as [Walk.ProcessBatch] does, and notes in each passage by whose device
 // the frame leaves; NoInterface says that it is for the walk, and as it was.
 func (c *Courier) Carry(now clock.Time, batch []Passage) {
-	for len(batch) > 0 {
-		n := min(len(batch), flow.Ahead)
-		c.expect(batch[:n])
-		a := &c.ahead
-		for i := range batch[:n] {
-			p := &batch[i]
-			if l := a.likely[i].Value; l != nil && a.plain[i] {
+	for some := c.ahead.begin(c.loans, batch); some != nil; some = c.ahead.next() {
+		for i := range some.passages {
+			p := &some.passages[i]
+			if l := some.likely[i].Value; l != nil && some.plain[i] {
 				var ok bool
-				if p.Out, ok = c.carryPlain(now, p.In, &a.read[i], l); ok {
+				if p.Out, ok = c.carryPlain(now, p.In, &some.read[i], l); ok {
 					continue
 				}
 			}
 			p.Out = c.carry(now, p.In, p.Frame)
 		}
-		batch = batch[n:]
 	}
-}
-
-// expect is [Walk.expect] of loans.
-func (c *Courier) expect(batch []Passage) {
-	a := &c.ahead
-	for i := range batch {
-		p := &batch[i]
-		a.plain[i] = a.read[i].Read(p.Frame)
-		a.hashes[i] = c.loans.Hash(flow.Scope(p.In), &a.read[i].Words)
-	}
-	c.loans.ExpectLikely(a.hashes[:len(batch)], a.likely[:])
 }
 
 // carryPlain is Carry of a plain packet for which a loan is likely to be, if nothing speaks

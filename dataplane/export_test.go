@@ -91,3 +91,14 @@ func (w *Walk) TakeLongWay() { w.links = &links{Links: link.New(rand.New(rand.Ne
 func (w *Walk) Hasten(now clock.Time, in InterfaceID, f *packet.Frame) (InterfaceID, bool) {
 	return w.hasten(now, in, f)
 }
+
+// Serves reports whether what an interface sends from an address and port is a load
+// balancer's target's, or was.
+func (w *Walk) Serves(lb *LoadBalancer, at InterfaceID, addr packet.Addr, port uint16) bool {
+	return w.serves(lb, at, addr, port)
+}
+
+// Resets reports whether a group ends the flows by way of a zone's nodes to a target.
+func (w *Walk) Resets(g *TargetGroup, addr packet.Addr, port uint16, zone ZoneID) bool {
+	return w.resets(g, addr, port, zone)
+}

@@ -20,21 +20,9 @@ func (w *Walk) terminated(f *nlb.Flow, port uint16) bool {
 	}
 	pair := w.pairs.At(f.Pair)
 	for g := range l.groups {
-		if g.Number != f.Group {
-			continue
+		if g.Number == f.Group {
+			return w.resets(g, pair.Target, pair.TargetPort, w.zone(f.Node))
 		}
-		// A target of all zones is there once for each.
-		reset, zone := false, w.zone(f.Node)
-		for i := range g.Targets {
-			t := &g.Targets[i]
-			if !t.is(t.Interface, pair.Target, pair.TargetPort) {
-				continue
-			}
-			if reset = t.Reset; t.Zone == zone {
-				break
-			}
-		}
-		return reset
 	}
 	return false
 }

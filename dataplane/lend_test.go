@@ -27,7 +27,7 @@ func TestLent(t *testing.T) {
 		p := newPair(t, rt, rapid.Bool().Draw(rt, "v6"), rapid.Uint64().Draw(rt, "seed"))
 		rt.Repeat(map[string]func(*rapid.T){
 			"open": p.open, "stream": p.stream, "stream2": p.stream, "stream3": p.stream, "odd": p.odd,
-			"pause": p.pause, "edit": p.edit, "ask": p.ask, "watch": p.watch,
+			"complain": p.complain, "pause": p.pause, "edit": p.edit, "ask": p.ask, "watch": p.watch,
 		})
 		carried += p.carried
 	})
@@ -104,10 +104,55 @@ func TestLentIsKnown(t *testing.T) {
 	}
 }
 
+// TestLentIsHeardOf: what an end says of a flow by ICMP is heard for as long as the flow goes
+// on, though the load balancer has seen none of its packets since it was lent: couriers know
+// when the last one passed.
+func TestLentIsHeardOf(t *testing.T) {
+	for _, proto := range []packet.Proto{packet.TCP, packet.UDP} {
+		for _, v6 := range []bool{false, true} {
+			p := newPair(t, t, v6, 1)
+			f := p.dial("shop/ep", proto, 40000)
+			p.exchange(f, 40)
+			for range 8 { // longer than any flow may be idle
+				p.now = p.now.Add(60 * time.Second)
+				p.exchange(f, 1)
+			}
+			carried := p.carried
+			for way := range f.from {
+				if to, got := p.send(f.from[way], f.unreachable(way)); to != f.from[1-way] || !isUnreachable(&got) {
+					t.Errorf("proto %d, IPv6 %v: what %s says goes to %s", proto, v6, p.l.name(f.from[way]), p.l.name(to))
+				}
+			}
+			if p.exchange(f, 1); p.carried != carried+2 {
+				t.Errorf("proto %d, IPv6 %v: the flow is no longer lent", proto, v6)
+			}
+		}
+	}
+}
+
+func isUnreachable(v *packet.View) bool {
+	return v.Proto == packet.ICMP && v.Type == 3 || v.Proto == packet.ICMPv6 && v.Type == 1
+}
+
 // opened is a flow: what its two ends send, from where.
 type opened struct {
 	from  [2]dataplane.InterfaceID
 	sends [2]packet.Spec
+}
+
+// unreachable is how an end says that what it got from the other one has no receiver.
+func (f *opened) unreachable(way int) *packet.Spec {
+	own := &f.sends[way]
+	got, quote := packet.Spec{Src: own.Dst, Dst: own.Src, Proto: own.Proto, Flags: packet.ACK, Seq: 7}, packet.NewFrame()
+	got.Build(quote)
+	s := &packet.Spec{
+		SrcMAC: own.SrcMAC, DstMAC: own.DstMAC, Src: netip.AddrPortFrom(own.Src.Addr(), 0), Dst: netip.AddrPortFrom(own.Dst.Addr(), 0),
+		Proto: packet.ICMP, Type: 3, Code: 3, Payload: quote.Ethernet()[14:],
+	}
+	if !own.Src.Addr().Is4() {
+		s.Proto, s.Type, s.Code = packet.ICMPv6, 1, 4
+	}
+	return s
 }
 
 // send gives a packet to both walks, and returns where it came out and as what.
@@ -217,6 +262,14 @@ func (p *pair) odd(rt *rapid.T) {
 		s.SrcMAC[5]++
 	}
 	p.send(f.from[way], &s)
+}
+
+// complain has an end say something of a flow by ICMP.
+func (p *pair) complain(rt *rapid.T) {
+	if len(p.flows) > 0 {
+		f, way := rapid.SampledFrom(p.flows).Draw(rt, "flow"), rapid.IntRange(0, 1).Draw(rt, "way")
+		p.send(f.from[way], f.unreachable(way))
+	}
 }
 
 // pause lets time pass. Whoever forwards looks for what is idle.

@@ -225,6 +225,55 @@ func TestPrecedentMeetsAKnownPort(t *testing.T) {
 	}
 }
 
+// TestPrecedentIsNoneForWhoIsKnown: the endpoint remembers a client's connection longer than
+// the load balancer does, and than the client itself, whose timer is shorter (F3.14). If the
+// client calls again from the same port, that one connection is what the endpoint goes on with.
+func TestPrecedentIsNoneForWhoIsKnown(t *testing.T) {
+	l := newLab(t, false, precedentLab)
+	f := packet.NewFrame()
+	run := func(anew bool) string {
+		w, now := dataplane.New(l.prog, dataplane.DefaultSettings()), clock.Time(0)
+		send := func(in dataplane.InterfaceID, p *packet.Spec) dataplane.InterfaceID {
+			if anew {
+				w.ForgetPrecedents()
+			}
+			p.Build(f)
+			to, why := w.Process(now, in, f)
+			if why != drop.None {
+				t.Fatal(why)
+			}
+			return to
+		}
+		open := func(port uint16) {
+			p := dial(l, "red/app", "red/ep", packet.TCP)
+			p.Src = netip.AddrPortFrom(p.Src.Addr(), port)
+			to, v := send(l.id("red/app"), p), packet.View{}
+			v.Decode(f)
+			send(to, answerTo(&v))
+			p.Flags = packet.ACK
+			send(l.id("red/app"), p)
+		}
+		open(40000)
+		now = now.Add(400 * time.Second)
+		w.Expire(now, w.Slots())
+		var tables dataplane.Tables
+		if err := tables.Count(w); err != nil || tables.Tracked == 0 || tables.Flows+tables.Paths > 0 {
+			t.Fatalf("the first connection left %s (%v)", &tables, err)
+		}
+		for port := uint16(40020); port > 40000; port -= 2 { // to both targets
+			open(port)
+		}
+		open(40000)
+		if err := tables.Count(w); err != nil {
+			t.Fatal(err)
+		}
+		return tables.String()
+	}
+	if got, want := run(false), run(true); got != want {
+		t.Errorf("%s; decided by itself: %s", got, want)
+	}
+}
+
 // sending is a packet and the interface that sends it.
 type sending struct {
 	in   dataplane.InterfaceID

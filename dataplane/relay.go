@@ -29,7 +29,11 @@ func (d *decision) complains(in InterfaceID) (flow.Ref, *nlb.Flow, flow.Dir) {
 	}
 	key := tupleKey(in, d.quoteProto, d.quote.Reversed())
 	ref, f, dir := d.w.flows.Lookup(&key)
-	if f == nil || f.Expired(d.now, &d.w.settings.Balancing) {
+	if f == nil {
+		return flow.Ref{}, nil, dir
+	}
+	d.w.catchUp(f.Owner)
+	if f.Expired(d.now, &d.w.settings.Balancing) {
 		return flow.Ref{}, nil, dir
 	}
 	return ref, f, dir

@@ -37,7 +37,7 @@ type Walk struct {
 	reclaims   clock.Time             // when it looks for room next
 	bound      map[InterfaceID]InterfaceID
 	affinities *flow.Single[affinity] // of clients to target groups
-	outlooks   map[outlook][]*Target  // the targets that nodes send new flows to, as far as it was asked
+	register   register               // the program's targets, by what is asked about them
 	precedents precedents             // what was decided on other flows
 	failures   map[Suspect]int        // in a row
 
@@ -132,7 +132,7 @@ func New(prog *Program, s Settings) *Walk {
 		bound:    make(map[InterfaceID]InterfaceID),
 		calls:    make(map[flow.Key]*call),
 		failures: make(map[Suspect]int),
-		outlooks: make(map[outlook][]*Target),
+		register: newRegister(),
 
 		precedents: newPrecedents(),
 		rnd:        rnd,
@@ -165,7 +165,7 @@ func (w *Walk) Load(prog *Program) {
 		w.reportAll() // to the transit gateways' interfaces that paths lead over now
 	}
 	w.prog = prog
-	clear(w.outlooks)
+	w.register.forget()
 	w.precedents.forget()
 	w.suspend()
 	if n := len(prog.Interfaces) - len(w.drops); n > 0 {

@@ -91,7 +91,7 @@ const (
 	UnknownFlow               // TCP segment of no known flow: answered with RST (F2.10, F2.45)
 
 	// The engine.
-	PortDown   // the interface has no device behind it
+	PortDown   // the interface has no device behind it, or one that is down
 	QueueFull  // the device's queue is full
 	LinkMemory // more is under way on links than there is memory for
 	// NumReasons is the size of a table indexed by Reason.

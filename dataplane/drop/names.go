@@ -79,7 +79,7 @@ var entries = [NumReasons]entry{
 	PortAllocation:            {"port_allocation", "The load balancer node has no source port left towards this target."},
 	UnknownFlow:               {"unknown_flow", "The TCP segment belongs to no known flow; it is answered with RST."},
 
-	PortDown:   {"port_down", "The interface has no device behind it."},
+	PortDown:   {"port_down", "The interface has no device behind it, or one that is down."},
 	QueueFull:  {"queue_full", "The queue of the receiving device is full."},
 	LinkMemory: {"link_memory", "More packets are under way on delaying links than plsim has memory for."},
 }

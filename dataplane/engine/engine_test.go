@@ -345,6 +345,26 @@ func TestPortDown(t *testing.T) {
 	})
 }
 
+// TestPortIsDown: what a device that is down does not take is counted; the device stays, and
+// goes on when it is up again.
+func TestPortIsDown(t *testing.T) {
+	everyNumber(t, func(t *testing.T, workers int) {
+		r := start(t, workers)
+		r.ports[b].fail(nil, engine.ErrDown)
+		r.ports[a].give(datagram(a, b, "x"), datagram(a, b, "x"))
+		await(t, "the packets are counted", func() bool { return r.drops(t, b, drop.PortDown) == 2 })
+		r.ports[b].fail(nil, nil)
+		r.ports[a].give(datagram(a, b, "y"))
+		r.ports[b].want(t, "y")
+		if n := r.ports[b].closedTimes(); n != 0 {
+			t.Errorf("the device was closed %d times", n)
+		}
+		if err := r.end(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestNoPort: behind an endpoint's interface, for one, there is no device.
 func TestNoPort(t *testing.T) {
 	walk := dataplane.New(program(), dataplane.DefaultSettings())

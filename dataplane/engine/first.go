@@ -233,12 +233,11 @@ func (e *Engine) send(out dataplane.InterfaceID, f *packet.Frame) {
 		e.walk.Dropped(out, drop.PortDown)
 		return
 	}
-	switch ok, err := port.Send(f); {
-	case err != nil:
-		e.Detach(out)
-		e.walk.Dropped(out, drop.PortDown)
-	case !ok:
-		e.walk.Dropped(out, drop.QueueFull)
+	if why, gone := lost(port.Send(f)); why != drop.None {
+		if gone {
+			e.Detach(out)
+		}
+		e.walk.Dropped(out, why)
 	}
 }
 

@@ -120,12 +120,11 @@ func (h *helper) send(out dataplane.InterfaceID, f *packet.Frame) {
 		h.courier.Dropped(out, drop.PortDown)
 		return
 	}
-	switch ok, err := port.Send(f); {
-	case err != nil:
-		h.lose(out)
-		h.courier.Dropped(out, drop.PortDown)
-	case !ok:
-		h.courier.Dropped(out, drop.QueueFull)
+	if why, gone := lost(port.Send(f)); why != drop.None {
+		if gone {
+			h.lose(out)
+		}
+		h.courier.Dropped(out, why)
 	}
 }
 

@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"errors"
 	"time"
 
+	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/packet"
 )
 
@@ -13,10 +15,27 @@ type Port interface {
 	// one. It never blocks. An error is final: the device is gone.
 	Recv(f *packet.Frame) (bool, error)
 	// Send writes f to the device and reports whether it was taken; false
-	// means that the device's queue is full. It never blocks or keeps f.
+	// means that the device's queue is full. It never blocks or keeps f. An error is
+	// final, but for [ErrDown].
 	Send(f *packet.Frame) (bool, error)
 	// Close releases the device.
 	Close() error
+}
+
+// ErrDown says that a device takes no frames until somebody brings it up again.
+var ErrDown = errors.New("the device is down")
+
+// lost returns why a frame that a port was sent is lost, if it is, and whether the device is
+// gone.
+func lost(ok bool, err error) (why drop.Reason, gone bool) {
+	switch {
+	case err != nil:
+		return drop.PortDown, !errors.Is(err, ErrDown)
+	case !ok:
+		return drop.QueueFull, false
+	default:
+		return drop.None, false
+	}
 }
 
 // Poller waits for ports.

@@ -18,12 +18,16 @@ func (t *table[K, V]) Expect(keys []Key) {
 		hashes[i] = t.lines.hash(&keys[i])
 	}
 	var likely [Ahead]Likely[V]
+	t.ExpectHashes(hashes[:len(keys)])
 	t.ExpectLikely(hashes[:len(keys)], likely[:])
 }
 
+// Lines returns the lines of the table's keys.
+func (t *table[K, V]) Lines() *Lines { return t.lines }
+
 // Hash returns the hash of the key of a packet's words within a scope.
-func (t *table[K, V]) Hash(s Scope, w *packet.Words) uint32 {
-	return uint32(HashWords(&t.lines.seed, s, w) >> 32)
+func (l *Lines) Hash(s Scope, w *packet.Words) uint32 {
+	return uint32(HashWords(&l.seed, s, w) >> 32)
 }
 
 // Likely is the value of the entry that most likely has a key, as the key of a direction;
@@ -42,15 +46,19 @@ func (t *table[K, V]) Likely(hash uint32) Likely[V] {
 	return Likely[V]{}
 }
 
-// ExpectLikely is Likely of some hashes, [Ahead] of them at most, and fetches what it finds
-// into the processor's cache.
+// ExpectHashes fetches what Likely will need of the index for some hashes.
 //
-// The way goes from the index to an entry, and nobody knows which before the index
-// has come from memory. So each step is taken for all before the next one is for any,
-// and they all come at the same time.
-func (t *table[K, V]) ExpectLikely(hashes []uint32, found []Likely[V]) {
+// The way goes from the index to an entry, and nobody knows which before the index has come
+// from memory. So whoever has several at hand asks for what the index says of all, then for
+// the entries of all, with something to do in between at best.
+func (t *table[K, V]) ExpectHashes(hashes []uint32) {
 	cells := t.index.cells
 	cache.Cells(&cells[0].hash, uint32(len(cells)-1), hashes)
+}
+
+// ExpectLikely is Likely of some hashes, [Ahead] of them at most, and fetches what it finds
+// into the processor's cache.
+func (t *table[K, V]) ExpectLikely(hashes []uint32, found []Likely[V]) {
 	var at [Ahead]*uint32
 	for i, h := range hashes {
 		found[i] = Likely[V]{}

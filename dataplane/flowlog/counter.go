@@ -52,18 +52,9 @@ func (t *Tally) Add(now clock.Time, packets uint32, bytes uint64, flags packet.F
 
 // Merge takes in all that o has seen.
 func (t *Tally) Merge(o *Tally) {
-	switch {
-	case o.Packets == 0:
-		return
-	case t.Packets == 0:
-		*t = *o
-		return
-	}
-	t.Packets += o.Packets
-	t.Bytes += o.Bytes
-	t.First = min(t.First, o.First)
-	t.Last = max(t.Last, o.Last)
-	t.Flags |= o.Flags
+	c := t.Counter()
+	c.Merge(o.Counter())
+	*t = Tally{c.Bytes, c.First, c.Last, uint32(c.Packets), c.Flags}
 }
 
 // Full reports whether it is time to empty t: half of the packets that it can count

@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/plsim/plsim/dataplane/clock"
 	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/sim/story"
-	"github.com/plsim/plsim/topology"
 )
 
 // A Stage is a lab that runs, in which steps of the scenario language are taken.
@@ -94,11 +92,7 @@ func Replay(ctx context.Context, st Stage, actions []string) (failed int, err er
 
 // Take implements Stage.
 func (s *stage) Take(ctx context.Context, text string) (*story.StepResult, error) {
-	var step *scenario.Step
-	err := s.world.Look(func(*topology.Lab) (err error) {
-		step, err = s.steps.Step(text, clock.Time(s.world.Now()))
-		return err
-	})
+	step, err := story.Read(s.world, s.steps, text)
 	var mistakes scenario.Mistakes
 	switch {
 	case errors.As(err, &mistakes):

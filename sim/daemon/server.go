@@ -13,7 +13,6 @@ import (
 	"sync"
 	"syscall"
 
-	"github.com/plsim/plsim/dataplane/clock"
 	"github.com/plsim/plsim/sim/diagnose"
 	"github.com/plsim/plsim/sim/emulate"
 	"github.com/plsim/plsim/sim/scenario"
@@ -211,11 +210,7 @@ func (s *server) exec(ctx context.Context, p *Program, files []*os.File, signals
 func (s *server) step(ctx context.Context, text string, aside bool) *reply {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var step *scenario.Step
-	err := s.world.Look(func(*topology.Lab) (err error) {
-		step, err = s.steps.Step(text, clock.Time(s.world.Now()))
-		return err
-	})
+	step, err := story.Read(s.world, s.steps, text)
 	var mistakes scenario.Mistakes
 	switch {
 	case errors.As(err, &mistakes):

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"maps"
 	"net"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -142,13 +143,17 @@ func start(ctx context.Context, lab *topology.Lab, opts Options) (*World, error)
 	return w, nil
 }
 
-// newPollers returns a poller for each of some workers.
+// newPollers returns a poller for each of some workers. Where there is no processor to
+// spare, only the first worker, for which the others wait, stays awake for what may come.
 func newPollers(workers int) (all []engine.Poller, err error) {
-	for range workers {
+	for i := range workers {
 		p, err := netns.NewPoller()
 		if err != nil {
 			closePollers(all)
 			return nil, err
+		}
+		if i > 0 && workers >= runtime.NumCPU() {
+			p.Yield()
 		}
 		all = append(all, p)
 	}

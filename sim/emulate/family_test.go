@@ -14,42 +14,11 @@ import (
 	"github.com/plsim/plsim/sim/scenario"
 )
 
-// families is a lab in which clients of one address family reach targets of the other.
-const families = `
-name: families
-vpcs:
-  provider:
-    cidr_block: 10.0.0.0/16
-    ipv6_cidr_block: 2001:db8:a::/56
-    subnets: { a: {} }
-    security_groups: { echo: { ingress: [{ protocol: -1, cidr_blocks: [10.0.0.0/16], ipv6_cidr_blocks: ["2001:db8:a::/56"] }] } }
-    instances: { echo: { vpc_security_group_ids: [echo], services: [{ type: tcp_echo, port: 7 }, { type: udp_echo, port: 7 }] } }
-  consumer:
-    cidr_block: 10.0.0.0/16
-    ipv6_cidr_block: 2001:db8:b::/56
-    subnets: { a: {} }
-    instances: { app: {} }
-load_balancers:
-  echo:
-    subnets: [provider/a]
-    ip_address_type: dualstack
-    listeners:
-      - { port: 4, protocol: TCP_UDP, default_action: { target_group_arn: echo4 } }
-      - { port: 6, protocol: TCP_UDP, default_action: { target_group_arn: echo6 } }
-target_groups:
-  echo4: { port: 7, protocol: TCP_UDP, targets: [echo] }
-  echo6: { port: 7, protocol: TCP_UDP, ip_address_type: ipv6, targets: [echo] }
-endpoint_services:
-  echo: { network_load_balancer_arns: [echo], acceptance_required: false, allowed_principals: ["*"], supported_ip_address_types: [ipv4, ipv6] }
-vpc_endpoints:
-  echo: { vpc_id: consumer, service_name: echo, subnet_ids: [a] }
-`
-
 // TestAcrossFamilies: what kernels send to targets of the other address family
 // arrives whole, both ways: not a byte of a large stream changes, no kernel finds a
 // wrong checksum, superframes stay whole, and datagrams come back (F1.52, F2.27).
 func TestAcrossFamilies(t *testing.T) {
-	w, l := newWorld(t, families)
+	w, l := newWorld(t, echoes)
 	client, err := w.host("app")
 	if err != nil {
 		t.Fatal(err)
@@ -115,12 +84,12 @@ func TestAcrossFamilies(t *testing.T) {
 	}
 }
 
-// counters reads what the kernels of all instances have counted: frames received,
+// counters reads what the kernels of all instances of echoes have counted: frames received,
 // and the counters of /proc/net/snmp and snmp6, added up.
 func counters(t *testing.T, w *World) map[string]uint64 {
 	t.Helper()
 	all := map[string]uint64{}
-	for _, name := range []string{"provider/echo", "consumer/app"} {
+	for _, name := range []string{"provider/echo", "consumer/app", "consumer/near"} {
 		x, err := w.Exec(t.Context(), &scenario.Exec{In: name, Command: []string{"cat", "/proc/net/snmp", "/proc/net/snmp6", "/proc/net/dev"}, Timeout: scenario.Duration(10 * time.Second)})
 		if err != nil || x.Code != 0 {
 			t.Fatal(err, x.Stderr)

@@ -37,7 +37,8 @@ func (w *World) newShortcut(opts *Options) (*shortcut, error) {
 	if err != nil {
 		return nil, err
 	}
-	fabric, err := netns.NewFabric(table.Programs())
+	eth0, tap := table.Programs()
+	fabric, err := netns.NewFabric(eth0, tap, table.Reach)
 	if err != nil {
 		return nil, errors.Join(err, table.Close())
 	}

@@ -3,6 +3,7 @@ package emulate
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -11,49 +12,13 @@ import (
 
 	"github.com/plsim/plsim/dataplane"
 	"github.com/plsim/plsim/dataplane/clock"
+	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/flowlog"
+	"github.com/plsim/plsim/dataplane/packet"
 	"github.com/plsim/plsim/sim/live"
 	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/topology"
 )
-
-// offloaded is a lab whose flows the kernel can forward: by way of an endpoint, with
-// addresses translated on both sides, and within a subnet, with none.
-const offloaded = `
-name: offloaded
-vpcs:
-  provider:
-    cidr_block: 10.0.0.0/16
-    ipv6_cidr_block: 2001:db8:a::/56
-    subnets: { a: {} }
-    security_groups: { echo: { ingress: [{ protocol: -1, cidr_blocks: [10.0.0.0/16], ipv6_cidr_blocks: ["2001:db8:a::/56"] }] } }
-    instances: { echo: { vpc_security_group_ids: [echo], services: [{ type: tcp_echo, port: 7 }, { type: udp_echo, port: 7 }] } }
-  consumer:
-    cidr_block: 10.0.0.0/16
-    ipv6_cidr_block: 2001:db8:b::/56
-    subnets: { a: {} }
-    security_groups:
-      app: {}
-      near: { ingress: [{ protocol: -1, security_groups: [app] }] }
-      endpoint: { ingress: [{ protocol: -1, security_groups: [app] }] }
-    instances:
-      app: { vpc_security_group_ids: [app] }
-      near: { vpc_security_group_ids: [near], private_ip: 10.0.0.7, services: [{ type: tcp_echo, port: 7 }, { type: udp_echo, port: 7 }] }
-load_balancers:
-  echo:
-    subnets: [provider/a]
-    ip_address_type: dualstack
-    listeners:
-      - { port: 4, protocol: TCP_UDP, default_action: { target_group_arn: echo4 } }
-      - { port: 6, protocol: TCP_UDP, default_action: { target_group_arn: echo6 } }
-target_groups:
-  echo4: { port: 7, protocol: TCP_UDP, targets: [echo] }
-  echo6: { port: 7, protocol: TCP_UDP, ip_address_type: ipv6, targets: [echo] }
-endpoint_services:
-  echo: { network_load_balancer_arns: [echo], acceptance_required: false, allowed_principals: ["*"], supported_ip_address_types: [ipv4, ipv6] }
-vpc_endpoints:
-  echo: { vpc_id: consumer, service_name: echo, subnet_ids: [a], security_group_ids: [endpoint] }
-`
 
 // talk is a connection of the lab's client.
 type talk struct {
@@ -127,7 +92,7 @@ func processed(t *testing.T, w *World) (sum float64) {
 // packet.
 func TestOffload(t *testing.T) {
 	// With accounts a flow keeps its sums when targets turn healthy, and all is decided again.
-	w, l := newWorldOf(t, offloaded, Options{Seed: 1, Accounts: true})
+	w, l := newWorldOf(t, echoes, Options{Seed: 1, Accounts: true})
 	const n, size = 200, 64
 	for _, c := range []struct {
 		name, to string
@@ -197,7 +162,7 @@ func TestOffload(t *testing.T) {
 // TestOffloadEnds: a rule that goes, a target that resets, and a client that says goodbye
 // are seen by the walk, and by the next packet.
 func TestOffloadEnds(t *testing.T) {
-	w, l := newWorld(t, offloaded)
+	w, l := newWorld(t, echoes)
 	stream := newTalk(t, w, l, "tcp", "${vpc_endpoint.echo.private_ip.us-east-1a}:4")
 	datagrams := newTalk(t, w, l, "udp", "10.0.0.7:7")
 	for range 40 {
@@ -245,7 +210,7 @@ func (d *delivered) Deliver(_ time.Duration, records []flowlog.Record, _ int64) 
 // TestOffloadAtTheEnd: what the kernel has forwarded until a lab ends is in its flow logs.
 func TestOffloadAtTheEnd(t *testing.T) {
 	var logs delivered
-	w, l := newWorldOf(t, offloaded, Options{Seed: 1, Logs: &logs})
+	w, l := newWorldOf(t, echoes, Options{Seed: 1, Logs: &logs})
 	k := newTalk(t, w, l, "udp", "10.0.0.7:7")
 	logs.port = k.c.LocalAddr().(*net.UDPAddr).Port
 	const n = 100
@@ -269,7 +234,7 @@ func TestOffloadAtTheEnd(t *testing.T) {
 // TestWithoutOffload: who wants the forwarder to move every packet has that, and eth0 is
 // the TAP itself.
 func TestWithoutOffload(t *testing.T) {
-	w, l := newWorldOf(t, offloaded, Options{Seed: 1, NoOffload: true})
+	w, l := newWorldOf(t, echoes, Options{Seed: 1, NoOffload: true})
 	if err := w.Offloads(); !errors.Is(err, errUnwanted) {
 		t.Errorf("the kernel forwards all the same, or another reason keeps it from that: %v", err)
 	}
@@ -278,5 +243,128 @@ func TestWithoutOffload(t *testing.T) {
 		if !k.ask([]byte("hello"), 5*time.Second) {
 			t.Fatal("no echo")
 		}
+	}
+}
+
+// TestOffloadChecksums: the forwarder drops what has a wrong checksum; of a flow that the
+// kernel forwards the receiver does, addresses translated or not.
+func TestOffloadChecksums(t *testing.T) {
+	for _, offload := range []bool{true, false} {
+		t.Run(fmt.Sprintf("offload=%v", offload), func(t *testing.T) {
+			w, l := newWorldOf(t, echoes, Options{Seed: 1, NoOffload: !offload})
+			app := nicOf(t, l.Lab, "consumer/app")
+			wire := openWire(t, w, "consumer/app")
+			for _, to := range []string{"${vpc_endpoint.echo.private_ip.us-east-1a}:4", "10.0.0.7:7"} {
+				k := newTalk(t, w, l, "udp", to)
+				for range 40 {
+					if !k.ask([]byte("hello"), 5*time.Second) {
+						t.Fatal("no echo")
+					}
+				}
+				if offload && lent(t, w) == 0 {
+					t.Fatal("the kernel has nothing")
+				}
+				spec := packet.Spec{SrcMAC: app.MAC, Proto: packet.UDP, Payload: []byte("hello"),
+					Src: k.c.LocalAddr().(*net.UDPAddr).AddrPort(), Dst: k.c.RemoteAddr().(*net.UDPAddr).AddrPort()}
+				spec.DstMAC = sentTo(t, wire, k)
+				bad := build(spec)
+				bad[len(bad)-1]++
+				drops, wrong := dropsOf(t, w, app), counters(t, w)["UdpInCsumErrors"]
+				wire.send(t, bad)
+				want := drops
+				if !offload {
+					want[drop.BadTransportChecksum]++
+				}
+				await(t, "the packet to be dropped", func() bool {
+					return dropsOf(t, w, app) != drops || counters(t, w)["UdpInCsumErrors"] != wrong
+				})
+				got := dropsOf(t, w, app)
+				got[drop.Multicast] = want[drop.Multicast] // the kernel's own, of IPv6
+				if got != want {
+					t.Errorf("%s: drops %v, want %v", to, got, want)
+				}
+				if n := counters(t, w)["UdpInCsumErrors"] - wrong; offload != (n == 1) {
+					t.Errorf("%s: receivers found %d wrong checksums", to, n)
+				}
+			}
+		})
+	}
+}
+
+// sentTo returns the MAC address to which a connection's packets go.
+func sentTo(t *testing.T, wire *wire, k *talk) (mac packet.MAC) {
+	t.Helper()
+	const mark = "where to?"
+	if !k.ask([]byte(mark), 5*time.Second) {
+		t.Fatal("no echo")
+	}
+	await(t, "the echo on the wire", func() bool {
+		f := wire.receive(t)
+		if f == nil || !bytes.HasSuffix(f, []byte(mark)) {
+			return false
+		}
+		copy(mac[:], f[6:])
+		return true
+	})
+	return mac
+}
+
+// TestDeviceDown: what is sent to an instance whose eth0 is down, or deleted, is counted as
+// lost, whether the kernel forwards its flow or not; and when eth0 is up again, the flow
+// goes on.
+func TestDeviceDown(t *testing.T) {
+	for _, offload := range []bool{true, false} {
+		t.Run(fmt.Sprintf("offload=%v", offload), func(t *testing.T) {
+			w, l := newWorldOf(t, echoes, Options{Seed: 1, NoOffload: !offload})
+			near := nicOf(t, l.Lab, "consumer/near")
+			k := newTalk(t, w, l, "udp", "10.0.0.7:7")
+			echo := func() {
+				t.Helper()
+				await(t, "an echo", func() bool { return k.ask([]byte("hello"), 100*time.Millisecond) })
+				for range 40 {
+					if !k.ask([]byte("hello"), 5*time.Second) {
+						t.Fatal("no echo")
+					}
+				}
+				if offload && lent(t, w) != 2 {
+					t.Fatalf("the kernel has %d directions of the flow, not 2", lent(t, w))
+				}
+			}
+			send := func() {
+				t.Helper()
+				if _, err := k.c.Write([]byte("hello")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			lost := func() uint64 { return dropsOf(t, w, near)[drop.PortDown] }
+			loses := func() {
+				t.Helper()
+				before := lost()
+				await(t, "a datagram to be counted as lost", func() bool { send(); return lost() > before })
+				const n = 50
+				before = lost()
+				for range n {
+					send()
+				}
+				await(t, "all to be counted as lost", func() bool { return lost() >= before+n })
+			}
+			ip := func(args ...string) {
+				t.Helper()
+				x, err := w.Exec(t.Context(), &scenario.Exec{In: "consumer/near", Command: append([]string{"ip", "link"}, args...), Timeout: scenario.Duration(10 * time.Second)})
+				if err != nil || x.Code != 0 {
+					t.Fatal(err, x.Stderr)
+				}
+			}
+			echo()
+			ip("set", "eth0", "down")
+			loses()
+			ip("set", "eth0", "up")
+			echo()
+			ip("delete", "eth0")
+			loses()
+			if got := newTalk(t, w, l, "udp", "${vpc_endpoint.echo.private_ip.us-east-1a}:4"); !got.ask([]byte("hello"), 5*time.Second) {
+				t.Error("others do not go on")
+			}
+		})
 	}
 }

@@ -18,18 +18,24 @@ import (
 // port. Between the two nothing is but the programs: the namespace has no addresses, no
 // routes and no sockets. Its methods may be called from any goroutine.
 type Fabric struct {
-	eth0, tap int // descriptors of the programs for what comes from the one and from the other
+	eth0, tap int                            // descriptors of the programs for what comes from the one and from the other
+	changed   func(device int, running bool) // of the eth0 at the other end of a device
+	news      *os.File                       // what the kernel tells of devices; nil: nothing yet
+	heard     chan struct{}                  // closed when nobody listens to that any more
 
-	mu   sync.Mutex
-	net  kernelns.NsHandle // not open once closed
-	next int               // number of the next device
+	mu    sync.Mutex
+	net   kernelns.NsHandle // not open once closed
+	next  int               // number of the next device
+	eth0s map[int]presence  // by the number of the device at the other end
 }
 
 // NewFabric makes a fabric. The programs are for packets that arrive at the far end of an
 // eth0, whose number is even, and at the TAP beside it, whose number is the next one. The
-// caller keeps them loaded.
-func NewFabric(eth0, tap int) (*Fabric, error) {
-	f := &Fabric{eth0: eth0, tap: tap, net: kernelns.None(), next: 2} // 1 is lo
+// caller keeps them loaded. changed is called whenever an eth0 has gone down or away, before
+// its TAP does, and when one that was down is up again and its TAP, too: with the number of
+// its far end, on a goroutine of the fabric's, one call at a time.
+func NewFabric(eth0, tap int, changed func(device int, running bool)) (*Fabric, error) {
+	f := &Fabric{eth0: eth0, tap: tap, changed: changed, net: kernelns.None(), next: firstDevice, eth0s: make(map[int]presence)}
 	err := onGoroutine(func() (err error) {
 		runtime.LockOSThread()
 		v := new(visit)
@@ -47,7 +53,10 @@ func NewFabric(eth0, tap int) (*Fabric, error) {
 		if errors.Is(err, os.ErrNotExist) { // nor do they speak where there is no IPv6
 			err = nil
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return f.watch()
 	})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("make the fabric's network namespace: %w", err), f.Close())
@@ -55,15 +64,25 @@ func NewFabric(eth0, tap int) (*Fabric, error) {
 	return f, nil
 }
 
+// firstDevice is the number of a fabric's first device. 1 is lo; 2 is the number that an eth0
+// has in its own namespace, and of a pair whose ends have the same number the kernel tells
+// late what happens to it.
+const firstDevice = 4
+
 // Close gives the fabric back, after the ports of all its namespaces have been closed or
-// before: the kernel removes it when the last of them is gone. A second Close does nothing.
+// before: the kernel removes it when the last of them is gone. changed is not called after that. A second Close does nothing.
 func (f *Fabric) Close() error {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	if !f.net.IsOpen() {
+	var err error
+	open := f.net.IsOpen()
+	if open {
+		err = f.net.Close()
+	}
+	f.mu.Unlock()
+	if !open {
 		return nil
 	}
-	return f.net.Close()
+	return errors.Join(err, f.unwatch())
 }
 
 // do runs a function on a thread inside the fabric, with a way to tell its kernel.
@@ -114,6 +133,9 @@ func (f *Fabric) connect(instance kernelns.NsHandle) (port *TAP, err error) {
 		if err := f.wire(h, device, f.eth0); err != nil {
 			return err
 		}
+		f.mu.Lock()
+		f.eth0s[device] = awaited
+		f.mu.Unlock()
 		return f.wire(h, device+1, f.tap)
 	})
 	return port, err
@@ -160,9 +182,10 @@ func filter(device, program int) netlink.Filter {
 // disconnect removes a port's device, which stays else until the fabric goes, as it does
 // with all its devices at the end of a lab.
 func (f *Fabric) disconnect(port *TAP) error {
-	err := f.do(func(h *netlink.Handle) error {
-		return h.LinkDel(&netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: port.device + 1}})
-	})
+	if !f.forget(port.device) {
+		return nil // it is gone already
+	}
+	err := f.remove(port.device + 1)
 	if errors.Is(err, errFabricClosed) {
 		return nil
 	}

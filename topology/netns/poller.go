@@ -20,6 +20,7 @@ type Poller struct {
 	events [128]unix.EpollEvent
 	coarse bool // the kernel counts in milliseconds
 	eager  bool // packets follow each other closely
+	yields bool // and it sleeps all the same
 
 	mu     sync.Mutex // of what follows, so that no Wake writes to a descriptor that was used again
 	wake   int        // an eventfd
@@ -79,7 +80,7 @@ func (p *Poller) Wait(ready []int, d time.Duration) ([]int, error) {
 	if n == 0 && errno == 0 && d != 0 {
 		began := time.Now()
 		n, errno = p.sleep(d)
-		p.eager = n > 0 && time.Since(began) < spinFor
+		p.eager = n > 0 && !p.yields && time.Since(began) < spinFor
 	}
 	switch errno {
 	case 0:
@@ -100,6 +101,11 @@ func (p *Poller) Wait(ready []int, d time.Duration) ([]int, error) {
 	}
 	return ready, nil
 }
+
+// Yield has the poller always sleep when nothing is there, and leave the processor to those
+// who have something to do: for a worker that would keep another one from it. It must be
+// called before Wait.
+func (p *Poller) Yield() { p.yields = true }
 
 // look returns what is ready now.
 func (p *Poller) look() (uintptr, unix.Errno) {

@@ -38,6 +38,34 @@ func TestPollerSpins(t *testing.T) {
 	}
 }
 
+// TestPollerYields: a poller that is to yield sleeps however closely packets follow; others
+// stay awake.
+func TestPollerYields(t *testing.T) {
+	for _, yields := range []bool{false, true} {
+		p, err := NewPoller()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		if yields {
+			p.Yield()
+		}
+		eager := false
+		for range 1000 { // until one comes while it sleeps, and not for long
+			go p.Wake()
+			if _, err := p.Wait(nil, time.Minute); err != nil {
+				t.Fatal(err)
+			}
+			if eager = eager || p.eager; eager {
+				break
+			}
+		}
+		if eager == yields {
+			t.Errorf("yields: %v, eager: %v", yields, eager)
+		}
+	}
+}
+
 // spent is how much processor time this thread has used.
 func spent(t *testing.T) time.Duration {
 	t.Helper()

@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/plsim/plsim/topology/netns"
 )
@@ -143,7 +142,6 @@ func TestProcessContext(t *testing.T) {
 func TestBackgroundProcess(t *testing.T) {
 	n := newNamespace(t, netns.Config{Name: "background"})
 	var out bytes.Buffer
-	start := time.Now()
 	p, err := n.Start(ctx, netns.Cmd{
 		Argv:   []string{"sh", "-c", "setsid sh -c 'while ! test -e go; do sleep 0.01; done; echo late; : > survived; exec sleep 1000' & echo early"},
 		Stdout: &out,
@@ -151,8 +149,8 @@ func TestBackgroundProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if code, err := p.Wait(); code != 0 || err != nil || time.Since(start) > 3*time.Second {
-		t.Errorf("Wait: %d, %v, after %v", code, err, time.Since(start))
+	if code, err := p.Wait(); code != 0 || err != nil { // the server would wait for ever
+		t.Errorf("Wait: %d, %v", code, err)
 	}
 	if err := n.WriteFile("go", ""); err != nil {
 		t.Fatal(err)

@@ -101,8 +101,8 @@ func (t *TAP) Recv(f *packet.Frame) (bool, error) {
 }
 
 // Send implements engine.Port. A frame that the kernel does not want counts as
-// sent and rejected, as one that a network card discards: eth0 may be down, or
-// the frame's virtio-net header make no sense.
+// sent and rejected, as one that a network card discards: its virtio-net header may make
+// no sense.
 func (t *TAP) Send(f *packet.Frame) (bool, error) {
 	b := f.Bytes()
 	_, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(t.fd.Load()), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
@@ -111,6 +111,8 @@ func (t *TAP) Send(f *packet.Frame) (bool, error) {
 		return true, nil
 	case unix.EAGAIN, unix.EINTR:
 		return false, nil
+	case unix.EIO:
+		return false, engine.ErrDown
 	case unix.EBADF, unix.EBADFD:
 		return false, gone(errno)
 	}

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 	"unsafe"
 
@@ -28,11 +29,11 @@ import (
 // period of the metrics ends, for a microsecond each.
 const Most = 1 << 14
 
-// Table is what the kernel has of flows. Like the walk that lends to it, it has one owner.
+// Table is what the kernel has of flows. Like the walk that lends to it, it has one owner;
+// only [Table.Reach] may be called by others.
 type Table struct {
 	flows, state *ebpf.Map
 	in, out      *ebpf.Program
-	shared       state
 	devices      []uint32 // by InterfaceID: the number of the fabric's end; 0: there is none
 	loans        map[flow.Key]*loan
 	meter        *metrics.Meter // of what has passed since the last Settle
@@ -40,6 +41,10 @@ type Table struct {
 	began clock.Time    // of the lab, when the kernel's clock was
 	zero  uint64        // nanoseconds
 	scale time.Duration // how many seconds of the lab pass in one of the kernel's
+
+	mu     sync.Mutex // guards what follows, while it changes what the kernel has of it
+	shared state
+	down   map[uint32]bool // devices that take no packets
 }
 
 var _ dataplane.Borrower = (*Table)(nil)
@@ -62,7 +67,7 @@ func New(now clock.Time, scale int) (*Table, error) {
 	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
 		return nil, errors.New("the programs are for little endian machines")
 	}
-	t := &Table{began: now, scale: time.Duration(max(scale, 1)), loans: make(map[flow.Key]*loan), meter: metrics.NewMeter()}
+	t := &Table{began: now, scale: time.Duration(max(scale, 1)), loans: make(map[flow.Key]*loan), meter: metrics.NewMeter(), down: make(map[uint32]bool)}
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
 		return nil, fmt.Errorf("read the clock: %w", err)
@@ -125,6 +130,21 @@ func (t *Table) Attach(id dataplane.InterfaceID, device int) {
 	t.devices[id] = uint32(device)
 }
 
+// Reach says whether the eth0 at the other end of a device takes packets. For one that does
+// not, nothing is lent: the walk sends to it what it gets, and that is counted as lost. It
+// may be called from any goroutine.
+func (t *Table) Reach(device int, running bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if running {
+		delete(t.down, uint32(device))
+		return
+	}
+	t.down[uint32(device)] = true
+	t.shared.term++
+	t.publish()
+}
+
 func (t *Table) device(id dataplane.InterfaceID) uint32 {
 	if int(id) >= len(t.devices) {
 		return 0
@@ -134,9 +154,11 @@ func (t *Table) device(id dataplane.InterfaceID) uint32 {
 
 // Lend implements [dataplane.Borrower].
 func (t *Table) Lend(k *flow.Key, l *dataplane.Loan) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	from, to := t.key(k), t.device(l.Out)
 	own := t.loans[*k]
-	if from.in == 0 || to == 0 || own == nil && len(t.loans) == Most {
+	if from.in == 0 || to == 0 || t.down[to] || own == nil && len(t.loans) == Most {
 		return false
 	}
 	if own == nil {
@@ -203,6 +225,8 @@ func (t *Table) remove(own *loan) {
 
 // Suspend implements [dataplane.Borrower].
 func (t *Table) Suspend() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	t.shared.term++
 	t.publish()
 }
@@ -213,6 +237,8 @@ func (t *Table) Settle(m *metrics.Meter) {
 		t.learn(own)
 	}
 	m.Absorb(t.meter)
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	t.shared.round++
 	t.publish()
 }

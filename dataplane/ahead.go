@@ -1,0 +1,79 @@
+package dataplane
+
+import (
+	"github.com/plsim/plsim/dataplane/flow"
+	"github.com/plsim/plsim/dataplane/packet"
+)
+
+// ahead reads the packets of a batch before their turn comes, a few at a time, so that what
+// they need of a table of flows is there by then: while some are on their way, the entries
+// of the next ones come from memory, and what the index says of those after them.
+//
+// Nobody is kept to it: meanwhile entries come and go, so what is likely must still be
+// proven to be right, and to be there.
+type ahead[V any] struct {
+	table guesser[V]
+	lines *flow.Lines
+	rest  []Passage // not read yet
+	some  [3]some[V]
+	turn  int // whose turn comes next
+}
+
+// guesser is a table of flows as far as one looks ahead in it.
+type guesser[V any] interface {
+	Lines() *flow.Lines
+	ExpectHashes(hashes []uint32)
+	ExpectLikely(hashes []uint32, found []flow.Likely[V])
+}
+
+// fewFrames is how many packets are read at a time. Each of them waits for three lines of
+// memory, and no processor waits for many more than two dozen at a time.
+const fewFrames = 8
+
+// some are a few packets of a batch, and what is known of them.
+type some[V any] struct {
+	passages []Passage
+	read     [fewFrames]packet.Plain
+	plain    [fewFrames]bool           // they are; else only the words are right, if at all
+	hashes   [fewFrames]uint32         // of their flows
+	likely   [fewFrames]flow.Likely[V] // what their flows have
+}
+
+// begin begins a batch, and returns the packets that come first; nil: there are none.
+func (a *ahead[V]) begin(table guesser[V], batch []Passage) *some[V] {
+	a.table, a.lines, a.rest, a.turn = table, table.Lines(), batch, 0
+	a.read(&a.some[0])
+	a.read(&a.some[1])
+	a.find(&a.some[0])
+	return a.next()
+}
+
+// next returns the packets whose turn comes next; nil: there are no more.
+func (a *ahead[V]) next() *some[V] {
+	now, soon, later := &a.some[a.turn], &a.some[(a.turn+1)%3], &a.some[(a.turn+2)%3]
+	a.turn = (a.turn + 1) % 3
+	a.read(later)
+	a.find(soon)
+	if len(now.passages) == 0 {
+		return nil
+	}
+	return now
+}
+
+// read reads the next packets, and fetches what the index says of their flows.
+func (a *ahead[V]) read(s *some[V]) {
+	n := min(len(a.rest), fewFrames)
+	s.passages, a.rest = a.rest[:n], a.rest[n:]
+	for i := range s.passages {
+		p, read := &s.passages[i], &s.read[i]
+		s.plain[i] = read.Read(p.Frame)
+		s.hashes[i] = a.lines.Hash(flow.Scope(p.In), &read.Words)
+	}
+	a.table.ExpectHashes(s.hashes[:n])
+}
+
+// find looks the flows of some packets up in the index, and fetches what is likely theirs.
+func (a *ahead[V]) find(s *some[V]) {
+	n := len(s.passages)
+	a.table.ExpectLikely(s.hashes[:n], s.likely[:n])
+}
