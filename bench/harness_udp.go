@@ -183,7 +183,9 @@ func (r *request) burst(f *os.File, rate float64) (b burst, err error) {
 	if _, err := io.ReadFull(c, answer[:]); err != nil {
 		return b, err
 	}
-	b.received = binary.BigEndian.Uint64(answer[:])
+	if b.received = binary.BigEndian.Uint64(answer[:]); b.received > b.sent {
+		return b, fmt.Errorf("of %d datagrams %d have arrived", b.sent, b.received)
+	}
 	if span := time.Duration(binary.BigEndian.Uint64(answer[8:])); span > 0 {
 		b.rate = float64(b.received-1) / span.Seconds()
 	}
