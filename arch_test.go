@@ -52,7 +52,7 @@ var edges = map[string]string{
 	"topology":               "dataplane dataplane/clock dataplane/conntrack dataplane/filter dataplane/flow dataplane/flowlog dataplane/link dataplane/metrics dataplane/nlb dataplane/packet dataplane/ppv2 dataplane/snat topology/cloudwatch",
 	"topology/cloudwatch":    "dataplane/clock dataplane/metrics",
 	"topology/graph":         "topology",
-	"topology/netns":         "dataplane/engine dataplane/packet",
+	"topology/netns":         "dataplane/cache dataplane/engine dataplane/packet",
 	"topology/netns/offload": "dataplane dataplane/clock dataplane/drop dataplane/flow dataplane/flowlog dataplane/metrics dataplane/packet",
 }
 

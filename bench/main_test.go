@@ -10,5 +10,6 @@ import (
 
 func TestMain(m *testing.M) {
 	bench.RunTraffic()
+	netns.BackTables()
 	os.Exit(netns.RunTests(m))
 }

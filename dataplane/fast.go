@@ -1,6 +1,8 @@
 package dataplane
 
 import (
+	"math/bits"
+
 	"github.com/plsim/plsim/dataplane/clock"
 	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/flow"
@@ -55,8 +57,7 @@ func (w *Walk) followPlain(now clock.Time, in InterfaceID, v *packet.Plain, like
 
 // portsAt returns the ports of packets in a direction on a side, as [packet.Words] has them.
 func (t *trip) portsAt(side, dir flow.Dir) uint32 {
-	p := &t.ports[side&1]
-	return uint32(p[dir&1])<<16 | uint32(p[dir&1^1])
+	return bits.RotateLeft32(t.ports[side&1], 16*int(dir))
 }
 
 // isPlain reports whether plain packets of a path, once its flow has settled, need no more

@@ -74,7 +74,7 @@ type side struct {
 type trip struct {
 	recipe  uint32            // the numbers under which they are shared; 0: they are not,
 	sides   [2]uint32         // and the path is kept for no other packet
-	ports   [2][2]uint16      // by side: source and destination of Forward packets
+	ports   [2]uint32         // by side: of Forward packets, as packet.Words has them
 	delta   packet.Delta      // of the translation of Forward packets
 	life    conntrack.Machine // as seen by the side that began the flow
 	watched bool              // somebody looks at an interface on it, as far as look knows
@@ -111,27 +111,31 @@ func (p *path) lastHop() InterfaceID { return p.hop(int(p.hopCount) - 1) }
 
 // seen is what Forward packets look like on a side of the translation.
 func (p *path) seen(at int) packet.Tuple {
-	s, ports := p.sides[at], &p.ports[at]
-	return packet.Tuple{Src: s.Addrs[0], Dst: s.Addrs[1], SrcPort: ports[0], DstPort: ports[1]}
+	s, ports := p.sides[at], p.ports[at]
+	return packet.Tuple{Src: s.Addrs[0], Dst: s.Addrs[1], SrcPort: uint16(ports >> 16), DstPort: uint16(ports)}
 }
 
 // look says what Forward packets look like on a side of the translation.
 func (p *path) look(at int, t packet.Tuple) {
 	p.sides[at].Addrs = [2]packet.Addr{t.Src, t.Dst}
-	p.ports[at] = [2]uint16{t.SrcPort, t.DstPort}
+	p.ports[at] = portsOf(&t)
 }
+
+// portsOf returns the ports of packets as [packet.Words] has them.
+func portsOf(t *packet.Tuple) uint32 { return uint32(t.SrcPort)<<16 | uint32(t.DstPort) }
 
 // arrival is the side on which packets of a direction arrive.
 func (p *path) arrival(dir flow.Dir) *side { return p.sides[dir.Flip()] }
 
 // rewrite says what happens to packets of a direction.
 func (p *path) rewrite(dir flow.Dir, r *packet.Rewrite) {
-	to := p.arrival(dir)
+	to, ports := p.arrival(dir), p.portsAt(dir.Flip(), dir)
 	r.SrcMAC, r.DstMAC, r.TTL, r.MSS, r.NAT, r.Converts = to.SrcMAC, to.DstMAC, p.ttl, p.mss, p.nat, p.converts
-	if ports := &p.ports[dir.Flip()]; dir == flow.Forward {
-		r.Src, r.Dst, r.SrcPort, r.DstPort, r.Delta = to.Addrs[0], to.Addrs[1], ports[0], ports[1], p.delta
+	r.SrcPort, r.DstPort = uint16(ports>>16), uint16(ports)
+	if dir == flow.Forward {
+		r.Src, r.Dst, r.Delta = to.Addrs[0], to.Addrs[1], p.delta
 	} else {
-		r.Src, r.Dst, r.SrcPort, r.DstPort, r.Delta = to.Addrs[1], to.Addrs[0], ports[1], ports[0], p.delta.Reversed()
+		r.Src, r.Dst, r.Delta = to.Addrs[1], to.Addrs[0], p.delta.Reversed()
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/plsim/plsim/bench"
 	"github.com/plsim/plsim/sim/scenario"
 	"github.com/plsim/plsim/sim/story"
+	"github.com/plsim/plsim/topology/netns"
 )
 
 // The exit codes, part of the contract with users.
@@ -29,6 +30,7 @@ const thisIsAFault = "This is a fault of plsim; please report it with the scenar
 
 func main() {
 	bench.RunTraffic() // where plsim bench has started this process as an end of a path
+	netns.BackTables()
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 

@@ -132,9 +132,8 @@ func hashAddrs(s *Seed, k *Key) (src, dst uint64) {
 }
 
 func hashHalves(s *Seed, src0, src1, dst0, dst1 uint64) (src, dst uint64) {
-	src = fold(src0^s[0]^lanePi, src1^s[1]^laneE)
-	dst = fold(dst0^s[1]^laneRoot2, dst1^s[0]^laneRoot3)
-	return src ^ s[1], dst ^ s[0] ^ lanePi
+	a, b := s[0], s[1]
+	return fold(src0^a^lanePi, src1^b^laneE) ^ b, fold(dst0^b^laneRoot2, dst1^a^laneRoot3) ^ a ^ lanePi
 }
 
 func hashRest(s *Seed, src, dst uint64, scope Scope, proto packet.Proto, ports uint32) uint64 {

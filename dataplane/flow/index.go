@@ -1,5 +1,7 @@
 package flow
 
+import "github.com/plsim/plsim/dataplane/cache"
+
 // index leads from the hashes of keys to what has them: cells of 8 bytes, probed
 // linearly. A cell keeps 32 bits of its key's hash, which is both its home in the
 // index and the proof that what it leads to is worth looking at; growing and deleting
@@ -65,7 +67,7 @@ func (x *index) first(hash uint32) cell {
 // grow makes room for twice as many cells, without moving those that there are.
 func (x *index) grow() {
 	x.former, x.left, x.next = x.cells, len(x.cells), 0
-	x.cells = make(cells, 2*len(x.former))
+	x.cells = cache.Make[cell](2 * len(x.former))
 	for x.former[x.next].key != 0 {
 		x.next++
 	}

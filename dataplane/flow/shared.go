@@ -71,7 +71,7 @@ func (s *Shared[T]) UseAgain(m Mark) uint32 {
 }
 
 // At returns the value with a number, which has users. It must not be changed.
-func (s *Shared[T]) At(number uint32) *T { return &s.slab.At(number - 1).value }
+func (s *Shared[T]) At(number uint32) *T { return &s.slab.chunks.at(number - 1).value }
 
 // Release says that a user of a number needs it no more.
 func (s *Shared[T]) Release(number uint32) {

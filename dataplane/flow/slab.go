@@ -1,6 +1,10 @@
 package flow
 
-import "math/bits"
+import (
+	"math/bits"
+
+	"github.com/plsim/plsim/dataplane/cache"
+)
 
 // Slab holds values side by side, each in a slot with a number. A value never moves:
 // a *T is good until its slot is freed. The zero Slab is empty. It has one owner.
@@ -47,7 +51,10 @@ func (b *Beside[T]) At(r Ref) *T {
 // grow with what there is: each is at most an eighth of all before it, but the first ones,
 // which are equally long. Slices, since with pointers to arrays Go would look at the first
 // value of a chunk, to know that the pointer is not nil, and wait for it.
-type chunks[T any] [][]T
+type chunks[T any] struct {
+	first []T // the first one, beyond which few have any
+	all   [][]T
+}
 
 const (
 	firstBits = 9 // of a slot's place in the first chunk
@@ -57,22 +64,26 @@ const (
 // place returns the number of a slot's chunk, and the slot's place in that.
 func place(slot uint32) (chunk, at uint32) {
 	slot += 1 << (firstBits + shareBits) // as if there were as many chunks before the first ones
-	doubled := uint32(bits.Len32(slot)) - (firstBits + shareBits + 1)
-	return doubled<<shareBits + slot>>(firstBits+doubled) - 1<<shareBits, slot & (1<<(firstBits+doubled) - 1)
+	length := uint32(bits.Len32(slot)) - shareBits - 1
+	return length<<shareBits + slot>>length - (firstBits+1)<<shareBits, slot & (1<<length - 1)
 }
 
 // chunkLen returns how many slots a chunk has.
 func chunkLen(chunk uint32) uint32 { return 1 << (firstBits + chunk>>shareBits) }
 
 // at returns the value in a slot for which there is room.
-func (c chunks[T]) at(slot uint32) *T {
+func (c *chunks[T]) at(slot uint32) *T {
+	if slot < uint32(len(c.first)) {
+		return &c.first[slot]
+	}
 	chunk, at := place(slot)
-	return &c[chunk][at]
+	return &c.all[chunk][at]
 }
 
 // reach makes room for a slot.
 func (c *chunks[T]) reach(slot uint32) {
-	for chunk, _ := place(slot); chunk >= uint32(len(*c)); {
-		*c = append(*c, make([]T, chunkLen(uint32(len(*c)))))
+	for chunk, _ := place(slot); chunk >= uint32(len(c.all)); {
+		c.all = append(c.all, cache.Make[T](int(chunkLen(uint32(len(c.all))))))
+		c.first = c.all[0]
 	}
 }

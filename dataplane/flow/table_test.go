@@ -255,8 +255,8 @@ func TestChurnLeavesNothing(t *testing.T) {
 			refs = slices.Delete(refs, i, i+1)
 		}
 	}
-	if len(table.slab.chunks) != 1 || len(table.index.cells) > 2048 {
-		t.Errorf("500 entries at a time took %d chunks, %d cells", len(table.slab.chunks), len(table.index.cells))
+	if len(table.slab.chunks.all) != 1 || len(table.index.cells) > 2048 {
+		t.Errorf("500 entries at a time took %d chunks, %d cells", len(table.slab.chunks.all), len(table.index.cells))
 	}
 	for _, ref := range refs {
 		table.Delete(ref)

@@ -9,8 +9,7 @@ import "math/bits"
 // which says what has to come out. Like a View it borrows the frame's memory.
 type Plain struct {
 	Words
-	frame  *Frame
-	head   *[plainLen]byte
+	bytes  []byte // from the virtio-net header on; what lies beyond the frame's end, too
 	v4     bool
 	answer answer
 	TTL    uint8
@@ -56,10 +55,10 @@ const (
 // its words may be used, and those only to guess with: they are right for most packets of TCP
 // and UDP, and have protocol 0 where there is nothing to guess. Read verifies no checksum.
 func (p *Plain) Read(f *Frame) bool {
-	p.Words = Words{}
 	b := f.store[f.start:]
-	if len(b) < plainLen {
-		return false // what lies beyond the frame's end is read, and judged by lengths
+	if len(b) < plainLen { // what lies beyond the frame's end is read, and judged by lengths
+		p.Words = Words{}
+		return false
 	}
 	h := (*[plainLen]byte)(b)
 	var t *[tcpLen]byte
@@ -70,6 +69,7 @@ func (p *Plain) Read(f *Frame) bool {
 		const judged, right = 0xff3f_0000_0000_00ff, 4<<4 | ipv4Len/4
 		first := le.Uint64(h[ipAt:])
 		if first&judged != right {
+			p.Words = Words{}
 			return false
 		}
 		t, p.v4, p.Len = (*[tcpLen]byte)(h[v4At:]), true, int(bits.ReverseBytes16(uint16(first>>16)))
@@ -84,9 +84,10 @@ func (p *Plain) Read(f *Frame) bool {
 		p.Src[0], p.Src[1] = le.Uint64(h[ipAt+8:]), le.Uint64(h[ipAt+16:])
 		p.Dst[0], p.Dst[1] = le.Uint64(h[ipAt+24:]), le.Uint64(h[ipAt+32:])
 	default:
+		p.Words = Words{}
 		return false
 	}
-	p.frame, p.head, p.Ports, p.answer = f, h, be.Uint32(t[:]), unverified
+	p.bytes, p.Ports, p.answer = b, be.Uint32(t[:]), unverified
 	if p.Len > f.end-f.start-ipAt || size < udpLen {
 		return false
 	}
@@ -117,7 +118,7 @@ func (p *Plain) Read(f *Frame) bool {
 // offloads reads a virtio-net header that says something, and reports whether a plain
 // packet may have it.
 func (p *Plain) offloads() bool {
-	vnet := p.head[:VnetLen]
+	vnet := p.bytes[:VnetLen]
 	flags, gso := vnet[0], vnet[1]
 	if gso != gsoNone || flags&^(vnetNeedsCsum|vnetDataValid) != 0 {
 		return false
@@ -130,6 +131,9 @@ func (p *Plain) offloads() bool {
 	return int(le.Uint16(vnet[6:])) == p.transportAt()-VnetLen && int(le.Uint16(vnet[8:])) == p.Proto.checksumAt()
 }
 
+// head is the memory of all headers.
+func (p *Plain) head() *[plainLen]byte { return (*[plainLen]byte)(p.bytes) }
+
 // transportAt is where the transport header begins, from the virtio-net header on.
 func (p *Plain) transportAt() int {
 	if p.v4 {
@@ -140,16 +144,16 @@ func (p *Plain) transportAt() int {
 
 // From reports whether the packet comes from an Ethernet address, and is for one receiver.
 func (p *Plain) From(mac *MAC) bool {
-	return le.Uint32(p.head[srcMACAt:]) == le.Uint32(mac[:]) && le.Uint16(p.head[srcMACAt+4:]) == le.Uint16(mac[4:]) &&
-		p.head[dstMACAt]&1 == 0
+	h := p.head()
+	return le.Uint32(h[srcMACAt:]) == le.Uint32(mac[:]) && le.Uint16(h[srcMACAt+4:]) == le.Uint16(mac[4:]) && h[dstMACAt]&1 == 0
 }
 
 // Holds verifies the checksums, as far as that is up to the receiver.
 func (p *Plain) Holds() bool {
-	h := p.head
-	covered := 32 // bytes of addresses before the transport header, whose checksum covers them, too
+	from, size := ipAt+8, p.Len-ipv6Len // of the addresses, which the transport checksum covers, too
 	if p.v4 {
-		covered = 8
+		from, size = ipAt+12, p.Len-ipv4Len
+		h := p.head()
 		acc, carry := bits.Add64(le.Uint64(h[ipAt:]), le.Uint64(h[ipAt+8:]), 0)
 		acc, carry = bits.Add64(acc, uint64(le.Uint32(h[ipAt+16:])), carry)
 		if fold(acc+carry) != 0xffff { // whichever the order of bytes
@@ -159,11 +163,8 @@ func (p *Plain) Holds() bool {
 	if p.answer != unverified {
 		return true
 	}
-	at := p.transportAt()
-	size := ipAt + p.Len - at
 	pseudo := uint64(p.Proto)<<8 + uint64(bits.ReverseBytes16(uint16(size)))
-	f := p.frame
-	return fold(sumLE(f.store[f.start+at-covered:f.start+at+size], pseudo)) == 0xffff
+	return fold(sumLE(p.bytes[from:ipAt+p.Len], pseudo)) == 0xffff
 }
 
 // Ends are the two ends of a flow, as packets show them on one side of a translation.
@@ -191,13 +192,14 @@ type Change struct {
 // Apply rewrites the packet as [View.Apply] does, into one that goes a way, 0 or 1, and
 // arrives at the given ends. It completes it like [View.Complete]. It may be applied once.
 func (p *Plain) Apply(to *Ends, way uint8, c Change) {
-	h := p.head
+	h := p.head()
 	if p.answer == deferred {
 		p.complete(c)
 	}
 	*(*MAC)(h[dstMACAt:]) = to.DstMAC
 	*(*MAC)(h[srcMACAt:]) = to.SrcMAC
 	src, dst := &to.Addrs[way&1], &to.Addrs[way&1^1]
+	var t *[tcpLen]byte
 	if p.v4 {
 		delta := uint64(^(uint16(c.TTL) << 8)) // the time to live is the upper half of its word
 		h[ipAt+8] -= c.TTL
@@ -207,26 +209,23 @@ func (p *Plain) Apply(to *Ends, way uint8, c Change) {
 			delta += uint64(c.Delta.Addr)
 		}
 		be.PutUint16(h[ipAt+10:], adjust(be.Uint16(h[ipAt+10:]), delta))
+		t = (*[tcpLen]byte)(h[v4At:])
+	} else {
+		h[ipAt+7] -= c.TTL
 		if c.NAT {
-			p.translate((*[tcpLen]byte)(h[v4At:]), c)
+			*(*Addr)(h[ipAt+8:]) = *src
+			*(*Addr)(h[ipAt+24:]) = *dst
 		}
+		t = (*[tcpLen]byte)(h[v6At:])
+	}
+	if !c.NAT {
 		return
 	}
-	h[ipAt+7] -= c.TTL
-	if c.NAT {
-		*(*Addr)(h[ipAt+8:]) = *src
-		*(*Addr)(h[ipAt+24:]) = *dst
-		p.translate((*[tcpLen]byte)(h[v6At:]), c)
-	}
-}
-
-// translate rewrites the ports, and corrects the checksum.
-func (p *Plain) translate(t *[tcpLen]byte, c Change) {
 	be.PutUint32(t[:], c.Ports)
-	if p.answer == deferred {
-		return
-	}
 	delta := uint64(c.Delta.Addr) + uint64(c.Delta.Port)
+	if p.answer == deferred {
+		return // it is complete, for what it has become
+	}
 	if p.Proto == TCP {
 		be.PutUint16(t[16:], adjust(be.Uint16(t[16:]), delta))
 	} else if was := be.Uint16(t[6:]); was != 0 { // else the sender computed none
@@ -236,8 +235,7 @@ func (p *Plain) translate(t *[tcpLen]byte, c Change) {
 
 // complete fills in the checksum that the packet will have when it is changed.
 func (p *Plain) complete(c Change) {
-	f, at := p.frame, p.transportAt()
-	segment := f.store[f.start+at : f.start+ipAt+p.Len]
+	segment := p.bytes[p.transportAt() : ipAt+p.Len]
 	acc := sum(segment, 0) // with the pseudo-header's, which is in the field
 	if c.NAT {
 		acc += uint64(c.Delta.Addr) + uint64(c.Delta.Port)
@@ -247,5 +245,5 @@ func (p *Plain) complete(c Change) {
 		checksum = udpChecksum(checksum)
 	}
 	be.PutUint16(segment[p.Proto.checksumAt():], checksum)
-	clear(f.Vnet())
+	clear(p.bytes[:VnetLen])
 }
