@@ -223,3 +223,18 @@ func answerTo(v *packet.View) *packet.Spec {
 	}
 	return s
 }
+
+// unreachable is how whoever sends a packet says, instead, that the one which it answers has
+// no receiver.
+func unreachable(answer *packet.Spec) *packet.Spec {
+	got, quote := packet.Spec{Src: answer.Dst, Dst: answer.Src, Proto: answer.Proto, Flags: packet.ACK, Seq: 7}, packet.NewFrame()
+	got.Build(quote)
+	s := &packet.Spec{
+		SrcMAC: answer.SrcMAC, DstMAC: answer.DstMAC, Src: netip.AddrPortFrom(answer.Src.Addr(), 0), Dst: netip.AddrPortFrom(answer.Dst.Addr(), 0),
+		Proto: packet.ICMP, Type: 3, Code: 3, Payload: quote.Ethernet()[14:],
+	}
+	if !answer.Src.Addr().Is4() {
+		s.Proto, s.Type, s.Code = packet.ICMPv6, 1, 4
+	}
+	return s
+}

@@ -119,7 +119,7 @@ func TestLentIsHeardOf(t *testing.T) {
 			}
 			carried := p.carried
 			for way := range f.from {
-				if to, got := p.send(f.from[way], f.unreachable(way)); to != f.from[1-way] || !isUnreachable(&got) {
+				if to, got := p.send(f.from[way], unreachable(&f.sends[way])); to != f.from[1-way] || !isUnreachable(&got) {
 					t.Errorf("proto %d, IPv6 %v: what %s says goes to %s", proto, v6, p.l.name(f.from[way]), p.l.name(to))
 				}
 			}
@@ -138,21 +138,6 @@ func isUnreachable(v *packet.View) bool {
 type opened struct {
 	from  [2]dataplane.InterfaceID
 	sends [2]packet.Spec
-}
-
-// unreachable is how an end says that what it got from the other one has no receiver.
-func (f *opened) unreachable(way int) *packet.Spec {
-	own := &f.sends[way]
-	got, quote := packet.Spec{Src: own.Dst, Dst: own.Src, Proto: own.Proto, Flags: packet.ACK, Seq: 7}, packet.NewFrame()
-	got.Build(quote)
-	s := &packet.Spec{
-		SrcMAC: own.SrcMAC, DstMAC: own.DstMAC, Src: netip.AddrPortFrom(own.Src.Addr(), 0), Dst: netip.AddrPortFrom(own.Dst.Addr(), 0),
-		Proto: packet.ICMP, Type: 3, Code: 3, Payload: quote.Ethernet()[14:],
-	}
-	if !own.Src.Addr().Is4() {
-		s.Proto, s.Type, s.Code = packet.ICMPv6, 1, 4
-	}
-	return s
 }
 
 // send gives a packet to both walks, and returns where it came out and as what.
@@ -268,7 +253,7 @@ func (p *pair) odd(rt *rapid.T) {
 func (p *pair) complain(rt *rapid.T) {
 	if len(p.flows) > 0 {
 		f, way := rapid.SampledFrom(p.flows).Draw(rt, "flow"), rapid.IntRange(0, 1).Draw(rt, "way")
-		p.send(f.from[way], f.unreachable(way))
+		p.send(f.from[way], unreachable(&f.sends[way]))
 	}
 }
 

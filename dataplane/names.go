@@ -24,9 +24,22 @@ func (d *decision) name(at InterfaceID, t packet.Tuple) *flow.Name {
 	}
 	n := &l.all[l.next%len(l.all)]
 	l.next++
-	key := tupleKey(at, d.v.Proto, t)
+	key := tupleKey(at, ownProto(d.v), t)
 	d.w.lines.Name(n, &key)
 	return n
+}
+
+// stray is the protocol of packets that are of no flow of their own: nobody has it (IANA's
+// protocol numbers).
+const stray packet.Proto = 255
+
+// ownProto is the protocol by which tables know a packet. They know no ICMP error, which has
+// the addresses of an echo whose identifier is 0, and speaks of another flow.
+func ownProto(v *packet.View) packet.Proto {
+	if isICMPError(v) {
+		return stray
+	}
+	return v.Proto
 }
 
 // tupleKey is the key of a packet with the given addresses at an interface's device.

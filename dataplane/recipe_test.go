@@ -118,7 +118,9 @@ func compareWalks(t *testing.T, edits []string, renew func(*dataplane.Walk, *dat
 				if why := v.Decode(a); why != drop.None {
 					rt.Fatal(why)
 				}
-				answers, from = append(answers, answerTo(&v)), append(from, to)
+				if !isUnreachable(&v) {
+					answers, from = append(answers, answerTo(&v)), append(from, to)
+				}
 			}
 		}
 		open := func(rt *rapid.T) {
@@ -143,6 +145,12 @@ func compareWalks(t *testing.T, edits []string, renew func(*dataplane.Walk, *dat
 			"open":    open,
 			"answer":  answer,
 			"answer2": answer,
+			"complain": func(rt *rapid.T) {
+				if len(answers) > 0 {
+					i := rapid.IntRange(max(0, len(answers)-4), len(answers)-1).Draw(rt, "complaint about")
+					send(from[i], unreachable(answers[i]))
+				}
+			},
 			"pause": func(rt *rapid.T) {
 				now = now.Add(time.Duration(rapid.IntRange(0, 9).Draw(rt, "ms")) * time.Millisecond)
 			},

@@ -226,6 +226,7 @@ func (w *Walk) pass(now clock.Time, in InterfaceID, v *packet.View, sent bool) (
 	}
 	var key flow.Key
 	key.Set(flow.Scope(in), v)
+	key.Proto = ownProto(v)
 	ref, t, dir := w.paths.Lookup(&key)
 	var known path
 	p := &known

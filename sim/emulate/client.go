@@ -10,17 +10,14 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/plsim/plsim/sim/scenario"
+	"github.com/plsim/plsim/sim/service"
 	"github.com/plsim/plsim/sim/story"
 )
-
-// maxBody is how much of an answer is kept.
-const maxBody = 1 << 20
 
 // Request implements [story.World].
 func (w *World) Request(ctx context.Context, r *scenario.Request) (story.Response, error) {
@@ -30,15 +27,9 @@ func (w *World) Request(ctx context.Context, r *scenario.Request) (story.Respons
 	}
 	limit, cancel := context.WithTimeout(ctx, r.Timeout.Duration())
 	defer cancel()
-	req, err := http.NewRequestWithContext(limit, r.Method, r.URL, strings.NewReader(r.Body))
+	req, err := r.HTTP(limit)
 	if err != nil {
 		return story.Response{}, err
-	}
-	for name, value := range r.Headers {
-		req.Header.Set(name, value)
-		if http.CanonicalHeaderKey(name) == "Host" {
-			req.Host = value
-		}
 	}
 	res := w.exchange(h, req, r.Timeout.Duration())
 	return res, ctx.Err()
@@ -59,7 +50,7 @@ func (w *World) exchange(h *host, req *http.Request, limit time.Duration) story.
 		return story.Response{Failure: classify(err, d.peer(req.URL.Host), limit)}
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, service.MaxBody))
 	if err != nil {
 		return story.Response{Failure: classify(err, d.peer(req.URL.Host), limit)}
 	}

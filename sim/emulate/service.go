@@ -165,7 +165,7 @@ func (h *host) serveHTTP(w *World, s *topology.Service, l net.Listener) (err err
 // handler hands requests to a built-in service, and its answers back.
 func (w *World) handler(s *service.HTTP) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(io.LimitReader(r.Body, maxBody))
+		body, _ := io.ReadAll(io.LimitReader(r.Body, service.MaxBody))
 		_, _ = io.Copy(io.Discard, r.Body) // a client that is not read to the end gets a reset
 		own, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 		answer := s.Answer(&service.Visit{

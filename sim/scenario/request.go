@@ -1,7 +1,9 @@
 package scenario
 
 import (
+	"context"
 	"errors"
+	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
@@ -25,6 +27,22 @@ func (c *checker) request(path string, r *Request) {
 			c.wrong(p, "the value of a header is one line")
 		}
 	}
+}
+
+// HTTP returns the request as a client sends it. It fails where a name or a value that was
+// expanded makes no URL.
+func (r *Request) HTTP(ctx context.Context) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, r.Method, r.URL, strings.NewReader(r.Body))
+	if err != nil {
+		return nil, err
+	}
+	for name, value := range r.Headers {
+		req.Header.Set(name, value)
+		if http.CanonicalHeaderKey(name) == "Host" {
+			req.Host = value
+		}
+	}
+	return req, nil
 }
 
 var (

@@ -33,6 +33,9 @@ const (
 	MaxDelay = 10 * time.Minute
 )
 
+// MaxBody is how much of a message clients and servers keep.
+const MaxBody = 1 << 20
+
 // HTTP is a built-in service of type http or https.
 type HTTP struct {
 	Instance string            // VPC/NAME

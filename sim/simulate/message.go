@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"strings"
+
+	"github.com/plsim/plsim/sim/service"
 )
 
 // headLines returns the front of an HTTP message in which only whole lines of its head
@@ -58,7 +60,7 @@ func cutRequest(b []byte) (req *http.Request, body string, rest []byte, err erro
 	if err != nil {
 		return nil, "", b, err
 	}
-	return req, string(all[:min(len(all), maxBody)]), b[len(b)-in.Len()-r.Buffered():], nil
+	return req, string(all[:min(len(all), service.MaxBody)]), b[len(b)-in.Len()-r.Buffered():], nil
 }
 
 // readBody reads a message's body to its end. The error is io.ErrUnexpectedEOF where more

@@ -8,15 +8,12 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/plsim/plsim/sim/scenario"
+	"github.com/plsim/plsim/sim/service"
 	"github.com/plsim/plsim/sim/story"
 )
-
-// maxBody is how much of an answer is kept.
-const maxBody = 1 << 20
 
 // Request implements [story.World].
 func (w *World) Request(ctx context.Context, r *scenario.Request) (story.Response, error) {
@@ -24,15 +21,9 @@ func (w *World) Request(ctx context.Context, r *scenario.Request) (story.Respons
 	if err != nil {
 		return story.Response{}, err
 	}
-	req, err := http.NewRequest(r.Method, r.URL, strings.NewReader(r.Body))
+	req, err := r.HTTP(ctx)
 	if err != nil {
 		return story.Response{}, err
-	}
-	for name, value := range r.Headers {
-		req.Header.Set(name, value)
-		if http.CanonicalHeaderKey(name) == "Host" {
-			req.Host = value
-		}
 	}
 	x := w.ask(from, req, r.Timeout.Duration(), nil)
 	err = w.within(ctx, w.lasts(r.Timeout.Duration()), x.finished)
@@ -105,7 +96,7 @@ func (x *exchange) read(last bool) {
 	resp, body, err := wholeResponse(x.body, x.req, last)
 	switch {
 	case err == nil:
-		x.finish(story.Response{Status: resp.StatusCode, Headers: resp.Header, Body: string(body[:min(len(body), maxBody)])})
+		x.finish(story.Response{Status: resp.StatusCode, Headers: resp.Header, Body: string(body[:min(len(body), service.MaxBody)])})
 	case !unfinished(err):
 		x.fail(story.Failure{Kind: story.HTTP, Detail: x.address() + ": " + err.Error()})
 	case last:
