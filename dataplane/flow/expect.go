@@ -59,12 +59,21 @@ func (t *table[K, V]) ExpectHashes(hashes []uint32) {
 // ExpectLikely is Likely of some hashes, [Ahead] of them at most, and fetches what it finds
 // into the processor's cache.
 func (t *table[K, V]) ExpectLikely(hashes []uint32, found []Likely[V]) {
+	found = found[:len(hashes)]
+	cells := t.index.cells
+	mask := uint32(len(cells) - 1)
 	var at [Ahead]*uint32
 	for i, h := range hashes {
-		found[i] = Likely[V]{}
-		if e, dir := t.likely(h); e != nil {
-			at[i&(Ahead-1)], found[i] = &e.gen, Likely[V]{&e.value, dir}
+		c := cells[h&mask] // that is the one, mostly
+		if c.hash != h || c.key == 0 {
+			c = t.index.first(h)
 		}
+		if c.key == 0 {
+			found[i] = Likely[V]{}
+			continue
+		}
+		e := t.slab.At(c.slot())
+		at[i&(Ahead-1)], found[i] = &e.gen, Likely[V]{&e.value, c.dir()}
 	}
 	cache.Pairs(at[:min(len(hashes), Ahead)])
 }
