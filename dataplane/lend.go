@@ -21,8 +21,8 @@ import (
 // goes by what the walk has lent it, and leaves to the walk all packets of other flows and
 // those that are not plain: SYN, FIN and RST, fragments, what is longer than the loan's
 // MTU, has no time to live left, or comes after the flow was idle for too long. A packet
-// that it leaves to the walk suspends the loan for those after it, so that none is
-// overtaken. Its methods are called by the walk's owner.
+// that it leaves to the walk should suspend the loan for those after it, so that none is
+// overtaken, as far as it can see to that. Its methods are called by the walk's owner.
 type Borrower interface {
 	// Lend has packets with a key go the way of a loan; where there is one already, anew.
 	// It reports false where that cannot be.
@@ -103,8 +103,8 @@ func (l *Lender) Consider(a *Passage) bool {
 }
 
 // Lend lends what was noted. All that the borrower has left to the walk must have been
-// forwarded, and the borrower leave no more until Lend returns: so no packet overtakes
-// another of its flow.
+// forwarded. If it leaves no more until Lend returns, no packet overtakes another of its
+// flow; the kernel, which nobody halts, may have one overtaken that comes meanwhile.
 func (l *Lender) Lend() {
 	for _, x := range l.wanted {
 		if t := l.walk.paths.At(x.path); t != nil {
