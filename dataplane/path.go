@@ -268,9 +268,9 @@ func (w *Walk) install(d *decision) {
 	w.measure(p)
 	w.refresh(p)
 	p.plain = p.isPlain()
-	if d.oneWay && p.verdict == drop.None {
+	if d.oneWay && p.verdict == drop.None && d.v.Flags&(packet.FIN|packet.RST) != 0 {
 		ref, t, _ := w.paths.Find(d.name(p.lastHop(), p.seen(1).Reversed()))
-		w.reconsider(ref, t, flow.Ref{}) // the packet may end what its answers go by
+		w.reconsider(ref, t, flow.Ref{}) // what its answers go by is over sooner
 	}
 	if d.passing || d.oneWay {
 		return
