@@ -268,6 +268,10 @@ func (w *Walk) install(d *decision) {
 	w.measure(p)
 	w.refresh(p)
 	p.plain = p.isPlain()
+	if d.oneWay && p.verdict == drop.None && d.v.Flags&(packet.FIN|packet.RST) != 0 {
+		ref, t, _ := w.paths.Find(d.name(p.lastHop(), p.seen(1).Reversed()))
+		w.reconsider(ref, t, flow.Ref{}) // what its answers go by is over sooner
+	}
 	if d.passing || d.oneWay {
 		return
 	}
@@ -286,10 +290,8 @@ func (w *Walk) install(d *decision) {
 		ref = w.share(p, there, back)
 	}
 	for _, track := range p.tracks {
-		if e := w.track.At(p.last, track); e != nil {
-			if p.verdict == drop.None || !w.lives(e.Owner) {
-				e.Owner = ref
-			}
+		if e := w.track.At(p.last, track); e != nil && p.verdict == drop.None {
+			e.Owner = ref
 		}
 	}
 	if f := w.flows.At(p.balanced); f != nil && (p.verdict == drop.None || !w.lives(f.Owner)) {
@@ -307,69 +309,6 @@ func (w *Walk) install(d *decision) {
 func (w *Walk) displace(n *flow.Name) {
 	if ref, t, _ := w.paths.Find(n); t != nil {
 		w.retire(ref)
-	}
-}
-
-// reconsider forgets a path, if there is one, by which a packet was refused: what it
-// answers has come meanwhile, or its flow is over. Of a load balancer's flow that is over,
-// if one is given, it forgets the way as well.
-func (w *Walk) reconsider(ref flow.Ref, t *trip, over flow.Ref) {
-	if t != nil && (w.recipes.At(t.recipe).verdict != drop.None || over.Valid() && w.behind.At(ref).balanced == over) {
-		w.retire(ref)
-	}
-}
-
-// lives reports whether a path still is: then the states behind it are older than
-// what it knows.
-func (w *Walk) lives(ref flow.Ref) bool { return w.paths.At(ref) != nil }
-
-// retire forgets a path, after its counts went to the flow logs and what it knew
-// of the flow's life to the states behind it.
-func (w *Walk) retire(ref flow.Ref) {
-	t := w.paths.At(ref)
-	if t == nil {
-		return
-	}
-	var p path
-	w.whole(ref, t, &p)
-	w.recall(&p)
-	w.report(&p)
-	w.writeBack(&p)
-	w.unshare(t)
-	w.paths.Delete(ref)
-}
-
-// catchUp tells the states behind a path, if it lives, what it knows.
-func (w *Walk) catchUp(owner flow.Ref) {
-	if t := w.paths.At(owner); t != nil {
-		var p path
-		w.whole(owner, t, &p)
-		w.writeBack(&p)
-	}
-}
-
-// writeBack tells the states behind a path what it knows of the flow's life. A path that
-// refuses knows no more of that than when it was decided: the flow may have gone on by
-// another since.
-func (w *Walk) writeBack(p *path) {
-	if p.verdict == drop.None {
-		w.collect(p)
-		w.tell(p)
-	}
-}
-
-// tell makes the life of the states behind a path that of the path.
-func (w *Walk) tell(p *path) {
-	for i, track := range p.tracks {
-		if e := w.track.At(p.last, track); e != nil {
-			e.LastSeen, e.Machine = p.last, p.life
-			if began := e.Opened == wayOf(i); began == p.turned {
-				e.Machine = p.life.Turned() // tracked since an answer only
-			}
-		}
-	}
-	if f := w.flows.At(p.balanced); f != nil {
-		f.LastSeen, f.Machine = p.last, p.life
 	}
 }
 

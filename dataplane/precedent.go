@@ -86,7 +86,7 @@ func (d *decision) repeats(w *Walk, now clock.Time, in InterfaceID, v *packet.Vi
 	here := d.name(in, d.at)
 	d.fetch(here)
 	c := w.precedents.approaches[callee(here.Key)]
-	if c == nil || c.dstMAC != v.DstMAC || !w.sides.Has(c.side) {
+	if c == nil || c.dstMAC != v.DstMAC {
 		return false
 	}
 	there := d.name(c.front, d.at.Reversed())
@@ -100,10 +100,7 @@ func (d *decision) repeats(w *Walk, now clock.Time, in InterfaceID, v *packet.Vi
 	}
 	first, chance := nlb.Select(d.chance(), len(w.prog.Interfaces[c.node].own(target.Addr)))
 	l := w.precedents.legs[ends{c.listener, target, c.front, c.node, first, d.at.Dst.Is4(), w.prog.Interfaces[in].MTU}]
-	if l == nil || !w.recipes.Has(l.recipe) || !w.sides.Has(l.side) || !w.pairs.Has(l.pairMark) {
-		return false
-	}
-	if !w.ports.Choose(&l.port, &l.pair, chance) {
+	if l == nil || !w.ports.Choose(&l.port, &l.pair, chance) {
 		return false
 	}
 	after := packet.Tuple{Src: l.pair.Node, SrcPort: l.port.Port(), Dst: target.Addr, DstPort: target.Port}
@@ -111,6 +108,9 @@ func (d *decision) repeats(w *Walk, now clock.Time, in InterfaceID, v *packet.Vi
 	d.fetch(back)
 	if d.tracked(back) || w.flows.Has(back) || w.paths.Has(back) {
 		return false
+	}
+	if !w.sides.Has(c.side) || !w.sides.Has(l.side) || !w.recipes.Has(l.recipe) || !w.pairs.Has(l.pairMark) {
+		return false // the last flow like it is over, maybe since somebody looked just now
 	}
 	l.port.Take(d.now)
 	d.splice = d.introduce(&group.Proxy, InterfaceID(l.flow.Via), d.at)

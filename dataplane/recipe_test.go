@@ -3,6 +3,7 @@ package dataplane_test
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"net/netip"
 	"testing"
 	"time"
@@ -154,6 +155,10 @@ func compareWalks(t *testing.T, edits []string, renew func(*dataplane.Walk, *dat
 			"pause": func(rt *rapid.T) {
 				now = now.Add(time.Duration(rapid.IntRange(0, 9).Draw(rt, "ms")) * time.Millisecond)
 			},
+			"silence": func(rt *rapid.T) {
+				seconds := rapid.SampledFrom([]int{20, 29, 30, 31, 60, 119, 120, 180, 349, 350, 600}).Draw(rt, "seconds")
+				now = now.Add(time.Duration(seconds) * time.Second)
+			},
 			"edit": func(rt *rapid.T) {
 				line := rapid.SampledFrom(edits).Draw(rt, "line")
 				if err := l.edit("- " + line); err != nil {
@@ -172,9 +177,12 @@ func compareWalks(t *testing.T, edits []string, renew func(*dataplane.Walk, *dat
 
 // logged returns what flow logs have of a walk. What they say beside AWS's fields is left
 // out: a flow that is not tracked has no client to count hops from, and by the name of
-// a network ACL they know the one that is there when they are asked.
+// a network ACL they know the one that is there when they are asked. All is one window: paths
+// that live on notice that another has begun only as Walk.Expire comes by.
 func logged(w *dataplane.Walk, l *lab) string {
-	all := records(w, l)
+	a := flowlog.NewAggregator(math.MaxInt64, time.Time{}, 0)
+	a.Add(w.LogSoFar())
+	all := a.Flush(l.describe)
 	for i := range all {
 		all[i].Note = flowlog.Note{Why: all[i].Why}
 	}

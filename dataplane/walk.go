@@ -145,7 +145,7 @@ func New(prog *Program, s Settings) *Walk {
 		w.seed() // so that labs keep the choices of their seeds
 	}
 	w.paths, w.flows = flow.NewTableOn[trip](w.lines), flow.NewTableOn[nlb.Flow](w.lines)
-	w.track = conntrack.NewTable(w.lines, w.timeouts, s.TrackedFlows, w.lives)
+	w.track = conntrack.NewTable(w.lines, w.timeouts, s.TrackedFlows, w.upholds)
 	w.salt = w.seed()
 	w.affinities = flow.NewSingle[affinity](w.salt)
 	if s.Accounts {
@@ -324,6 +324,7 @@ func (w *Walk) follow(now clock.Time, in InterfaceID, p *path, dir flow.Dir, v *
 // silence (F2.62).
 func (w *Walk) refuse(in InterfaceID, p *path, v *packet.View) (InterfaceID, drop.Reason) {
 	w.discard(p.end, p.verdict)
+	w.touch(p)
 	if p.muted || !answered(p.verdict, v) {
 		return NoInterface, p.verdict
 	}

@@ -28,7 +28,7 @@ type Table struct {
 	limit    int
 	count    []int      // by scope
 	again    clock.Time // when a full table looks for room next
-	owned    func(flow.Ref) bool
+	owned    func(clock.Time, flow.Ref) bool
 }
 
 // A full table looks at so many slots before it refuses a connection; and not again for a
@@ -41,8 +41,9 @@ const (
 // NewTable returns an empty table, with lines that it may share, in which each interface has the timeouts that it
 // is asked for whenever they matter (F3.14), and may have at most limit connections (F3.16); 0 or less means no limit. While owned reports that
 // an entry's Owner lives, the entry does not expire: its owner takes in the
-// packets, and writes them back when it ends. owned may be nil.
-func NewTable(lines *flow.Lines, timeouts func(flow.Scope) *Timeouts, limit int, owned func(flow.Ref) bool) *Table {
+// packets, and writes them back when it ends, which may be when owned is asked. owned may
+// be nil.
+func NewTable(lines *flow.Lines, timeouts func(flow.Scope) *Timeouts, limit int, owned func(clock.Time, flow.Ref) bool) *Table {
 	return &Table{
 		owned:    owned,
 		flows:    flow.NewSingleOn[Entry](lines),
@@ -147,7 +148,9 @@ func (t *Table) Clear() {
 // Sweep looks at the next n slots of the table and forgets what has expired.
 func (t *Table) Sweep(now clock.Time, n int) {
 	t.flows.Sweep(n, func(ref flow.Ref, e *Entry) bool {
-		t.forget(now, ref, e)
+		if t.idle(now, ref, e) { // as far as is known without its owner
+			t.forget(now, ref, e)
+		}
 		return false
 	})
 }
@@ -179,12 +182,18 @@ func (t *Table) atLimit(iface flow.Scope) bool {
 	return !t.Room(iface, 1)
 }
 
-// forget deletes e if it has expired, and reports whether it had.
+// forget deletes e if it has expired, and reports whether it had. Its owner is asked first:
+// one that ends says by that how far the connection came, and when.
 func (t *Table) forget(now clock.Time, ref flow.Ref, e *Entry) bool {
-	line := t.flows.Line(ref)
-	if now.Sub(e.LastSeen) < t.timeouts(line.Scope).For(e.State(), line.Proto) || t.owned != nil && t.owned(e.Owner) {
+	if t.owned != nil && t.owned(now, e.Owner) || !t.idle(now, ref, e) {
 		return false
 	}
 	t.Delete(ref)
 	return true
+}
+
+// idle reports whether the last packet that e has seen was too long ago.
+func (t *Table) idle(now clock.Time, ref flow.Ref, e *Entry) bool {
+	line := t.flows.Line(ref)
+	return now.Sub(e.LastSeen) >= t.timeouts(line.Scope).For(e.State(), line.Proto)
 }

@@ -151,7 +151,7 @@ func TestInsertReplaces(t *testing.T) {
 func TestOwnedEntriesStay(t *testing.T) {
 	owner, _, _ := flow.NewTable[int](flow.Seed{}).Insert(flow.Key{}, 0)
 	alive := true
-	table := NewTable(lines, defaults, 1, func(ref flow.Ref) bool {
+	table := NewTable(lines, defaults, 1, func(_ clock.Time, ref flow.Ref) bool {
 		return ref == owner && alive
 	})
 	k, late := key(1, 1, packet.UDP), at(time.Hour)
