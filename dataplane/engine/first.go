@@ -92,8 +92,8 @@ func (e *Engine) patience() time.Duration {
 	return d
 }
 
-// drainAll forwards what waits at ports. When nothing waits any more, so that no packet
-// to come can overtake one that came before, the flows that have settled are lent.
+// drainAll forwards what waits at ports. When nothing waits any more, which a packet to come
+// could overtake, the flows that have settled are lent.
 func (e *Engine) drainAll(now clock.Time, ports []int, b *batch) {
 	all := true
 	for _, i := range ports {

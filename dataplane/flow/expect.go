@@ -40,10 +40,11 @@ type Likely[V any] struct {
 // Likely finds the value that most likely has a key with a hash. It looks no further than at
 // the first one whose key has the same hash, and not at the key.
 func (t *table[K, V]) Likely(hash uint32) Likely[V] {
-	if e, dir := t.likely(hash); e != nil {
-		return Likely[V]{&e.value, dir}
+	c := t.index.first(hash)
+	if c.key == 0 {
+		return Likely[V]{}
 	}
-	return Likely[V]{}
+	return Likely[V]{&t.slab.At(c.slot()).value, c.dir()}
 }
 
 // ExpectHashes fetches what Likely will need of the index for some hashes.
@@ -60,14 +61,9 @@ func (t *table[K, V]) ExpectHashes(hashes []uint32) {
 // into the processor's cache.
 func (t *table[K, V]) ExpectLikely(hashes []uint32, found []Likely[V]) {
 	found = found[:len(hashes)]
-	cells := t.index.cells
-	mask := uint32(len(cells) - 1)
 	var at [Ahead]*uint32
 	for i, h := range hashes {
-		c := cells[h&mask] // that is the one, mostly
-		if c.hash != h || c.key == 0 {
-			c = t.index.first(h)
-		}
+		c := t.index.first(h)
 		if c.key == 0 {
 			found[i] = Likely[V]{}
 			continue
@@ -87,12 +83,4 @@ func (t *table[K, V]) ExpectHash(hash uint32) {
 // ExpectName fetches what Find will need of the index, and Add.
 func (t *table[K, V]) ExpectName(n *Name) {
 	t.ExpectHash(n.hash)
-}
-
-func (t *table[K, V]) likely(hash uint32) (*entry[K, V], Dir) {
-	c := t.index.first(hash)
-	if c.key == 0 {
-		return nil, Forward
-	}
-	return t.slab.At(c.slot()), c.dir()
 }

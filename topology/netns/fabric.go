@@ -70,7 +70,8 @@ func NewFabric(eth0, tap int, changed func(device int, running bool)) (*Fabric, 
 const firstDevice = 4
 
 // Close gives the fabric back, after the ports of all its namespaces have been closed or
-// before: the kernel removes it when the last of them is gone. changed is not called after that. A second Close does nothing.
+// before: the kernel removes it when the last of them is gone. changed is not called after
+// that. A second Close does nothing.
 func (f *Fabric) Close() error {
 	f.mu.Lock()
 	var err error
