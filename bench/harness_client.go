@@ -25,7 +25,7 @@ type request struct {
 	Streams int `json:",omitempty"` // fill this many connections for For
 	For     time.Duration
 
-	Connections int `json:",omitempty"` // open this many connections, one after the other from each of a few workers
+	Connections int `json:",omitempty"` // open this many connections, a few at a time
 
 	RoundTrips int `json:",omitempty"` // on one connection, a byte there and a byte back
 
@@ -147,31 +147,6 @@ func (r *request) stream() (a reply, err error) {
 	a = reply{Bytes: total.Load(), Elapsed: time.Since(began)}
 	idle2, all2, err := processorTimes()
 	a.CPU = (all2 - all) - (idle2 - idle)
-	return a, err
-}
-
-// workers is how many connections connect has open at a time.
-const workers = 4
-
-// connect opens connections, each for one byte, and resets them: a run that left
-// thousands in TIME_WAIT would be the next one's burden, since a new connection
-// that meets one of them is lost for a second, which says nothing of the middle.
-func (r *request) connect() (a reply, err error) {
-	began := time.Now()
-	err = parallel(workers, func() error {
-		for range r.Connections / workers {
-			c, err := r.begin(opByte, 0)
-			if err != nil {
-				return err
-			}
-			_, err = io.ReadFull(c, make([]byte, 1))
-			if err = errors.Join(err, c.SetLinger(0), c.Close()); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	a.Elapsed = time.Since(began)
 	return a, err
 }
 

@@ -2,14 +2,11 @@ package bench
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"strconv"
-
-	"github.com/plsim/plsim/topology/netns"
 )
 
 // Client and server of a path are further copies of the program that measures:
@@ -83,48 +80,22 @@ func serve() error {
 	var count datagramCount
 	go func() { broken <- count.receive() }()
 	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				broken <- err
-				return
-			}
+		broken <- accept(l.(*net.TCPListener), func(c *os.File, h [headerLen]byte) {
 			go func() {
-				_ = serveConn(c.(*net.TCPConn), &count) // the client tells
+				_ = serveFile(c, h, &count) // the client tells
+				_ = c.Close()
 			}()
-		}
+		})
 	}()
 	return <-broken
 }
 
-// serveConn serves one connection and closes it.
-func serveConn(c *net.TCPConn, count *datagramCount) error {
-	var h [headerLen]byte
-	if _, err := io.ReadFull(c, h[:]); err != nil {
-		return errors.Join(err, c.Close())
-	}
-	if h[0] == opByte {
-		_, err := c.Write(h[:1])
-		if err == nil {
-			_, err = c.Read(h[:1])
-		}
-		return errors.Join(err, c.Close())
-	}
-	if h[0] == opCount {
-		err := count.tell(c, binary.BigEndian.Uint64(h[9:]))
-		return errors.Join(err, c.Close())
-	}
-	f, err := netns.Blocking(c)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return serveFile(f, h)
-}
-
-func serveFile(c *os.File, h [headerLen]byte) error {
+// serveFile does on a connection what its header asks for.
+func serveFile(c *os.File, h [headerLen]byte, count *datagramCount) error {
 	size, seed := binary.BigEndian.Uint64(h[1:]), binary.BigEndian.Uint64(h[9:])
 	switch h[0] {
+	case opCount:
+		return count.tell(c, seed)
 	case opDiscard:
 		n, err := discard(c)
 		if err != nil {
