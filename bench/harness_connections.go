@@ -28,11 +28,13 @@ func watch(epoll, fd int, events uint32) error {
 	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, fd, &e))
 }
 
-// happened waits for sockets, for ever where d is negative.
+// forever is how long the server waits.
+const forever = -time.Millisecond
+
+// happened waits for sockets, d in steps of a millisecond.
 func happened(epoll int, events []unix.EpollEvent, d time.Duration) ([]unix.EpollEvent, error) {
-	ms := max(int(d.Milliseconds()), -1)
 	for {
-		n, err := unix.EpollWait(epoll, events, ms)
+		n, err := unix.EpollWait(epoll, events, int(d.Milliseconds()))
 		if !errors.Is(err, unix.EINTR) {
 			return events[:max(n, 0)], os.NewSyscallError("epoll_wait", err)
 		}
@@ -141,7 +143,7 @@ func accept(l *net.TCPListener, other func(*os.File, [headerLen]byte)) error {
 	}
 	var events [64]unix.EpollEvent
 	for {
-		news, err := happened(epoll, events[:], -1)
+		news, err := happened(epoll, events[:], forever)
 		if err != nil {
 			return err
 		}
