@@ -8,12 +8,12 @@ import (
 	"os"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/plsim/plsim/topology/netns"
 )
 
 // Connections that live for a byte cost their ends more than they cost most middles. So
-// both ends are loops of one thread around an epoll descriptor, as those of load generators
-// and of proxies are: goroutines that wake each other would be measured instead of the path.
+// both ends are loops of one thread: goroutines that wake each other would be measured
+// instead of the path.
 
 const (
 	// atATime is how many connections connect has open.
@@ -21,25 +21,6 @@ const (
 	// patience is how long connect waits for anything at all to happen.
 	patience = 5 * time.Second
 )
-
-// watch adds a socket to an epoll descriptor.
-func watch(epoll, fd int, events uint32) error {
-	e := unix.EpollEvent{Events: events, Fd: int32(fd)}
-	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, fd, &e))
-}
-
-// forever is how long the server waits.
-const forever = -time.Millisecond
-
-// happened waits for sockets, d in steps of a millisecond.
-func happened(epoll int, events []unix.EpollEvent, d time.Duration) ([]unix.EpollEvent, error) {
-	for {
-		n, err := unix.EpollWait(epoll, events, int(d.Milliseconds()))
-		if !errors.Is(err, unix.EINTR) {
-			return events[:max(n, 0)], os.NewSyscallError("epoll_wait", err)
-		}
-	}
-}
 
 // connect opens connections, each for one byte, and resets them: a run that left
 // thousands in TIME_WAIT would be the next one's burden, since a new connection
@@ -49,54 +30,38 @@ func (r *request) connect() (a reply, err error) {
 	if err != nil {
 		return a, err
 	}
-	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	loop, err := netns.NewLoop()
 	if err != nil {
-		return a, os.NewSyscallError("epoll_create1", err)
+		return a, err
 	}
-	defer unix.Close(epoll)
+	defer loop.Close()
 	began := time.Now()
-	asked := map[int32]bool{} // false while a connection is being established
-	var events [atATime]unix.EpollEvent
-	for opened, h := 0, header(opByte, 0, 0); ; {
-		for ; len(asked) < atATime && opened < r.Connections; opened++ {
-			fd, err := dial(epoll, to)
+	open := 0
+	for left := r.Connections; left > 0 || open > 0; {
+		for ; open < atATime && left > 0; left-- {
+			c, err := loop.Dial(to)
 			if err != nil {
 				return a, err
 			}
-			asked[int32(fd)] = false
+			if err := c.ResetAtEnd(); err != nil {
+				return a, err
+			}
+			open++
 		}
-		if len(asked) == 0 {
-			break
-		}
-		news, err := happened(epoll, events[:], patience)
-		if err == nil && len(news) == 0 {
-			err = fmt.Errorf("%d connections wait for an answer, after %s", len(asked), patience)
+		events, err := loop.Wait(patience)
+		if err == nil && len(events) == 0 {
+			err = fmt.Errorf("%d connections wait for an answer, after %s", open, patience)
 		}
 		if err != nil {
 			return a, err
 		}
-		for _, e := range news {
-			fd := int(e.Fd)
-			if e.Events == unix.EPOLLOUT && !asked[e.Fd] {
-				if _, err := unix.Write(fd, h); err != nil {
-					return a, os.NewSyscallError("write", err)
-				}
-				asked[e.Fd] = true
-				continue
+		for _, c := range events {
+			over, err := ask(c)
+			if err != nil {
+				return a, err
 			}
-			if e.Events == unix.EPOLLOUT {
-				continue // there is room for more, which nobody needs
-			}
-			delete(asked, e.Fd)
-			var b [1]byte
-			switch n, err := unix.Read(fd, b[:]); {
-			case err != nil:
-				return a, os.NewSyscallError("read", err)
-			case n == 0:
-				return a, errors.New("a connection was closed without an answer")
-			}
-			if err := unix.Close(fd); err != nil {
-				return a, os.NewSyscallError("close", err)
+			if over {
+				open--
 			}
 		}
 	}
@@ -104,81 +69,63 @@ func (r *request) connect() (a reply, err error) {
 	return a, nil
 }
 
-// dial begins a connection that is reset when it is closed. It is heard of once
-// when it is established, and again when there is something to read.
-func dial(epoll int, to netip.AddrPort) (fd int, err error) {
-	fd, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return -1, os.NewSyscallError("socket", err)
+// ask asks for a byte on a connection that has been made, and closes one that has it.
+func ask(c netns.Event) (over bool, err error) {
+	if !c.Readable {
+		_, err := c.Write(header(opByte, 0, 0))
+		return false, err
 	}
-	if err := unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}); err != nil {
-		return -1, os.NewSyscallError("setsockopt", err)
+	switch n, err := c.Read(make([]byte, 1)); {
+	case err != nil:
+		return true, err
+	case n == 0:
+		return true, errors.New("a connection was closed without an answer")
 	}
-	err = unix.Connect(fd, &unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()})
-	if err != nil && !errors.Is(err, unix.EINPROGRESS) {
-		return -1, os.NewSyscallError("connect", err)
-	}
-	return fd, watch(epoll, fd, unix.EPOLLIN|unix.EPOLLOUT|unix.EPOLLET)
+	return true, c.Close()
 }
 
 // accept serves connections for a byte, and hands all others over with the header that
-// they began with. A client that sends no header has its connection closed.
+// they began with.
 func accept(l *net.TCPListener, other func(*os.File, [headerLen]byte)) error {
-	f, err := l.File() // a duplicate
+	loop, err := netns.NewLoop()
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	listener := int(f.Fd())
-	if err := unix.SetNonblock(listener, true); err != nil {
-		return err
-	}
-	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	defer loop.Close()
+	listener, err := loop.Listen(l)
 	if err != nil {
-		return os.NewSyscallError("epoll_create1", err)
-	}
-	defer unix.Close(epoll)
-	if err := watch(epoll, listener, unix.EPOLLIN); err != nil {
 		return err
 	}
-	var events [64]unix.EpollEvent
+	defer listener.Close()
 	for {
-		news, err := happened(epoll, events[:], forever)
+		events, err := loop.Wait(-1)
 		if err != nil {
 			return err
 		}
-		for _, e := range news {
-			if int(e.Fd) != listener {
-				greet(epoll, int(e.Fd), other)
-				continue
-			}
-			fd, _, err := unix.Accept4(listener, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
-			switch {
-			case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.ECONNABORTED): // its client has thought better of it
-			case err != nil:
-				return os.NewSyscallError("accept4", err)
-			default:
-				if err := watch(epoll, fd, unix.EPOLLIN); err != nil {
-					return err
-				}
+		for _, c := range events {
+			if c.Socket != listener {
+				greet(loop, c.Socket, other)
+			} else if _, _, err := loop.Accept(listener); err != nil {
+				return err
 			}
 		}
 	}
 }
 
-// greet reads a header, which is short enough to come in one piece, and answers it if
-// it asks for a byte. What comes instead of one, or after it, is the end.
-func greet(epoll, fd int, other func(*os.File, [headerLen]byte)) {
+// greet reads a header, which is short enough to come in one piece, and answers one that
+// asks for a byte. All else ends the connection, as its client does afterwards: it is the
+// client that tells of errors.
+func greet(loop *netns.Loop, c netns.Socket, other func(*os.File, [headerLen]byte)) {
 	var h [headerLen]byte
-	n, err := unix.Read(fd, h[:])
+	n, err := c.Read(h[:])
 	switch {
 	case err != nil || n != headerLen:
-		_ = unix.Close(fd) // the client tells
+		_ = c.Close()
 	case h[0] == opByte:
-		_, _ = unix.Write(fd, h[:1])
+		_, _ = c.Write(h[:1])
 	default:
-		_ = unix.EpollCtl(epoll, unix.EPOLL_CTL_DEL, fd, nil)
-		_ = unix.SetNonblock(fd, false) // before os.NewFile looks
-		other(os.NewFile(uintptr(fd), "connection"), h)
+		if f, err := loop.Release(c); err == nil {
+			other(f, h)
+		}
 	}
 }
