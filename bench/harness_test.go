@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -43,14 +44,15 @@ func TestCompareRunsPairs(t *testing.T) {
 	}
 }
 
-// counting is a path whose kernels count some packets as spoiled.
-func counting(name, spoiled string) *path {
+// counting is a path whose kernels count some segments as wrong, with wrong checksums, and
+// as SYNs on connections.
+func counting(name string, wrong, checksums, syns int) *path {
 	return &path{name: name, exec: func(context.Context, side, string, ...string) (string, error) {
-		return "Ip: InHdrErrors\nIp: 0\nIcmp: InCsumErrors\nIcmp: 0\nTcp: InErrs InCsumErrors\nTcp: 0 " + spoiled + "\nUdp: InCsumErrors\nUdp: 0\n", nil
+		return fmt.Sprintf("Ip: InHdrErrors\nIp: 0\nIcmp: InCsumErrors\nIcmp: 0\nTcp: InErrs InCsumErrors\nTcp: %d %d\nUdp: InCsumErrors\nUdp: 0\nTcpExt: TCPSYNChallenge\nTcpExt: %d\n", wrong, checksums, syns), nil
 	}}
 }
 
-func unharmed(name string) *path { return counting(name, "0") }
+func unharmed(name string) *path { return counting(name, 2, 0, 2) }
 
 // A path that spoils packets is not measured.
 func TestCompareWantsPacketsUnharmed(t *testing.T) {
@@ -61,9 +63,17 @@ func TestCompareWantsPacketsUnharmed(t *testing.T) {
 	if err := o.fill(); err != nil {
 		t.Fatal(err)
 	}
-	_, err := m.compare(t.Context(), unharmed("plsim"), counting("nft", "3"), &o)
-	if want := "m: nft: the client has received spoiled packets: Tcp.InCsumErrors is 3"; err == nil || err.Error() != want {
-		t.Errorf("the error is %v, want %s", err, want)
+	for _, tt := range []struct {
+		wrong, checksums, syns int
+		want                   string
+	}{
+		{3, 3, 0, "Tcp.InCsumErrors is 3"},
+		{3, 0, 2, "Tcp.InErrs is 1"},
+	} {
+		_, err := m.compare(t.Context(), unharmed("plsim"), counting("nft", tt.wrong, tt.checksums, tt.syns), &o)
+		if want := "m: nft: the client has received spoiled packets: " + tt.want; err == nil || err.Error() != want {
+			t.Errorf("the error is %v, want %s", err, want)
+		}
 	}
 }
 
