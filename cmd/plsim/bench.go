@@ -56,6 +56,9 @@ needs; all rivals and measures take some minutes.`,
 
 func (f *benchFlags) bench(cmd *cobra.Command) error {
 	f.options.NoOffload = !f.offload
+	if f.options.Pairs == 0 || f.options.For == 0 || f.options.MTU == 0 { // which to Options is the default
+		return &codeError{exitUsage, errors.New("--pairs, --for and --mtu are more than 0")}
+	}
 	if err := f.options.Check(); err != nil {
 		return &codeError{exitUsage, err}
 	}
