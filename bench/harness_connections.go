@@ -92,7 +92,7 @@ func accept(l *net.TCPListener, other func(*os.File, [headerLen]byte)) error {
 		return err
 	}
 	defer loop.Close()
-	listener, err := loop.Listen(l)
+	listener, err := loop.Add(l)
 	if err != nil {
 		return err
 	}

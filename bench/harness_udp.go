@@ -25,7 +25,8 @@ const (
 	receiveBuffer = 16 << 20
 	// settled is how long nothing may arrive of a run before it counts as over.
 	settled = 40 * time.Millisecond
-	// slot is how long a client that keeps to a rate sleeps at a time.
+	// slot is how long a client that keeps to a rate sleeps at a time, and a server that has
+	// read all there was.
 	slot = time.Millisecond
 )
 
@@ -37,7 +38,8 @@ type datagramCount struct {
 	first, last time.Time
 }
 
-// receive counts datagrams until the process is killed.
+// receive counts datagrams until the process is killed. While they come it naps instead of
+// waiting for the next one, for whose sender it would be work to wake it.
 func (d *datagramCount) receive() error {
 	c, err := net.ListenUDP("udp", &net.UDPAddr{Port: port})
 	if err != nil {
@@ -46,19 +48,40 @@ func (d *datagramCount) receive() error {
 	if err := c.SetReadBuffer(receiveBuffer); err != nil {
 		return errors.Join(err, c.Close())
 	}
-	f, err := netns.Blocking(c)
+	loop, err := netns.NewLoop()
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	b := make([]byte, 2*datagramSize)
+	defer loop.Close()
+	s, err := loop.Add(c)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
 	for {
-		n, err := f.Read(b)
-		if err != nil {
+		if _, err := loop.Wait(-1); err != nil {
 			return err
 		}
-		if n == datagramSize {
-			d.add(binary.BigEndian.Uint64(b), time.Now())
+		for came := true; came; time.Sleep(slot) {
+			if came, err = d.drain(s); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// drain counts the datagrams that have come, and reports whether there were any.
+func (d *datagramCount) drain(s netns.Socket) (came bool, err error) {
+	var b [2 * datagramSize]byte
+	for ; ; came = true {
+		n, err := s.Read(b[:])
+		switch {
+		case errors.Is(err, syscall.EAGAIN):
+			return came, nil
+		case err != nil:
+			return came, err
+		case n == datagramSize:
+			d.add(binary.BigEndian.Uint64(b[:]), time.Now())
 		}
 	}
 }

@@ -2,7 +2,6 @@ package netns
 
 import (
 	"errors"
-	"net"
 	"net/netip"
 	"os"
 	"time"
@@ -10,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Loop waits for TCP sockets on one thread, as load generators and proxies do: nobody has to
+// Loop waits for sockets on one thread, as load generators and proxies do: nobody has to
 // be woken but that thread. It has one user at a time.
 type Loop struct {
 	epoll  int
@@ -50,19 +49,13 @@ func (l *Loop) Dial(to netip.AddrPort) (Socket, error) {
 	return l.add(fd, unix.EPOLLIN|unix.EPOLLOUT|unix.EPOLLET)
 }
 
-// Listen adds a listener, of which it takes a duplicate. It is ready while there are
-// connections to accept.
-func (l *Loop) Listen(from *net.TCPListener) (Socket, error) {
-	raw, err := from.SyscallConn()
+// Add adds a listener, which is ready while there are connections to accept, or a datagram
+// socket, which is ready while there is something to read. It closes from, also on error, so
+// that Go's own poller hears of it no more; the socket itself lives on in the loop.
+func (l *Loop) Add(from Descriptor) (Socket, error) {
+	fd, err := duplicate(from)
 	if err != nil {
 		return -1, err
-	}
-	fd, failed := -1, error(nil)
-	if err := raw.Control(func(own uintptr) { fd, failed = unix.FcntlInt(own, unix.F_DUPFD_CLOEXEC, 0) }); err != nil {
-		return -1, err
-	}
-	if failed != nil {
-		return -1, os.NewSyscallError("fcntl", failed)
 	}
 	return l.add(fd, unix.EPOLLIN)
 }
@@ -126,7 +119,7 @@ func (c Socket) ResetAtEnd() error {
 	return os.NewSyscallError("setsockopt", unix.SetsockoptLinger(int(c), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}))
 }
 
-// Read reads what has come; 0 and no error are the end.
+// Read reads what has come; 0 and no error are the end of a connection.
 func (c Socket) Read(b []byte) (int, error) {
 	n, err := unix.Read(int(c), b)
 	return max(n, 0), os.NewSyscallError("read", err)

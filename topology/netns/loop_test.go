@@ -29,7 +29,7 @@ func newPair(t *testing.T) pair {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = loop.Close() })
-	listener, err := loop.Listen(l)
+	listener, err := loop.Add(l)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,5 +164,49 @@ func TestLoopRefused(t *testing.T) {
 	}
 	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, unix.ECONNREFUSED) {
 		t.Errorf("nobody listens: %v", err)
+	}
+}
+
+// TestLoopDatagrams has one datagram after the other read, until there are no more.
+func TestLoopDatagrams(t *testing.T) {
+	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := c.LocalAddr().String()
+	loop, err := netns.NewLoop()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer loop.Close()
+	s, err := loop.Add(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := c.Close(); err == nil {
+		t.Error("the loop has a duplicate, and left the socket open")
+	}
+	from, err := net.Dial("udp4", to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer from.Close()
+	for _, d := range []string{"one", "two"} {
+		if _, err := from.Write([]byte(d)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var b [8]byte
+	for _, want := range []string{"one", "two"} {
+		if events, err := loop.Wait(5 * time.Second); err != nil || len(events) != 1 || !events[0].Readable {
+			t.Fatalf("%v, %v", events, err)
+		}
+		if n, err := s.Read(b[:]); string(b[:n]) != want || err != nil {
+			t.Errorf("read %q, %v; want %q", b[:n], err, want)
+		}
+	}
+	if _, err := s.Read(b[:]); !errors.Is(err, unix.EAGAIN) {
+		t.Errorf("nothing more: %v", err)
 	}
 }
