@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -220,27 +219,26 @@ func (t *terminator) watch(p *pair, over <-chan struct{}) {
 type pair struct {
 	client, target stream
 
-	moved atomic.Uint64 // how often bytes were passed on
-	seen  uint64        // moved at the last look,
-	quiet [2]uint32     // and how many segments the two sockets had received, if they waited for nothing
+	last [2]netns.Exchange // of the two sockets, at the last look
 }
 
-// hearsKeepalive reports whether an end has sent segments since it was asked last,
-// although there was nothing to acknowledge: no byte was passed on, nor was one on its way.
+// hearsKeepalive reports whether an end has sent a keepalive since it was asked last: a
+// segment without data, although nothing was there to be acknowledged. The kernel's counts
+// say so, and nothing else does: what has come but is not passed on yet is in them, too.
 func (p *pair) hearsKeepalive() (hears bool) {
-	moved := p.moved.Load()
 	for i, s := range []stream{p.client, p.target} {
-		received, unacked, err := netns.Segments(s.raw)
-		if err != nil || unacked > 0 {
-			received = 0
+		now, err := netns.ExchangeOf(s.raw)
+		if err != nil {
+			now = netns.Exchange{} // it is closed, and has no state
 		}
-		if p.seen == moved && p.quiet[i] != 0 && received > p.quiet[i] {
+		was := p.last[i]
+		p.last[i] = now
+		bare := now.Bare - was.Bare
+		now.Bare = was.Bare
+		if now == was && now.State != 0 && now.Unacked == 0 && int32(bare) > 0 {
 			hears = true
 		}
-		p.quiet[i] = received
 	}
-	hears = hears && p.moved.Load() == moved
-	p.seen = moved
 	return hears
 }
 
@@ -259,7 +257,6 @@ func (p *pair) relay() {
 		buf := make([]byte, 32<<10)
 		for {
 			n, err := from.Read(buf)
-			p.moved.Add(1)
 			if n > 0 {
 				if _, err := to.Write(buf[:n]); err != nil {
 					from.reset()

@@ -76,12 +76,21 @@ func share(from netip.AddrPort, c syscall.RawConn) error {
 	return errors.Join(err, failed)
 }
 
-// Segments returns how many segments a TCP socket has received, keepalives included,
-// and how many that it sent are not acknowledged yet.
-func Segments(c *net.TCPConn) (received, unacked uint32, err error) {
+// Exchange is what a TCP socket has exchanged with its peer, all as of one moment. What
+// comes while Sent, Unacked and State stay what they are, with nothing unacknowledged, nobody
+// has asked for: it is data, or else a keepalive.
+type Exchange struct {
+	Bare    uint32 // segments received without data, keepalives included; none that says that data came twice
+	Sent    uint32 // segments with data sent, those that were repeated included
+	Unacked uint32 // of these, those that are not acknowledged yet
+	State   uint8  // the kernel's number for the connection's state
+}
+
+// ExchangeOf returns what a TCP socket has exchanged.
+func ExchangeOf(c *net.TCPConn) (Exchange, error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
-		return 0, 0, err
+		return Exchange{}, err
 	}
 	var info *unix.TCPInfo
 	var failed error
@@ -89,9 +98,9 @@ func Segments(c *net.TCPConn) (received, unacked uint32, err error) {
 		info, failed = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
 	})
 	if err = errors.Join(err, failed); err != nil {
-		return 0, 0, fmt.Errorf("read a connection's state: %w", err)
+		return Exchange{}, fmt.Errorf("read a connection's state: %w", err)
 	}
-	return info.Segs_in, info.Unacked, nil
+	return Exchange{info.Segs_in - info.Data_segs_in - info.Dsack_dups, info.Data_segs_out, info.Unacked, info.State}, nil
 }
 
 // setWindow gives a TCP socket the namespace's receive window, from its SYN on.
