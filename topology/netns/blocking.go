@@ -24,6 +24,11 @@ func Blocking(c Descriptor) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	return blocking(fd)
+}
+
+// blocking makes a descriptor a file whose Read and Write block. It closes it on error.
+func blocking(fd int) (*os.File, error) {
 	if err := unix.SetNonblock(fd, false); err != nil { // before os.NewFile looks
 		_ = unix.Close(fd)
 		return nil, fmt.Errorf("make a connection block: %w", err)

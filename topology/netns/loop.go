@@ -101,14 +101,10 @@ func (l *Loop) Wait(d time.Duration) ([]Event, error) {
 
 // Release makes a connection a file whose Read and Write block, as those of [Blocking].
 func (l *Loop) Release(c Socket) (*os.File, error) {
-	err := os.NewSyscallError("epoll_ctl", unix.EpollCtl(l.epoll, unix.EPOLL_CTL_DEL, int(c), nil))
-	if err == nil {
-		err = os.NewSyscallError("fcntl", unix.SetNonblock(int(c), false)) // before os.NewFile looks
+	if err := unix.EpollCtl(l.epoll, unix.EPOLL_CTL_DEL, int(c), nil); err != nil {
+		return nil, errors.Join(os.NewSyscallError("epoll_ctl", err), c.Close())
 	}
-	if err != nil {
-		return nil, errors.Join(err, c.Close())
-	}
-	return os.NewFile(uintptr(c), "connection"), nil
+	return blocking(int(c))
 }
 
 // Close closes the loop, but not its sockets.
