@@ -34,7 +34,7 @@ func connected(t *testing.T) (near, far *net.TCPConn) {
 }
 
 // TestHearsKeepalive: of all that an end may send, a keepalive alone is taken for one, also
-// while nobody has yet read what has come.
+// while nobody has yet read what has come (F2.46).
 func TestHearsKeepalive(t *testing.T) {
 	client, app := connected(t)
 	target, service := connected(t)
