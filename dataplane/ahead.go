@@ -23,7 +23,7 @@ type ahead[V any] struct {
 type guesser[V any] interface {
 	Lines() *flow.Lines
 	ExpectHashes(hashes []uint32)
-	ExpectLikely(hashes []uint32, found []flow.Likely[V])
+	ExpectLikely(hashes []uint32, found []flow.Likely[V]) (all bool)
 }
 
 // fewFrames is how many packets are read at a time. Each of them waits for three lines of
@@ -33,10 +33,16 @@ const fewFrames = 8
 // some are a few packets of a batch, and what is known of them.
 type some[V any] struct {
 	passages []Passage
-	read     [fewFrames]packet.Plain
-	plain    [fewFrames]bool           // they are; else only the words are right, if at all
+	read     [fewFrames]glimpse
 	hashes   [fewFrames]uint32         // of their flows
 	likely   [fewFrames]flow.Likely[V] // what their flows have
+	all      bool                      // each of those has something
+}
+
+// glimpse is what was read of a packet.
+type glimpse struct {
+	packet.Plain
+	plain bool // it is one; else only the words are right, if at all
 }
 
 // begin begins a batch, and returns the packets that come first; nil: there are none.
@@ -63,17 +69,18 @@ func (a *ahead[V]) next() *some[V] {
 // read reads the next packets, and fetches what the index says of their flows.
 func (a *ahead[V]) read(s *some[V]) {
 	n := min(len(a.rest), fewFrames)
-	s.passages, a.rest = a.rest[:n], a.rest[n:]
-	for i := range s.passages {
-		p, read := &s.passages[i], &s.read[i]
-		s.plain[i] = read.Read(p.Frame)
-		s.hashes[i] = a.lines.Hash(flow.Scope(p.In), &read.Words)
+	passages, read, hashes := a.rest[:n], s.read[:n], s.hashes[:n]
+	s.passages, a.rest = passages, a.rest[n:]
+	for i := range passages {
+		p, g := &passages[i], &read[i]
+		g.plain = g.Read(p.Frame)
+		hashes[i] = a.lines.Hash(flow.Scope(p.In), &g.Words)
 	}
-	a.table.ExpectHashes(s.hashes[:n])
+	a.table.ExpectHashes(hashes)
 }
 
 // find looks the flows of some packets up in the index, and fetches what is likely theirs.
 func (a *ahead[V]) find(s *some[V]) {
 	n := len(s.passages)
-	a.table.ExpectLikely(s.hashes[:n], s.likely[:n])
+	s.all = a.table.ExpectLikely(s.hashes[:n], s.likely[:n])
 }

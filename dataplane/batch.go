@@ -32,13 +32,16 @@ func (w *Walk) ProcessBatch(now clock.Time, batch []Passage) {
 		return
 	}
 	for some := w.ahead.begin(w.paths, batch); some != nil; some = w.ahead.next() {
-		w.expectFirst(some)
-		for i := range some.passages {
-			p := &some.passages[i]
-			if t := some.likely[i]; t.Value != nil && some.plain[i] {
-				var ok bool
-				if p.Out, ok = w.followPlain(now, p.In, &some.read[i], t); ok {
-					p.Why = drop.None
+		if !some.all {
+			w.expectFirst(some)
+		}
+		passages := some.passages
+		read, likely := some.read[:len(passages)], some.likely[:len(passages)]
+		for i := range passages {
+			p, g, t := &passages[i], &read[i], likely[i]
+			if t.Value != nil && g.plain {
+				if out, ok := w.followPlain(now, p.In, &g.Plain, t); ok {
+					p.Out, p.Why = out, drop.None
 					continue
 				}
 			}

@@ -78,10 +78,10 @@ const countMost = 1 << 30
 func (c *Courier) Carry(now clock.Time, batch []Passage) {
 	for some := c.ahead.begin(c.loans, batch); some != nil; some = c.ahead.next() {
 		for i := range some.passages {
-			p := &some.passages[i]
-			if l := some.likely[i].Value; l != nil && some.plain[i] {
-				var ok bool
-				if p.Out, ok = c.carryPlain(now, p.In, &some.read[i], l); ok {
+			p, g, l := &some.passages[i], &some.read[i], some.likely[i].Value
+			if l != nil && g.plain {
+				if out, ok := c.carryPlain(now, p.In, &g.Plain, l); ok {
+					p.Out = out
 					continue
 				}
 			}
@@ -100,13 +100,14 @@ func (c *Courier) carryPlain(now clock.Time, in InterfaceID, p *packet.Plain, l 
 	if y.in != in || y.proto != p.Proto || !y.from.Show(&p.Words, 0) {
 		return NoInterface, false // it is another flow's
 	}
-	if !p.From(&y.from.DstMAC) || p.Len > int(y.mtu) || p.TTL <= y.ttl || !p.Holds() {
+	if !p.From(&y.from.DstMAC) || p.Len > int(y.mtu) || p.TTL <= y.ttl {
 		return NoInterface, false
 	}
 	l.last = now
 	l.count.Add(now, 1, uint64(p.Len), 0)
 	y.traffic.Add(now, 1, y.bytes, uint64(p.Len))
 	p.Apply(&y.to, 0, packet.Change{Ports: l.leaves, Delta: l.delta, TTL: y.ttl, NAT: y.nat})
+	p.Complete()
 	return y.out, true
 }
 

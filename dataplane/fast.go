@@ -41,7 +41,7 @@ func (w *Walk) followPlain(now clock.Time, in InterfaceID, v *packet.Plain, like
 	if !r.plain || r.epoch != w.prog.Epoch || r.proto != v.Proto || from.out != in || !from.Show(&v.Words, uint8(dir)) {
 		return NoInterface, false // it is another flow's, or another lab's
 	}
-	if !v.From(&from.DstMAC) || v.Len > int(r.mtus[dir]) || v.TTL <= r.ttl || !v.Holds() {
+	if !v.From(&from.DstMAC) || v.Len > int(r.mtus[dir]) || v.TTL <= r.ttl {
 		return NoInterface, false
 	}
 	t.last = now
@@ -52,6 +52,7 @@ func (w *Walk) followPlain(now clock.Time, in InterfaceID, v *packet.Plain, like
 		Ports: t.portsAt(dir.Flip(), dir), TTL: r.ttl, NAT: r.nat,
 		Delta: packet.Delta{Addr: t.delta.Addr ^ back, Port: t.delta.Port ^ back},
 	})
+	v.Complete()
 	return to.out, true
 }
 

@@ -58,20 +58,25 @@ func (t *table[K, V]) ExpectHashes(hashes []uint32) {
 }
 
 // ExpectLikely is Likely of some hashes, [Ahead] of them at most, and fetches what it finds
-// into the processor's cache.
-func (t *table[K, V]) ExpectLikely(hashes []uint32, found []Likely[V]) {
+// into the processor's cache. It reports whether it has found one for each.
+func (t *table[K, V]) ExpectLikely(hashes []uint32, found []Likely[V]) (all bool) {
+	hashes = hashes[:min(len(hashes), Ahead)]
 	found = found[:len(hashes)]
 	var at [Ahead]*uint32
+	all = true
 	for i, h := range hashes {
-		c := t.index.first(h)
+		c := t.index.cells.first(h)
 		if c.key == 0 {
-			found[i] = Likely[V]{}
-			continue
+			if c = t.index.first(h); c.key == 0 {
+				found[i], all = Likely[V]{}, false
+				continue
+			}
 		}
 		e := t.slab.At(c.slot())
-		at[i&(Ahead-1)], found[i] = &e.gen, Likely[V]{&e.value, c.dir()}
+		at[i], found[i] = &e.gen, Likely[V]{&e.value, c.dir()}
 	}
-	cache.Pairs(at[:min(len(hashes), Ahead)])
+	cache.Pairs(at[:len(hashes)])
+	return all
 }
 
 // ExpectHash fetches what Likely will need of the index.

@@ -10,12 +10,12 @@ import (
 // a *T is good until its slot is freed. The zero Slab is empty. It has one owner.
 type Slab[T any] struct {
 	chunks chunks[T]
-	slots  uint32   // ever used: where the slab ends
-	free   []uint32 // slots that were given back
+	slots  int      // how many were ever used
+	free   []uint32 // those that were given back
 }
 
 // Len returns how many slots are in use.
-func (s *Slab[T]) Len() int { return int(s.slots) - len(s.free) }
+func (s *Slab[T]) Len() int { return s.slots - len(s.free) }
 
 // At returns the value in a slot that was taken.
 func (s *Slab[T]) At(slot uint32) *T { return s.chunks.at(slot) }
@@ -28,9 +28,10 @@ func (s *Slab[T]) Take() uint32 {
 		s.free = s.free[:last]
 		return slot
 	}
-	s.chunks.reach(s.slots)
+	slot := slotOf(uint32(s.slots))
+	s.chunks.reach(slot)
 	s.slots++
-	return s.slots - 1
+	return slot
 }
 
 // Free gives back a slot that was taken.
@@ -56,33 +57,42 @@ type chunks[T any] struct {
 	all   [][]T
 }
 
+// A slot's number is that of its chunk and its place in that, so that they need not be worked
+// out: where a chunk ends before there is no more room for places, numbers are left out.
 const (
-	firstBits = 9 // of a slot's place in the first chunk
-	shareBits = 4 // of the number of chunks that are equally long
+	firstBits = 9  // of a slot's place in the first chunk, and
+	placeBits = 20 // in the longest ones
+	shareBits = 4  // of the number of chunks that are equally long
 )
 
-// place returns the number of a slot's chunk, and the slot's place in that.
-func place(slot uint32) (chunk, at uint32) {
-	slot += 1 << (firstBits + shareBits) // as if there were as many chunks before the first ones
-	length := uint32(bits.Len32(slot)) - shareBits - 1
-	return length<<shareBits + slot>>length - (firstBits+1)<<shareBits, slot & (1<<length - 1)
+// slotOf returns the number of the slot that is used after so many others.
+func slotOf(others uint32) uint32 {
+	others += 1 << (firstBits + shareBits) // as if there were as many chunks before the first ones
+	length := min(uint32(bits.Len32(others))-shareBits-1, placeBits)
+	chunk := length<<shareBits + others>>length - (firstBits+1)<<shareBits
+	return chunk<<placeBits | others&(1<<length-1)
 }
 
 // chunkLen returns how many slots a chunk has.
-func chunkLen(chunk uint32) uint32 { return 1 << (firstBits + chunk>>shareBits) }
+func chunkLen(chunk uint32) uint32 { return 1 << min(firstBits+chunk>>shareBits, placeBits) }
 
 // at returns the value in a slot for which there is room.
 func (c *chunks[T]) at(slot uint32) *T {
-	if slot < uint32(len(c.first)) {
+	if int(slot) < len(c.first) {
 		return &c.first[slot]
 	}
-	chunk, at := place(slot)
-	return &c.all[chunk][at]
+	return &c.all[slot>>placeBits][slot&(1<<placeBits-1)]
+}
+
+// has reports whether there is room for a slot.
+func (c *chunks[T]) has(slot uint32) bool {
+	chunk := slot >> placeBits
+	return chunk < uint32(len(c.all)) && slot&(1<<placeBits-1) < uint32(len(c.all[chunk]))
 }
 
 // reach makes room for a slot.
 func (c *chunks[T]) reach(slot uint32) {
-	for chunk, _ := place(slot); chunk >= uint32(len(c.all)); {
+	for slot>>placeBits >= uint32(len(c.all)) {
 		c.all = append(c.all, cache.Make[T](int(chunkLen(uint32(len(c.all))))))
 		c.first = c.all[0]
 	}

@@ -62,7 +62,7 @@ type table[K [1]short | [2]short, V any] struct {
 	index index // a cell's key is 1 + 2*slot + number of the key
 	slab  Slab[entry[K, V]]
 	lines *Lines
-	sweep uint32 // the slot that Sweep visits next
+	sweep int // how many slots come before the one that Sweep visits next
 	len   int
 }
 
@@ -83,7 +83,7 @@ func newTable[K [1]short | [2]short, V any](l *Lines) table[K, V] {
 func (t *table[K, V]) Len() int { return t.len }
 
 // Slots returns how many slots Sweep goes round.
-func (t *table[K, V]) Slots() int { return int(t.slab.slots) }
+func (t *table[K, V]) Slots() int { return t.slab.slots }
 
 // Lookup finds the entry that has the key k and says which of its keys k is.
 // Without such an entry it returns the zero Ref and nil.
@@ -219,7 +219,7 @@ func (t *table[K, V]) Sweep(n int, del func(Ref, *V) bool) {
 		if t.sweep >= t.slab.slots {
 			t.sweep = 0
 		}
-		slot := t.sweep
+		slot := slotOf(uint32(t.sweep))
 		t.sweep++
 		e := t.slab.At(slot)
 		if e.gen&1 == 0 {
@@ -236,7 +236,8 @@ func (t *table[K, V]) Sweep(n int, del func(Ref, *V) bool) {
 // that it inserted is open.
 func (t *table[K, V]) All() iter.Seq2[Ref, *V] {
 	return func(yield func(Ref, *V) bool) {
-		for slot := uint32(0); slot < t.slab.slots; slot++ {
+		for i := 0; i < t.slab.slots; i++ {
+			slot := slotOf(uint32(i))
 			e := t.slab.At(slot)
 			if e.gen&1 == 1 && !yield(Ref{slot, e.gen}, &e.value) {
 				return
@@ -245,12 +246,13 @@ func (t *table[K, V]) All() iter.Seq2[Ref, *V] {
 	}
 }
 
-// Visit visits the entries in the n slots from one on, of which there are [Slots]. It lets
+// Visit visits the entries in n slots after the first ones, of which there are [Slots]. It lets
 // whoever visits all of them do so a few at a time; what changes between is visited or not.
-func (t *table[K, V]) Visit(from, n int, visit func(Ref, *V)) {
-	for slot := from; slot < min(from+n, t.Slots()); slot++ {
-		if e := t.slab.At(uint32(slot)); e.gen&1 == 1 {
-			visit(Ref{uint32(slot), e.gen}, &e.value)
+func (t *table[K, V]) Visit(first, n int, visit func(Ref, *V)) {
+	for i := first; i < min(first+n, t.Slots()); i++ {
+		slot := slotOf(uint32(i))
+		if e := t.slab.At(slot); e.gen&1 == 1 {
+			visit(Ref{slot, e.gen}, &e.value)
 		}
 	}
 }
@@ -267,7 +269,7 @@ func (t *table[K, V]) Line(r Ref) *Key {
 }
 
 func (t *table[K, V]) at(r Ref) *entry[K, V] {
-	if !r.Valid() || r.slot >= t.slab.slots {
+	if !r.Valid() || !t.slab.chunks.has(r.slot) {
 		return nil
 	}
 	if e := t.slab.At(r.slot); e.gen == r.gen {

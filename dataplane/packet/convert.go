@@ -100,7 +100,7 @@ func (v *View) Renumber(id uint32) {
 	}
 	was := be.Uint16(ip[4:])
 	be.PutUint16(ip[4:], uint16(id))
-	be.PutUint16(ip[10:], adjust(be.Uint16(ip[10:]), uint64(^was)+uint64(uint16(id))))
+	be.PutUint16(ip[10:], adjust(be.Uint16(ip[10:]), uint32(^was)+uint32(uint16(id))))
 }
 
 // stretch makes what stands before offset at of the frame end n bytes earlier, or

@@ -56,12 +56,12 @@ func (v *View) setWord(at int, x uint32) {
 	if (at-v.l4)%2 != 0 {
 		delta = delta<<8 | delta>>8 // it straddles the words that are summed
 	}
-	v.adjustTCP(uint64(delta))
+	v.adjustTCP(uint32(delta))
 }
 
 // adjustTCP corrects the checksum for a change of what it covers. A partial one
 // covers the pseudo-header alone.
-func (v *View) adjustTCP(delta uint64) {
+func (v *View) adjustTCP(delta uint32) {
 	if !v.partial {
 		field := v.eth[v.l4+TCP.checksumAt():]
 		be.PutUint16(field, adjust(be.Uint16(field), delta))
@@ -101,13 +101,13 @@ func (v *View) Insert(b []byte, mtu int) {
 	if v.partial {
 		be.PutUint16(field, fold(uint64(be.Uint16(field))+pseudo))
 	} else {
-		be.PutUint16(field, adjust(be.Uint16(field), sum(b, pseudo)))
+		be.PutUint16(field, adjust(be.Uint16(field), uint32(fold(sum(b, pseudo)))))
 	}
 	if v.Flags&URG != 0 { // the pointer counts from the segment's first byte
 		at := v.l4 + 18
 		was := be.Uint16(v.eth[at:])
 		be.PutUint16(v.eth[at:], was+uint16(n))
-		v.adjustTCP(uint64(^was) + uint64(was+uint16(n)))
+		v.adjustTCP(uint32(^was) + uint32(was+uint16(n)))
 	}
 	if v.Len > mtu && v.frame.Vnet()[1] == gsoNone {
 		v.segment(max(payload, n))
@@ -127,7 +127,7 @@ func (v *View) lengthen(ip []byte, n int) {
 	was := be.Uint16(ip[at:])
 	be.PutUint16(ip[at:], was+uint16(n))
 	if !v.V6 {
-		be.PutUint16(ip[10:], adjust(be.Uint16(ip[10:]), uint64(^was)+uint64(was+uint16(n))))
+		be.PutUint16(ip[10:], adjust(be.Uint16(ip[10:]), uint32(^was)+uint32(was+uint16(n))))
 	}
 }
 
@@ -167,9 +167,9 @@ func (v *View) cut(n int) {
 	if v.partial {
 		be.PutUint16(field, fold(uint64(be.Uint16(field))+pseudo))
 	} else {
-		v.adjustTCP(pseudo + uint64(^fold(tail)))
+		v.adjustTCP(uint32(fold(pseudo)) + uint32(^fold(tail)))
 		if v.Flags&FIN != 0 {
-			v.adjustTCP(uint64(^uint16(FIN)))
+			v.adjustTCP(uint32(^uint16(FIN)))
 		}
 	}
 	v.eth[v.l4+13] &^= byte(FIN)

@@ -4,16 +4,17 @@ import "math/bits"
 
 // Plain is a packet with nothing unusual about it, as nearly all packets of established
 // flows are: whole, without IP options or extension headers, TCP without SYN, FIN or RST,
-// or UDP, and no superframe. All that there is to know of it lies at few places, so that it
-// is read, judged and rewritten for a fraction of what any packet takes: that is a [View],
-// which says what has to come out. Like a View it borrows the frame's memory.
+// or UDP, no superframe, and with the right checksums. All that there is to know of it lies at
+// few places, so that it is read, judged and rewritten for a fraction of what any packet takes:
+// that is a [View], which says what has to come out. Like a View it borrows the frame's memory.
 type Plain struct {
 	Words
-	bytes  []byte // from the virtio-net header on; what lies beyond the frame's end, too
-	v4     bool
-	answer answer
-	TTL    uint8
-	Len    int // of the IP packet, in bytes
+	v4       bool
+	deferred bool // the transport checksum is left to a device, as [View.Complete] says
+	TTL      uint8
+	Len      int // of the IP packet, in bytes
+	frame    *Frame
+	head     *[plainLen]byte // from the virtio-net header on; what lies beyond the frame's end, too
 }
 
 // Words are what tells a packet's flow from others, as a processor compares it.
@@ -22,15 +23,6 @@ type Words struct {
 	Ports    uint32    // the source's in the upper half
 	Proto    Proto
 }
-
-// answer says who answers for a packet's transport checksum.
-type answer uint8
-
-const (
-	unverified answer = iota // nobody has verified it
-	vouched                  // a device has, or there is none
-	deferred                 // it is left to a device, as [View.Complete] says
-)
 
 // Where things are before and in a plain packet, from the virtio-net header on.
 const (
@@ -53,7 +45,7 @@ const (
 
 // Read makes p the packet in a frame, and reports whether it is a plain one. If not, only
 // its words may be used, and those only to guess with: they are right for most packets of TCP
-// and UDP, and have protocol 0 where there is nothing to guess. Read verifies no checksum.
+// and UDP, and have protocol 0 where there is nothing to guess.
 func (p *Plain) Read(f *Frame) bool {
 	b := f.store[f.start:]
 	if len(b) < plainLen { // what lies beyond the frame's end is read, and judged by lengths
@@ -61,110 +53,89 @@ func (p *Plain) Read(f *Frame) bool {
 		return false
 	}
 	h := (*[plainLen]byte)(b)
-	var t *[tcpLen]byte
-	var size int
+	p.frame, p.head, p.deferred = f, h, false
+	at, pseudo := v4At, uint64(0) // where the transport header begins, and the sum of the addresses
 	switch le.Uint16(h[typeAt:]) {
 	case etherIPv4LE:
 		// The version, the header's length, and a fragment's flag and offset.
-		const judged, right = 0xff3f_0000_0000_00ff, 4<<4 | ipv4Len/4
-		first := le.Uint64(h[ipAt:])
-		if first&judged != right {
+		const judged, plain = 0xff3f_0000_0000_00ff, 4<<4 | ipv4Len/4
+		first, second, dst := le.Uint64(h[ipAt:]), le.Uint64(h[ipAt+8:]), uint64(le.Uint32(h[ipAt+16:]))
+		if first&judged != plain {
 			p.Words = Words{}
 			return false
 		}
-		t, p.v4, p.Len = (*[tcpLen]byte)(h[v4At:]), true, int(bits.ReverseBytes16(uint16(first>>16)))
-		size = p.Len - ipv4Len
-		p.TTL, p.Proto = h[ipAt+8], Proto(h[ipAt+9])
-		p.Src[0], p.Src[1] = 0, uint64(le.Uint32(h[ipAt+12:]))<<32|mappedLE
-		p.Dst[0], p.Dst[1] = 0, uint64(le.Uint32(h[ipAt+16:]))<<32|mappedLE
+		p.v4, p.Len, p.TTL, p.Proto = true, int(bits.ReverseBytes16(uint16(first>>16))), uint8(second), Proto(second>>8)
+		p.Src[0], p.Src[1], p.Dst[0], p.Dst[1] = 0, second>>32<<32|mappedLE, 0, dst<<32|mappedLE
+		p.Ports = be.Uint32(h[v4At:])
+		pseudo = second>>32 + dst
+		acc, carry := bits.Add64(first, second, 0)
+		acc, carry = bits.Add64(acc, dst, carry)
+		if fold(acc+carry) != 0xffff { // whichever the order of bytes
+			return false
+		}
 	case etherIPv6LE:
-		t, p.v4, size = (*[tcpLen]byte)(h[v6At:]), false, int(be.Uint16(h[ipAt+4:]))
-		p.Len = ipv6Len + size
-		p.Proto, p.TTL = Proto(h[ipAt+6]), h[ipAt+7]
+		p.v4, p.Len, p.TTL, p.Proto = false, ipv6Len+int(be.Uint16(h[ipAt+4:])), h[ipAt+7], Proto(h[ipAt+6])
 		p.Src[0], p.Src[1] = le.Uint64(h[ipAt+8:]), le.Uint64(h[ipAt+16:])
 		p.Dst[0], p.Dst[1] = le.Uint64(h[ipAt+24:]), le.Uint64(h[ipAt+32:])
+		p.Ports = be.Uint32(h[v6At:])
+		acc, carry := bits.Add64(p.Src[0], p.Src[1], 0)
+		acc, carry = bits.Add64(acc, p.Dst[0], carry)
+		acc, carry = bits.Add64(acc, p.Dst[1], carry)
+		at, pseudo = v6At, acc+carry
+		if h[ipAt]>>4 != 6 || p.Src[0] == 0 || p.Dst[0] == 0 {
+			return false // an IPv4-mapped address would pass for one of IPv4
+		}
 	default:
 		p.Words = Words{}
 		return false
 	}
-	p.bytes, p.Ports, p.answer = b, be.Uint32(t[:]), unverified
+	size := ipAt + p.Len - at
 	if p.Len > f.end-f.start-ipAt || size < udpLen {
 		return false
 	}
-	if !p.v4 && (h[ipAt]>>4 != 6 || p.Src[0] == 0 || p.Dst[0] == 0) {
-		return false // an IPv4-mapped address would pass for one of IPv4
-	}
+	segment := b[at : at+size]
 	switch p.Proto {
 	case TCP:
-		if n := int(t[12]>>4) * 4; n < tcpLen || n > size || Flags(t[13])&(SYN|FIN|RST) != 0 {
+		if size < tcpLen {
+			return false
+		}
+		const flags = uint16(SYN|FIN|RST) << 8
+		word := le.Uint16(segment[12:]) // the header's length in words of 4 bytes, and the flags
+		if n := int(word >> 2 & 0x3c); n < tcpLen || n > size || word&flags != 0 {
 			return false
 		}
 	case UDP:
-		if int(be.Uint16(t[4:])) != size {
+		if int(be.Uint16(segment[4:])) != size {
 			return false
 		}
-		if le.Uint16(t[6:]) == 0 {
-			if !p.v4 {
-				return false // RFC 8200 section 8.1
-			}
-			p.answer = vouched
+		if le.Uint16(segment[6:]) == 0 { // the sender computed no checksum
+			return p.v4 && (le.Uint16(h[:]) == 0 || p.offloads(at)) // RFC 8200 section 8.1
 		}
 	default:
 		return false
 	}
-	return le.Uint16(h[:]) == 0 || p.offloads()
+	if le.Uint16(h[:]) != 0 {
+		return p.offloads(at)
+	}
+	acc, carry := bits.Add64(pseudo, uint64(p.Proto)<<8+uint64(bits.ReverseBytes16(uint16(size))), 0)
+	return fold(sumLE(segment, acc+carry)) == 0xffff
 }
 
 // offloads reads a virtio-net header that says something, and reports whether a plain
-// packet may have it.
-func (p *Plain) offloads() bool {
-	vnet := p.bytes[:VnetLen]
-	flags, gso := vnet[0], vnet[1]
+// packet may have it whose transport header is at an offset.
+func (p *Plain) offloads(at int) bool {
+	flags, gso := p.head[0], p.head[1]
 	if gso != gsoNone || flags&^(vnetNeedsCsum|vnetDataValid) != 0 {
 		return false
 	}
-	if flags&vnetNeedsCsum == 0 {
-		p.answer = vouched
-		return true
-	}
-	p.answer = deferred
-	return int(le.Uint16(vnet[6:])) == p.transportAt()-VnetLen && int(le.Uint16(vnet[8:])) == p.Proto.checksumAt()
-}
-
-// head is the memory of all headers.
-func (p *Plain) head() *[plainLen]byte { return (*[plainLen]byte)(p.bytes) }
-
-// transportAt is where the transport header begins, from the virtio-net header on.
-func (p *Plain) transportAt() int {
-	if p.v4 {
-		return v4At
-	}
-	return v6At
+	p.deferred = flags&vnetNeedsCsum != 0 // else a device has verified it
+	return !p.deferred || int(le.Uint16(p.head[6:])) == at-VnetLen && int(le.Uint16(p.head[8:])) == p.Proto.checksumAt()
 }
 
 // From reports whether the packet comes from an Ethernet address, and is for one receiver.
 func (p *Plain) From(mac *MAC) bool {
-	h := p.head()
+	h := p.head
 	return le.Uint32(h[srcMACAt:]) == le.Uint32(mac[:]) && le.Uint16(h[srcMACAt+4:]) == le.Uint16(mac[4:]) && h[dstMACAt]&1 == 0
-}
-
-// Holds verifies the checksums, as far as that is up to the receiver.
-func (p *Plain) Holds() bool {
-	from, size := ipAt+8, p.Len-ipv6Len // of the addresses, which the transport checksum covers, too
-	if p.v4 {
-		from, size = ipAt+12, p.Len-ipv4Len
-		h := p.head()
-		acc, carry := bits.Add64(le.Uint64(h[ipAt:]), le.Uint64(h[ipAt+8:]), 0)
-		acc, carry = bits.Add64(acc, uint64(le.Uint32(h[ipAt+16:])), carry)
-		if fold(acc+carry) != 0xffff { // whichever the order of bytes
-			return false
-		}
-	}
-	if p.answer != unverified {
-		return true
-	}
-	pseudo := uint64(p.Proto)<<8 + uint64(bits.ReverseBytes16(uint16(size)))
-	return fold(sumLE(p.bytes[from:ipAt+p.Len], pseudo)) == 0xffff
 }
 
 // Ends are the two ends of a flow, as packets show them on one side of a translation.
@@ -190,23 +161,20 @@ type Change struct {
 }
 
 // Apply rewrites the packet as [View.Apply] does, into one that goes a way, 0 or 1, and
-// arrives at the given ends. It completes it like [View.Complete]. It may be applied once.
+// arrives at the given ends. It may be applied once. Complete must follow.
 func (p *Plain) Apply(to *Ends, way uint8, c Change) {
-	h := p.head()
-	if p.answer == deferred {
-		p.complete(c)
-	}
+	h := p.head
 	*(*MAC)(h[dstMACAt:]) = to.DstMAC
 	*(*MAC)(h[srcMACAt:]) = to.SrcMAC
 	src, dst := &to.Addrs[way&1], &to.Addrs[way&1^1]
 	var t *[tcpLen]byte
 	if p.v4 {
-		delta := uint64(^(uint16(c.TTL) << 8)) // the time to live is the upper half of its word
+		delta := uint32(^(uint16(c.TTL) << 8)) // the time to live is the upper half of its word
 		h[ipAt+8] -= c.TTL
 		if c.NAT {
 			*(*[4]byte)(h[ipAt+12:]) = [4]byte(src[12:])
 			*(*[4]byte)(h[ipAt+16:]) = [4]byte(dst[12:])
-			delta += uint64(c.Delta.Addr)
+			delta += uint32(c.Delta.Addr)
 		}
 		be.PutUint16(h[ipAt+10:], adjust(be.Uint16(h[ipAt+10:]), delta))
 		t = (*[tcpLen]byte)(h[v4At:])
@@ -222,28 +190,37 @@ func (p *Plain) Apply(to *Ends, way uint8, c Change) {
 		return
 	}
 	be.PutUint32(t[:], c.Ports)
-	delta := uint64(c.Delta.Addr) + uint64(c.Delta.Port)
-	if p.answer == deferred {
-		return // it is complete, for what it has become
-	}
-	if p.Proto == TCP {
+	delta := uint32(c.Delta.Addr) + uint32(c.Delta.Port)
+	switch {
+	case p.deferred: // Complete sums up what it finds, which the addresses are no part of
+		field := t[p.Proto.checksumAt():]
+		be.PutUint16(field, foldFew(uint32(be.Uint16(field))+uint32(c.Delta.Addr)))
+	case p.Proto == TCP:
 		be.PutUint16(t[16:], adjust(be.Uint16(t[16:]), delta))
-	} else if was := be.Uint16(t[6:]); was != 0 { // else the sender computed none
-		be.PutUint16(t[6:], udpChecksum(adjust(was, delta)))
+	default:
+		if was := be.Uint16(t[6:]); was != 0 { // else the sender computed none
+			be.PutUint16(t[6:], udpChecksum(adjust(was, delta)))
+		}
 	}
 }
 
-// complete fills in the checksum that the packet will have when it is changed.
-func (p *Plain) complete(c Change) {
-	segment := p.bytes[p.transportAt() : ipAt+p.Len]
-	acc := sum(segment, 0) // with the pseudo-header's, which is in the field
-	if c.NAT {
-		acc += uint64(c.Delta.Addr) + uint64(c.Delta.Port)
+// Complete completes the packet like [View.Complete].
+func (p *Plain) Complete() {
+	if p.deferred {
+		p.complete()
 	}
-	checksum := ^fold(acc)
+}
+
+func (p *Plain) complete() {
+	at := v6At
+	if p.v4 {
+		at = v4At
+	}
+	segment := p.frame.store[p.frame.start:][at : ipAt+p.Len]
+	checksum := ^fold(sum(segment, 0)) // the field holds the pseudo-header's part
 	if p.Proto == UDP {
 		checksum = udpChecksum(checksum)
 	}
 	be.PutUint16(segment[p.Proto.checksumAt():], checksum)
-	clear(p.bytes[:VnetLen])
+	clear(p.head[:VnetLen])
 }

@@ -53,7 +53,7 @@ func (v *View) ShiftQuoted(shift func(seq uint32) uint32) {
 	now := shift(was)
 	be.PutUint32(segment[4:], now)
 	if at := proto.checksumAt(); len(segment) >= at+2 {
-		be.PutUint16(segment[at:], adjust(be.Uint16(segment[at:]), uint64(^was)+uint64(now)))
+		be.PutUint16(segment[at:], adjust(be.Uint16(segment[at:]), uint32(fold(uint64(^was)+uint64(now)))))
 	}
 	v.mend(before)
 }
@@ -66,7 +66,7 @@ func (v *View) mend(before uint16) {
 	}
 	field := v.eth[v.l4+v.Proto.checksumAt():]
 	after := fold(sum(v.Payload(), 0))
-	be.PutUint16(field, adjust(be.Uint16(field), uint64(^before)+uint64(after)))
+	be.PutUint16(field, adjust(be.Uint16(field), uint32(^before)+uint32(after)))
 }
 
 // TranslateQuoted makes the packet that an ICMP or ICMPv6 error quotes one with
@@ -93,14 +93,14 @@ func (v *View) TranslateQuoted(t Tuple) {
 		l4 = int(q[0]&15) * 4
 		copy(q[12:16], t.Src[12:])
 		copy(q[16:20], t.Dst[12:])
-		be.PutUint16(q[10:], adjust(be.Uint16(q[10:]), uint64(r.Delta.Addr)))
+		be.PutUint16(q[10:], adjust(be.Uint16(q[10:]), uint32(r.Delta.Addr)))
 	}
 	segment := q[l4:]
 	be.PutUint16(segment, t.SrcPort)
 	be.PutUint16(segment[2:], t.DstPort)
 	if at := proto.checksumAt(); len(segment) >= at+2 {
 		field := segment[at:]
-		quoted := adjust(be.Uint16(field), uint64(r.Delta.Addr)+uint64(r.Delta.Port))
+		quoted := adjust(be.Uint16(field), uint32(r.Delta.Addr)+uint32(r.Delta.Port))
 		switch {
 		case proto != UDP:
 			be.PutUint16(field, quoted)

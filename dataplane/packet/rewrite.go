@@ -87,12 +87,12 @@ func (v *View) readdress(r *Rewrite) {
 		return
 	}
 	// The time to live is the upper half of its word.
-	delta := uint64(^(uint16(r.TTL) << 8))
+	delta := uint32(^(uint16(r.TTL) << 8))
 	ip[8] -= r.TTL
 	if r.NAT {
 		copy(ip[12:16], r.Src[12:])
 		copy(ip[16:20], r.Dst[12:])
-		delta += uint64(r.Delta.Addr)
+		delta += uint32(r.Delta.Addr)
 	}
 	be.PutUint16(ip[10:], adjust(be.Uint16(ip[10:]), delta))
 }
@@ -104,12 +104,12 @@ func (v *View) translateTransport(r *Rewrite) {
 		return // the first fragment has the ports, and the checksum of all
 	}
 	segment := v.eth[v.l4:]
-	delta := uint64(r.Delta.Addr)
+	delta := uint32(r.Delta.Addr)
 	switch v.Proto {
 	case TCP, UDP:
 		be.PutUint16(segment, r.SrcPort)
 		be.PutUint16(segment[2:], r.DstPort)
-		delta += uint64(r.Delta.Port)
+		delta += uint32(r.Delta.Port)
 	case ICMP:
 		return // no ports, and no pseudo-header in the checksum
 	}
@@ -149,5 +149,5 @@ func (v *View) lowerMSS(mss uint16) {
 		delta = delta<<8 | delta>>8 // the value straddles two words
 	}
 	field := segment[TCP.checksumAt():]
-	be.PutUint16(field, adjust(be.Uint16(field), uint64(delta)))
+	be.PutUint16(field, adjust(be.Uint16(field), uint32(delta)))
 }
