@@ -28,7 +28,7 @@ type guesser[V any] interface {
 
 // fewFrames is how many packets are read at a time. Each of them waits for three lines of
 // memory, and no processor waits for many more than two dozen at a time.
-const fewFrames = 8
+const fewFrames = flow.Few
 
 // some are a few packets of a batch, and what is known of them.
 type some[V any] struct {

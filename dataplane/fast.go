@@ -1,8 +1,6 @@
 package dataplane
 
 import (
-	"math/bits"
-
 	"github.com/plsim/plsim/dataplane/clock"
 	"github.com/plsim/plsim/dataplane/drop"
 	"github.com/plsim/plsim/dataplane/flow"
@@ -33,12 +31,12 @@ func (w *Walk) hasten(now clock.Time, in InterfaceID, f *packet.Frame) (out Inte
 // followPlain is [Walk.follow] of a plain packet along a path that is likely to be its own,
 // if nothing speaks against it.
 func (w *Walk) followPlain(now clock.Time, in InterfaceID, v *packet.Plain, likely flow.Likely[trip]) (out InterfaceID, ok bool) {
-	t, dir := likely.Value, likely.Dir&1
-	if t.recipe == 0 || !t.settled() || t.expired(now) || t.portsAt(dir, dir) != v.Ports || w.watch != nil && w.watch.heeds(t) {
+	t, dir := likely.Value, uint(likely.Dir&1)
+	if t.recipe == 0 || !t.settled() || t.expired(now) || t.ports[dir] != v.Ports || w.watch != nil && w.watch.heeds(t) {
 		return NoInterface, false
 	}
-	r, from, to := w.recipes.At(t.recipe), w.sides.At(t.sides[dir]), w.sides.At(t.sides[dir.Flip()])
-	if !r.plain || r.epoch != w.prog.Epoch || r.proto != v.Proto || from.out != in || !from.Show(&v.Words, uint8(dir)) {
+	r, from, to := w.recipes.At(t.recipe), w.sides.At(t.sides[dir]), w.sides.At(t.sides[dir^1])
+	if !r.plain || r.epoch != w.prog.Epoch || r.proto != v.Proto || from.out != in || !from.Show(&v.Words, dir) {
 		return NoInterface, false // it is another flow's, or another lab's
 	}
 	if !v.From(&from.DstMAC) || v.Len > int(r.mtus[dir]) || v.TTL <= r.ttl {
@@ -48,17 +46,12 @@ func (w *Walk) followPlain(now clock.Time, in InterfaceID, v *packet.Plain, like
 	t.counts[dir].Add(now, 1, uint64(v.Len), 0)
 	r.traffic.Add(now, 1, r.bytes, uint64(v.Len))
 	back := -uint16(dir) // all ones, which reverse a delta
-	v.Apply(&to.Ends, uint8(dir), packet.Change{
-		Ports: t.portsAt(dir.Flip(), dir), TTL: r.ttl, NAT: r.nat,
+	v.Apply(&to.Ends, dir, packet.Change{
+		Ports: turned(t.ports[dir^1]), TTL: r.ttl, NAT: r.nat,
 		Delta: packet.Delta{Addr: t.delta.Addr ^ back, Port: t.delta.Port ^ back},
 	})
 	v.Complete()
 	return to.out, true
-}
-
-// portsAt returns the ports of packets in a direction on a side, as [packet.Words] has them.
-func (t *trip) portsAt(side, dir flow.Dir) uint32 {
-	return bits.RotateLeft32(t.ports[side&1], 16*int(dir))
 }
 
 // isPlain reports whether plain packets of a path, once its flow has settled, need no more

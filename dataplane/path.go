@@ -2,6 +2,7 @@ package dataplane
 
 import (
 	"math"
+	"math/bits"
 	"time"
 
 	"github.com/plsim/plsim/dataplane/clock"
@@ -74,7 +75,7 @@ type side struct {
 type trip struct {
 	recipe  uint32            // the numbers under which they are shared; 0: they are not,
 	sides   [2]uint32         // and the path is kept for no other packet
-	ports   [2]uint32         // by side: of Forward packets, as packet.Words has them
+	ports   [2]uint32         // of what comes, by flow.Dir, as packet.Words has them
 	delta   packet.Delta      // of the translation of Forward packets
 	life    conntrack.Machine // as seen by the side that began the flow
 	watched bool              // somebody looks at an interface on it, as far as look knows
@@ -111,27 +112,41 @@ func (p *path) lastHop() InterfaceID { return p.hop(int(p.hopCount) - 1) }
 
 // seen is what Forward packets look like on a side of the translation.
 func (p *path) seen(at int) packet.Tuple {
-	s, ports := p.sides[at], p.ports[at]
-	return packet.Tuple{Src: s.Addrs[0], Dst: s.Addrs[1], SrcPort: uint16(ports >> 16), DstPort: uint16(ports)}
+	ports := p.ports[flow.Forward]
+	if at == 1 {
+		ports = p.leaves(flow.Forward)
+	}
+	t := packet.Tuple{Src: p.sides[at].Addrs[0], Dst: p.sides[at].Addrs[1]}
+	t.SrcPort, t.DstPort = portsOf(ports)
+	return t
 }
 
 // look says what Forward packets look like on a side of the translation.
 func (p *path) look(at int, t packet.Tuple) {
 	p.sides[at].Addrs = [2]packet.Addr{t.Src, t.Dst}
-	p.ports[at] = portsOf(&t)
+	if p.ports[at] = portsFrom(&t); at == 1 {
+		p.ports[at] = turned(p.ports[at])
+	}
 }
 
-// portsOf returns the ports of packets as [packet.Words] has them.
-func portsOf(t *packet.Tuple) uint32 { return uint32(t.SrcPort)<<16 | uint32(t.DstPort) }
+// portsFrom returns ports as [packet.Words] has them, and portsOf what those are. turned are
+// those of what answers.
+func portsFrom(t *packet.Tuple) uint32       { return uint32(t.SrcPort)<<16 | uint32(t.DstPort) }
+func portsOf(words uint32) (src, dst uint16) { return uint16(words >> 16), uint16(words) }
+func turned(words uint32) uint32             { return bits.RotateLeft32(words, 16) }
+
+// leaves returns the ports of packets of a direction when they arrive: those of what comes
+// from there are the other way round.
+func (t *trip) leaves(dir flow.Dir) uint32 { return turned(t.ports[dir&1^1]) }
 
 // arrival is the side on which packets of a direction arrive.
 func (p *path) arrival(dir flow.Dir) *side { return p.sides[dir.Flip()] }
 
 // rewrite says what happens to packets of a direction.
 func (p *path) rewrite(dir flow.Dir, r *packet.Rewrite) {
-	to, ports := p.arrival(dir), p.portsAt(dir.Flip(), dir)
+	to := p.arrival(dir)
 	r.SrcMAC, r.DstMAC, r.TTL, r.MSS, r.NAT, r.Converts = to.SrcMAC, to.DstMAC, p.ttl, p.mss, p.nat, p.converts
-	r.SrcPort, r.DstPort = uint16(ports>>16), uint16(ports)
+	r.SrcPort, r.DstPort = portsOf(p.leaves(dir))
 	if dir == flow.Forward {
 		r.Src, r.Dst, r.Delta = to.Addrs[0], to.Addrs[1], p.delta
 	} else {

@@ -140,7 +140,7 @@ func (d *decision) settle(c *approach, l *leg, names [maxHops]*flow.Name, after 
 	d.trip = trip{
 		recipe: w.recipes.UseAgain(l.recipe), sides: [2]uint32{w.sides.UseAgain(c.side), w.sides.UseAgain(l.side)},
 		delta: packet.NewRewrite(d.at, after).Delta, last: d.now,
-		ports: [2]uint32{portsOf(&d.at), portsOf(&after)},
+		ports: [2]uint32{portsFrom(&d.at), turned(portsFrom(&after))},
 	}
 	d.behind = behind{isn: d.v.Seq}
 	w.assemble(p, &d.trip, &d.behind)

@@ -9,6 +9,10 @@ import (
 // memory than that at a time.
 const Ahead = 32
 
+// Few is how many ExpectLikely takes at once. Each waits for two lines of memory, and others
+// that are not as far for one more.
+const Few = 8
+
 // Expect fetches into the processor's cache what lookups of some keys will need, of the
 // first [Ahead] keys. It changes nothing.
 func (t *table[K, V]) Expect(keys []Key) {
@@ -17,9 +21,11 @@ func (t *table[K, V]) Expect(keys []Key) {
 	for i := range keys {
 		hashes[i] = t.lines.hash(&keys[i])
 	}
-	var likely [Ahead]Likely[V]
 	t.ExpectHashes(hashes[:len(keys)])
-	t.ExpectLikely(hashes[:len(keys)], likely[:])
+	var likely [Few]Likely[V]
+	for left := hashes[:len(keys)]; len(left) > 0; left = left[min(len(left), Few):] {
+		t.ExpectLikely(left[:min(len(left), Few)], likely[:])
+	}
 }
 
 // Lines returns the lines of the table's keys.
@@ -27,7 +33,7 @@ func (t *table[K, V]) Lines() *Lines { return t.lines }
 
 // Hash returns the hash of the key of a packet's words within a scope.
 func (l *Lines) Hash(s Scope, w *packet.Words) uint32 {
-	return uint32(HashWords(&l.seed, s, w) >> 32)
+	return uint32(l.lanes.words(s, w) >> 32)
 }
 
 // Likely is the value of the entry that most likely has a key, as the key of a direction;
@@ -57,12 +63,12 @@ func (t *table[K, V]) ExpectHashes(hashes []uint32) {
 	cache.Cells(&cells[0].hash, uint32(len(cells)-1), hashes)
 }
 
-// ExpectLikely is Likely of some hashes, [Ahead] of them at most, and fetches what it finds
+// ExpectLikely is Likely of some hashes, [Few] of them at most, and fetches what it finds
 // into the processor's cache. It reports whether it has found one for each.
 func (t *table[K, V]) ExpectLikely(hashes []uint32, found []Likely[V]) (all bool) {
-	hashes = hashes[:min(len(hashes), Ahead)]
+	hashes = hashes[:min(len(hashes), Few)]
 	found = found[:len(hashes)]
-	var at [Ahead]*uint32
+	var at [Few]*uint32
 	all = true
 	for i, h := range hashes {
 		c := t.index.cells.first(h)

@@ -103,41 +103,53 @@ const (
 	laneRoot3 = 0xbb67ae8584caa73b
 )
 
+// lanes are what the parts of a key are mixed with before they are multiplied, and after.
+type lanes struct{ src, dst, rest, after [2]uint64 }
+
+// lanes returns the seed's lanes.
+func (s Seed) lanes() lanes {
+	a, b := s[0], s[1]
+	return lanes{
+		src: [2]uint64{a ^ lanePi, b ^ laneE}, dst: [2]uint64{b ^ laneRoot2, a ^ laneRoot3}, rest: [2]uint64{a ^ laneE, b ^ laneRoot2},
+		after: [2]uint64{b, a ^ lanePi},
+	}
+}
+
 // Hash returns a keyed hash of k. Every bit of it may be used. The parts of the
 // key are multiplied side by side and their products once more, so that it takes
 // the time of two multiplications; unlike a CRC it is not linear, so that nobody
 // who does not know the seed can aim at one bucket.
 func Hash(s Seed, k *Key) uint64 {
-	src, dst := hashAddrs(&s, k)
-	return hashRest(&s, src, dst, k.Scope, k.Proto, uint32(k.SrcPort)<<16|uint32(k.DstPort))
+	l := s.lanes()
+	src, dst := l.addrs(k)
+	return l.hash(src, dst, k.Scope, k.Proto, uint32(k.SrcPort)<<16|uint32(k.DstPort))
 }
 
-// HashWords returns the hash of the key of a packet's words within a scope.
-func HashWords(s *Seed, scope Scope, w *packet.Words) uint64 {
-	src, dst := hashHalves(s, w.Src[0], w.Src[1], w.Dst[0], w.Dst[1])
-	return hashRest(s, src, dst, scope, w.Proto, w.Ports)
+// words returns the hash of the key of a packet's words within a scope.
+func (l *lanes) words(scope Scope, w *packet.Words) uint64 {
+	src, dst := l.halves(w.Src[0], w.Src[1], w.Dst[0], w.Dst[1])
+	return l.hash(src, dst, scope, w.Proto, w.Ports)
 }
 
-// hashes returns the hash of k, and that of k without ports, at little more than the cost
+// both returns the hash of k, and that of k without ports, at little more than the cost
 // of one.
-func hashes(s *Seed, k *Key) (hash, common uint64) {
-	src, dst := hashAddrs(s, k)
+func (l *lanes) both(k *Key) (hash, common uint64) {
+	src, dst := l.addrs(k)
 	ports := uint32(k.SrcPort)<<16 | uint32(k.DstPort)
-	return hashRest(s, src, dst, k.Scope, k.Proto, ports), hashRest(s, src, dst, k.Scope, k.Proto, 0)
+	return l.hash(src, dst, k.Scope, k.Proto, ports), l.hash(src, dst, k.Scope, k.Proto, 0)
 }
 
-func hashAddrs(s *Seed, k *Key) (src, dst uint64) {
+func (l *lanes) addrs(k *Key) (src, dst uint64) {
 	le := binary.LittleEndian
-	return hashHalves(s, le.Uint64(k.Src[:8]), le.Uint64(k.Src[8:]), le.Uint64(k.Dst[:8]), le.Uint64(k.Dst[8:]))
+	return l.halves(le.Uint64(k.Src[:8]), le.Uint64(k.Src[8:]), le.Uint64(k.Dst[:8]), le.Uint64(k.Dst[8:]))
 }
 
-func hashHalves(s *Seed, src0, src1, dst0, dst1 uint64) (src, dst uint64) {
-	a, b := s[0], s[1]
-	return fold(src0^a^lanePi, src1^b^laneE) ^ b, fold(dst0^b^laneRoot2, dst1^a^laneRoot3) ^ a ^ lanePi
+func (l *lanes) halves(src0, src1, dst0, dst1 uint64) (src, dst uint64) {
+	return fold(src0^l.src[0], src1^l.src[1]) ^ l.after[0], fold(dst0^l.dst[0], dst1^l.dst[1]) ^ l.after[1]
 }
 
-func hashRest(s *Seed, src, dst uint64, scope Scope, proto packet.Proto, ports uint32) uint64 {
-	rest := fold((uint64(scope)<<32|uint64(ports))^s[0]^laneE, uint64(proto)^s[1]^laneRoot2)
+func (l *lanes) hash(src, dst uint64, scope Scope, proto packet.Proto, ports uint32) uint64 {
+	rest := fold((uint64(scope)<<32|uint64(ports))^l.rest[0], uint64(proto)^l.rest[1])
 	return fold(src^rest, dst)
 }
 

@@ -9,12 +9,12 @@ package flow
 // Tables may share their lines, and with them the seed of their hashes: then whoever has
 // [Lines.Name]d a key once finds it in all of them. Lines have one owner, as their tables do.
 type Lines struct {
-	seed Seed
-	keys Shared[Key] // without ports
+	lanes lanes       // of the seed
+	keys  Shared[Key] // without ports
 }
 
 // NewLines returns lines for keys that are hashed with a seed.
-func NewLines(seed Seed) *Lines { return &Lines{seed: seed} }
+func NewLines(seed Seed) *Lines { return &Lines{lanes: seed.lanes()} }
 
 // Name is a key as it goes from table to table: hashed once for all that share lines.
 type Name struct {
@@ -25,7 +25,7 @@ type Name struct {
 
 // Name makes n the name of a key.
 func (l *Lines) Name(n *Name, k *Key) {
-	hash, common := hashes(&l.seed, k)
+	hash, common := l.lanes.both(k)
 	*n = Name{Key: *k, hash: uint32(hash >> 32), common: uint32(common >> 32)}
 }
 
@@ -69,4 +69,7 @@ func (l *Lines) is(s short, k *Key) bool {
 	return line.Src == k.Src && line.Dst == k.Dst && line.Scope == k.Scope && line.Proto == k.Proto
 }
 
-func (l *Lines) hash(k *Key) uint32 { return uint32(Hash(l.seed, k) >> 32) }
+func (l *Lines) hash(k *Key) uint32 {
+	src, dst := l.lanes.addrs(k)
+	return uint32(l.lanes.hash(src, dst, k.Scope, k.Proto, uint32(k.SrcPort)<<16|uint32(k.DstPort)) >> 32)
+}

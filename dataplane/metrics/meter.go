@@ -21,9 +21,8 @@ type place struct {
 	slots []Slot
 	gauge [NumGauges]Track
 
-	present *Slot // the one that traffic was counted in last; nil: look again
-	from    clock.Time
-	until   clock.Time
+	present *Slot      // the one that traffic was counted in last; nil: look again
+	from    clock.Time // when it begins
 }
 
 // Traffic counts the packets that pass at a place.
@@ -45,10 +44,9 @@ func (t Traffic) Add(at clock.Time, packets uint64, c Counter, bytes uint64) {
 	if p == nil {
 		return
 	}
-	if p.present == nil || at < p.from || at >= p.until {
+	if p.present == nil || uint64(at-p.from) >= uint64(Interval) {
 		n := SlotOf(at)
-		p.present = p.slot(n)
-		p.from, p.until = clock.Time(n*int64(Interval)), clock.Time((n+1)*int64(Interval))
+		p.present, p.from = p.slot(n), clock.Time(n*int64(Interval))
 	}
 	p.present.Sums[Packets] += packets
 	if c < NumCounters {

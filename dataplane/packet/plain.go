@@ -47,11 +47,11 @@ const (
 // its words may be used, and those only to guess with: they are right for most packets of TCP
 // and UDP, and have protocol 0 where there is nothing to guess.
 func (p *Plain) Read(f *Frame) bool {
-	b := f.store[f.start:]
-	if len(b) < plainLen { // what lies beyond the frame's end is read, and judged by lengths
+	if f.start != headroom || len(f.store) < headroom+plainLen {
 		p.Words = Words{}
 		return false
 	}
+	b := f.store[headroom:] // what lies beyond the frame's end is read, too, and judged by lengths
 	h := (*[plainLen]byte)(b)
 	p.frame, p.head, p.deferred = f, h, false
 	at, pseudo := v4At, uint64(0) // where the transport header begins, and the sum of the addresses
@@ -70,7 +70,7 @@ func (p *Plain) Read(f *Frame) bool {
 		pseudo = second>>32 + dst
 		acc, carry := bits.Add64(first, second, 0)
 		acc, carry = bits.Add64(acc, dst, carry)
-		if fold(acc+carry) != 0xffff { // whichever the order of bytes
+		if (acc+carry)%0xffff != 0 { // it is all ones, in whichever order the bytes were
 			return false
 		}
 	case etherIPv6LE:
@@ -90,7 +90,7 @@ func (p *Plain) Read(f *Frame) bool {
 		return false
 	}
 	size := ipAt + p.Len - at
-	if p.Len > f.end-f.start-ipAt || size < udpLen {
+	if p.Len > f.end-headroom-ipAt || size < udpLen {
 		return false
 	}
 	segment := b[at : at+size]
@@ -118,7 +118,7 @@ func (p *Plain) Read(f *Frame) bool {
 		return p.offloads(at)
 	}
 	acc, carry := bits.Add64(pseudo, uint64(p.Proto)<<8+uint64(bits.ReverseBytes16(uint16(size))), 0)
-	return fold(sumLE(segment, acc+carry)) == 0xffff
+	return sumLE(segment, acc+carry)%0xffff == 0
 }
 
 // offloads reads a virtio-net header that says something, and reports whether a plain
@@ -146,10 +146,9 @@ type Ends struct {
 
 // Show reports whether packets that come from there and go a way, 0 or 1, have the
 // addresses of w.
-func (e *Ends) Show(w *Words, way uint8) bool {
+func (e *Ends) Show(w *Words, way uint) bool {
 	src, dst := &e.Addrs[way&1], &e.Addrs[way&1^1]
-	return w.Src[1] == le.Uint64(src[8:]) && w.Dst[1] == le.Uint64(dst[8:]) &&
-		w.Src[0] == le.Uint64(src[:]) && w.Dst[0] == le.Uint64(dst[:])
+	return w.Src[0]^le.Uint64(src[:])|w.Src[1]^le.Uint64(src[8:])|w.Dst[0]^le.Uint64(dst[:])|w.Dst[1]^le.Uint64(dst[8:]) == 0
 }
 
 // Change is what becomes of a plain packet, beside addresses: see [Rewrite].
@@ -162,7 +161,7 @@ type Change struct {
 
 // Apply rewrites the packet as [View.Apply] does, into one that goes a way, 0 or 1, and
 // arrives at the given ends. It may be applied once. Complete must follow.
-func (p *Plain) Apply(to *Ends, way uint8, c Change) {
+func (p *Plain) Apply(to *Ends, way uint, c Change) {
 	h := p.head
 	*(*MAC)(h[dstMACAt:]) = to.DstMAC
 	*(*MAC)(h[srcMACAt:]) = to.SrcMAC
@@ -216,7 +215,7 @@ func (p *Plain) complete() {
 	if p.v4 {
 		at = v4At
 	}
-	segment := p.frame.store[p.frame.start:][at : ipAt+p.Len]
+	segment := p.frame.store[headroom:][at : ipAt+p.Len]
 	checksum := ^fold(sum(segment, 0)) // the field holds the pseudo-header's part
 	if p.Proto == UDP {
 		checksum = udpChecksum(checksum)
