@@ -183,8 +183,9 @@ func inMemory(t *testing.T, r *report) {
 	costs, loaded := make([][]float64, len(sizes)), make([][]float64, len(sizes))
 	var first, firstLoaded, ratio, cores []float64
 	for range rounds {
-		generator := senders[len(sizes)-1].generate(packets)
+		var generator float64
 		for i, s := range senders {
+			generator = s.idle().cost(t, packets)
 			cost := s.cost(t, packets) - generator
 			costs[i], loaded[i] = append(costs[i], cost), append(loaded[i], cost/float64(loads.measure()))
 		}
@@ -218,16 +219,6 @@ func (s *sender) cost(tb testing.TB, packets int) float64 {
 			tb.Error(why)
 			return 0
 		}
-	}
-	return float64(time.Since(began)) / float64(packets)
-}
-
-// generate makes so many packets, puts them into frames, and returns how long each takes.
-func (s *sender) generate(packets int) float64 {
-	f := s.came[0].Frame
-	began := time.Now()
-	for i := range packets {
-		f.SetEthernet(s.g.put(i, &s.slot).Ethernet)
 	}
 	return float64(time.Since(began)) / float64(packets)
 }

@@ -96,7 +96,7 @@ func (g *generator) put(i int, into *[frameSize]byte) arrival {
 
 // A sender sends a generator's packets along a walk, one at a time or in batches.
 type sender struct {
-	walk *dataplane.Walk
+	walk *dataplane.Walk // nil: it makes them, and sends them nowhere
 	g    *generator
 	came []dataplane.Passage
 	slot [frameSize]byte
@@ -112,6 +112,13 @@ func (c *crowd) sender(g *generator, batch int) *sender {
 	return s
 }
 
+// idle returns a sender of the same packets that sends them nowhere: what the generator takes.
+func (s *sender) idle() *sender {
+	idle := *s
+	idle.walk = nil
+	return &idle
+}
+
 // one returns what becomes of the next packet.
 func (s *sender) one() drop.Reason {
 	if s.at == len(s.came) {
@@ -122,9 +129,11 @@ func (s *sender) one() drop.Reason {
 			s.came[i].Frame.SetEthernet(p.Ethernet)
 			s.next++
 		}
-		if p := &s.came[0]; len(s.came) > 1 {
+		switch p := &s.came[0]; {
+		case s.walk == nil:
+		case len(s.came) > 1:
 			s.walk.ProcessBatch(clock.Time(1), s.came)
-		} else {
+		default:
 			p.Out, p.Why = s.walk.Process(clock.Time(1), p.In, p.Frame)
 		}
 	}
