@@ -31,6 +31,7 @@ func (w *Walk) ProcessBatch(now clock.Time, batch []Passage) {
 		w.processLinked(now, batch)
 		return
 	}
+	w.meter.Pass(now)
 	for some := w.ahead.begin(w.paths, batch); some != nil; some = w.ahead.next() {
 		if !some.all {
 			w.expectFirst(some)

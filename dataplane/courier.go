@@ -76,6 +76,7 @@ const countMost = 1 << 30
 // Carry forwards frames as [Walk.ProcessBatch] does, and notes in each passage by whose device
 // the frame leaves; NoInterface says that it is for the walk, and as it was.
 func (c *Courier) Carry(now clock.Time, batch []Passage) {
+	c.meter.Pass(now)
 	for some := c.ahead.begin(c.loans, batch); some != nil; some = c.ahead.next() {
 		for i := range some.passages {
 			p, g, l := &some.passages[i], &some.read[i], some.likely[i].Value
@@ -105,7 +106,11 @@ func (c *Courier) carryPlain(now clock.Time, in InterfaceID, p *packet.Plain, l 
 	}
 	l.last = now
 	l.count.Add(now, 1, uint64(p.Len), 0)
-	y.traffic.Add(now, 1, y.bytes, uint64(p.Len))
+	if s := y.traffic.Present(); s != nil {
+		s.Count(y.bytes, uint64(p.Len))
+	} else {
+		y.traffic.Add(now, 1, y.bytes, uint64(p.Len))
+	}
 	p.Apply(&y.to, 0, packet.Change{Ports: l.leaves, Delta: l.delta, TTL: y.ttl, NAT: y.nat})
 	p.Complete()
 	return y.out, true

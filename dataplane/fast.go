@@ -17,6 +17,7 @@ func (w *Walk) hasten(now clock.Time, in InterfaceID, f *packet.Frame) (out Inte
 	if w.links != nil {
 		return NoInterface, false
 	}
+	w.meter.Pass(now)
 	var v packet.Plain
 	if !v.Read(f) {
 		return NoInterface, false
@@ -29,10 +30,11 @@ func (w *Walk) hasten(now clock.Time, in InterfaceID, f *packet.Frame) (out Inte
 }
 
 // followPlain is [Walk.follow] of a plain packet along a path that is likely to be its own,
-// if nothing speaks against it.
+// if nothing speaks against it. The meter must know what time it is. A path that is gone
+// meanwhile has not settled.
 func (w *Walk) followPlain(now clock.Time, in InterfaceID, v *packet.Plain, likely flow.Likely[trip]) (out InterfaceID, ok bool) {
 	t, dir := likely.Value, uint(likely.Dir&1)
-	if t.recipe == 0 || !t.settled() || t.expired(now) || t.ports[dir] != v.Ports || w.watch != nil && w.watch.heeds(t) {
+	if !t.settled() || t.expired(now) || t.ports[dir] != v.Ports || w.watch != nil && w.watch.heeds(t) {
 		return NoInterface, false
 	}
 	r, from, to := w.recipes.At(t.recipe), w.sides.At(t.sides[dir]), w.sides.At(t.sides[dir^1])
@@ -44,7 +46,11 @@ func (w *Walk) followPlain(now clock.Time, in InterfaceID, v *packet.Plain, like
 	}
 	t.last = now
 	t.counts[dir].Add(now, 1, uint64(v.Len), 0)
-	r.traffic.Add(now, 1, r.bytes, uint64(v.Len))
+	if s := r.traffic.Present(); s != nil {
+		s.Count(r.bytes, uint64(v.Len))
+	} else {
+		r.traffic.Add(now, 1, r.bytes, uint64(v.Len))
+	}
 	back := -uint16(dir) // all ones, which reverse a delta
 	v.Apply(&to.Ends, dir, packet.Change{
 		Ports: turned(t.ports[dir^1]), TTL: r.ttl, NAT: r.nat,

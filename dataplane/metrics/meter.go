@@ -15,14 +15,16 @@ type Meter struct {
 
 	of     Place  // the place that was asked for last,
 	latest *place // if any
+
+	from clock.Time // when the slot begins in which packets pass
 }
 
 type place struct {
 	slots []Slot
 	gauge [NumGauges]Track
 
-	present *Slot      // the one that traffic was counted in last; nil: look again
-	from    clock.Time // when it begins
+	meter   *Meter
+	present *Slot // in which packets pass; nil: look for it
 }
 
 // Traffic counts the packets that pass at a place.
@@ -44,13 +46,47 @@ func (t Traffic) Add(at clock.Time, packets uint64, c Counter, bytes uint64) {
 	if p == nil {
 		return
 	}
-	if p.present == nil || uint64(at-p.from) >= uint64(Interval) {
-		n := SlotOf(at)
-		p.present, p.from = p.slot(n), clock.Time(n*int64(Interval))
+	s := p.slot(SlotOf(at))
+	if p.meter.holds(at) {
+		p.present = s
 	}
-	p.present.Sums[Packets] += packets
+	s.add(packets, c, bytes)
+}
+
+// Present returns where the packets of a place are counted that pass at the moment of which
+// the meter was told last ([Meter.Pass]), with [Slot.Count]; nil: with Add. It is good until
+// anything else is counted.
+func (t Traffic) Present() *Slot {
+	if t.place == nil {
+		return nil
+	}
+	return t.place.present
+}
+
+// Count counts a packet, and its bytes as [Traffic.Add] does.
+func (s *Slot) Count(c Counter, bytes uint64) { s.add(1, c, bytes) }
+
+func (s *Slot) add(packets uint64, c Counter, bytes uint64) {
+	s.Sums[Packets] += packets
 	if c < NumCounters {
-		p.present.Sums[c] += bytes
+		s.Sums[c] += bytes
+	}
+}
+
+// Pass says at what moment packets pass from here on.
+func (m *Meter) Pass(now clock.Time) {
+	if !m.holds(now) {
+		m.turn(now)
+	}
+}
+
+// holds reports whether the slot in which packets pass is that of a moment.
+func (m *Meter) holds(t clock.Time) bool { return uint64(t-m.from) < uint64(Interval) }
+
+func (m *Meter) turn(now clock.Time) {
+	m.from = clock.Time(SlotOf(now) * int64(Interval))
+	for _, p := range m.places {
+		p.present = nil
 	}
 }
 
@@ -116,7 +152,7 @@ func (m *Meter) place(p Place) *place {
 		return m.latest
 	}
 	if m.places[p] == nil {
-		c := new(place)
+		c := &place{meter: m}
 		for g := range c.gauge {
 			c.gauge[g].Set(m.now, 0)
 		}
