@@ -148,7 +148,11 @@ type Ends struct {
 // addresses of w.
 func (e *Ends) Show(w *Words, way uint) bool {
 	src, dst := &e.Addrs[way&1], &e.Addrs[way&1^1]
-	return w.Src[0]^le.Uint64(src[:])|w.Src[1]^le.Uint64(src[8:])|w.Dst[0]^le.Uint64(dst[:])|w.Dst[1]^le.Uint64(dst[8:]) == 0
+	differ := w.Src[0] ^ le.Uint64(src[:])
+	differ |= w.Src[1] ^ le.Uint64(src[8:])
+	differ |= w.Dst[0] ^ le.Uint64(dst[:])
+	differ |= w.Dst[1] ^ le.Uint64(dst[8:])
+	return differ == 0
 }
 
 // Change is what becomes of a plain packet, beside addresses: see [Rewrite].

@@ -117,6 +117,26 @@ func TestPlain(t *testing.T) {
 	}
 }
 
+// TestEndsShow: a packet with any bit of its addresses changed is another flow's.
+func TestEndsShow(t *testing.T) {
+	e := Ends{Addrs: [2]Addr{{0xff, 1, 2, 8: 3, 15: 0xff}, {0xff, 0xff, 6: 7, 9: 0xff, 15: 4}}}
+	for way := range uint(2) {
+		src, dst := e.Addrs[way], e.Addrs[way^1]
+		for bit := -1; bit < 256; bit++ {
+			both := append(src[:], dst[:]...)
+			if bit >= 0 {
+				both[bit/8] ^= 1 << (bit % 8)
+			}
+			var w Words
+			w.Src = [2]uint64{le.Uint64(both), le.Uint64(both[8:])}
+			w.Dst = [2]uint64{le.Uint64(both[16:]), le.Uint64(both[24:])}
+			if got := e.Show(&w, way); got != (bit < 0) {
+				t.Errorf("way %d, bit %d changed: %t", way, bit, got)
+			}
+		}
+	}
+}
+
 // vouchFor makes a plain packet's checksums right, or somebody else's business.
 func vouchFor(f *Frame) {
 	f.Vouch()
