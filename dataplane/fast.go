@@ -38,7 +38,7 @@ func (w *Walk) followPlain(now clock.Time, in InterfaceID, v *packet.Plain, like
 		return NoInterface, false
 	}
 	r, from, to := w.recipes.At(t.recipe), w.sides.At(t.sides[dir]), w.sides.At(t.sides[dir^1])
-	if !r.plain || r.epoch != w.prog.Epoch || r.proto != v.Proto || from.out != in || !from.Show(&v.Words, dir) {
+	if r.plain != v.Proto || r.epoch != w.prog.Epoch || from.out != in || !from.Show(&v.Words, dir) {
 		return NoInterface, false // it is another flow's, or another lab's
 	}
 	if !v.From(&from.DstMAC) || v.Len > int(r.mtus[dir]) || v.TTL <= r.ttl {
@@ -60,11 +60,14 @@ func (w *Walk) followPlain(now clock.Time, in InterfaceID, v *packet.Plain, like
 	return to.out, true
 }
 
-// isPlain reports whether plain packets of a path, once its flow has settled, need no more
-// than the short way does.
-func (p *path) isPlain() bool {
-	return p.verdict == drop.None && (p.proto == packet.TCP || p.proto == packet.UDP) &&
-		!p.spliced && !p.converts && !p.sides[0].onward && !p.sides[1].onward
+// plainProto returns the protocol of a path if plain packets of it, once its flow has settled,
+// need no more than the short way does, and else 0.
+func (p *path) plainProto() packet.Proto {
+	if p.verdict == drop.None && (p.proto == packet.TCP || p.proto == packet.UDP) &&
+		!p.spliced && !p.converts && !p.sides[0].onward && !p.sides[1].onward {
+		return p.proto
+	}
+	return 0
 }
 
 // heeds reports whether packets on a path are shown to somebody, as far as is known.

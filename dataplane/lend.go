@@ -119,7 +119,7 @@ func (l *Lender) Lend() {
 // lendable reports whether all plain packets of a direction go the same way, and change
 // nothing but counts and the time.
 func (w *Walk) lendable(p *path, dir flow.Dir) bool {
-	if w.watch != nil || w.links != nil || p.epoch != w.prog.Epoch || !p.plain || p.arrival(dir).out == NoInterface {
+	if w.watch != nil || w.links != nil || p.epoch != w.prog.Epoch || p.plain == 0 || p.arrival(dir).out == NoInterface {
 		return false
 	}
 	if p.turned {

@@ -36,20 +36,20 @@ type path struct {
 // recipe is what paths of the same kind have in common. It is comparable.
 type recipe struct {
 	epoch    uint32
-	verdict  drop.Reason // None: forward
-	rejected bool        // the last hop is on record as the one that refuses
-	opens    bool        // the packet that was decided on opened a flow
-	loose    bool        // some interface tracks nothing of the flow (F3.10)
-	muted    bool        // the reset that would answer does not arrive
-	private  bool        // crosses an endpoint
-	turned   bool        // Forward is the direction of the flow's answers
-	spliced  bool        // a PROXY protocol header goes before the client's bytes
-	measured bool        // a load balancer processes the packets
-	nat      bool        // the sides differ, and
-	converts bool        // in the address family
-	plain    bool        // plain packets may take the short way
-	ttl      uint8       // what a packet pays of its time to live
-	mss      uint16      // to which the MSS is clamped; 0: it is not
+	verdict  drop.Reason  // None: forward
+	rejected bool         // the last hop is on record as the one that refuses
+	opens    bool         // the packet that was decided on opened a flow
+	loose    bool         // some interface tracks nothing of the flow (F3.10)
+	muted    bool         // the reset that would answer does not arrive
+	private  bool         // crosses an endpoint
+	turned   bool         // Forward is the direction of the flow's answers
+	spliced  bool         // a PROXY protocol header goes before the client's bytes
+	measured bool         // a load balancer processes the packets
+	nat      bool         // the sides differ, and
+	converts bool         // in the address family
+	plain    packet.Proto // whose plain packets may take the short way; 0: none
+	ttl      uint8        // what a packet pays of its time to live
+	mss      uint16       // to which the MSS is clamped; 0: it is not
 	proto    packet.Proto
 	hopCount uint8
 	bytes    metrics.Counter // whose the packets' bytes are, where measured
@@ -282,7 +282,7 @@ func (w *Walk) install(d *decision) {
 	p.watched = w.watches(p)
 	w.measure(p)
 	w.refresh(p)
-	p.plain = p.isPlain()
+	p.plain = p.plainProto()
 	if d.oneWay && p.verdict == drop.None && d.v.Flags&(packet.FIN|packet.RST) != 0 {
 		ref, t, _ := w.paths.Find(d.name(p.lastHop(), p.seen(1).Reversed()))
 		w.reconsider(ref, t, flow.Ref{}) // what its answers go by is over sooner

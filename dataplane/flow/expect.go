@@ -69,20 +69,21 @@ func (t *table[K, V]) ExpectLikely(hashes []uint32, found []Likely[V]) (all bool
 	hashes = hashes[:min(len(hashes), Few)]
 	found = found[:len(hashes)]
 	var at [Few]*uint32
-	all = true
+	n := 0
 	for i, h := range hashes {
 		c := t.index.cells.first(h)
 		if c.key == 0 {
 			if c = t.index.first(h); c.key == 0 {
-				found[i], all = Likely[V]{}, false
+				found[i] = Likely[V]{}
 				continue
 			}
 		}
 		e := t.slab.At(c.slot())
-		at[i], found[i] = &e.gen, Likely[V]{&e.value, c.dir()}
+		at[n&(Few-1)], found[i] = &e.gen, Likely[V]{&e.value, c.dir()}
+		n++
 	}
-	cache.Pairs(at[:len(hashes)])
-	return all
+	cache.Pairs(at[:min(n, Few)])
+	return n == len(hashes)
 }
 
 // ExpectHash fetches what Likely will need of the index.

@@ -172,14 +172,14 @@ func (p *Plain) Apply(to *Ends, way uint, c Change) {
 	src, dst := &to.Addrs[way&1], &to.Addrs[way&1^1]
 	var t *[tcpLen]byte
 	if p.v4 {
-		delta := uint32(^(uint16(c.TTL) << 8)) // the time to live is the upper half of its word
+		delta := uint32(^uint16(c.TTL)) // the time to live is the first byte of its word
 		h[ipAt+8] -= c.TTL
 		if c.NAT {
 			*(*[4]byte)(h[ipAt+12:]) = [4]byte(src[12:])
 			*(*[4]byte)(h[ipAt+16:]) = [4]byte(dst[12:])
 			delta += uint32(c.Delta.Addr)
 		}
-		be.PutUint16(h[ipAt+10:], adjust(be.Uint16(h[ipAt+10:]), delta))
+		le.PutUint16(h[ipAt+10:], adjust(le.Uint16(h[ipAt+10:]), delta))
 		t = (*[tcpLen]byte)(h[v4At:])
 	} else {
 		h[ipAt+7] -= c.TTL
@@ -197,12 +197,12 @@ func (p *Plain) Apply(to *Ends, way uint, c Change) {
 	switch {
 	case p.deferred: // Complete sums up what it finds, which the addresses are no part of
 		field := t[p.Proto.checksumAt():]
-		be.PutUint16(field, foldFew(uint32(be.Uint16(field))+uint32(c.Delta.Addr)))
+		le.PutUint16(field, foldFew(uint32(le.Uint16(field))+uint32(c.Delta.Addr)))
 	case p.Proto == TCP:
-		be.PutUint16(t[16:], adjust(be.Uint16(t[16:]), delta))
+		le.PutUint16(t[16:], adjust(le.Uint16(t[16:]), delta))
 	default:
-		if was := be.Uint16(t[6:]); was != 0 { // else the sender computed none
-			be.PutUint16(t[6:], udpChecksum(adjust(was, delta)))
+		if was := le.Uint16(t[6:]); was != 0 { // else the sender computed none
+			le.PutUint16(t[6:], udpChecksum(adjust(was, delta)))
 		}
 	}
 }

@@ -93,19 +93,19 @@ func (v *View) TranslateQuoted(t Tuple) {
 		l4 = int(q[0]&15) * 4
 		copy(q[12:16], t.Src[12:])
 		copy(q[16:20], t.Dst[12:])
-		be.PutUint16(q[10:], adjust(be.Uint16(q[10:]), uint32(r.Delta.Addr)))
+		le.PutUint16(q[10:], adjust(le.Uint16(q[10:]), uint32(r.Delta.Addr)))
 	}
 	segment := q[l4:]
 	be.PutUint16(segment, t.SrcPort)
 	be.PutUint16(segment[2:], t.DstPort)
 	if at := proto.checksumAt(); len(segment) >= at+2 {
 		field := segment[at:]
-		quoted := adjust(be.Uint16(field), uint32(r.Delta.Addr)+uint32(r.Delta.Port))
+		quoted := adjust(le.Uint16(field), uint32(r.Delta.Addr)+uint32(r.Delta.Port))
 		switch {
 		case proto != UDP:
-			be.PutUint16(field, quoted)
-		case be.Uint16(field) != 0:
-			be.PutUint16(field, udpChecksum(quoted))
+			le.PutUint16(field, quoted)
+		case le.Uint16(field) != 0:
+			le.PutUint16(field, udpChecksum(quoted))
 		}
 	}
 	v.mend(before)

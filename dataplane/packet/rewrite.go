@@ -1,5 +1,7 @@
 package packet
 
+import "math/bits"
+
 // Tuple is what address translation changes: addresses and ports, the latter in
 // host byte order.
 type Tuple struct {
@@ -26,7 +28,8 @@ type Rewrite struct {
 	Delta            Delta
 }
 
-// Delta is by what a rewrite changes checksums: the one's-complement change of the
+// Delta is by what a rewrite changes checksums as a processor loads them, which is in
+// little-endian order (RFC 1071 section 2 B): the one's-complement change of the
 // words of addresses, and of ports.
 type Delta struct{ Addr, Port uint16 }
 
@@ -43,8 +46,8 @@ func NewRewrite(from, to Tuple) Rewrite {
 	}
 	before := fold(addrSum(&from.Src) + addrSum(&from.Dst))
 	after := fold(addrSum(&to.Src) + addrSum(&to.Dst))
-	r.Delta.Addr = fold(uint64(^before) + uint64(after))
-	r.Delta.Port = fold(uint64(^from.SrcPort) + uint64(^from.DstPort) + uint64(to.SrcPort) + uint64(to.DstPort))
+	ports := foldFew(uint32(^from.SrcPort) + uint32(^from.DstPort) + uint32(to.SrcPort) + uint32(to.DstPort))
+	r.Delta = Delta{bits.ReverseBytes16(foldFew(uint32(^before) + uint32(after))), bits.ReverseBytes16(ports)}
 	return r
 }
 
@@ -86,15 +89,14 @@ func (v *View) readdress(r *Rewrite) {
 		}
 		return
 	}
-	// The time to live is the upper half of its word.
-	delta := uint32(^(uint16(r.TTL) << 8))
+	delta := uint32(^uint16(r.TTL)) // the time to live is the first byte of its word
 	ip[8] -= r.TTL
 	if r.NAT {
 		copy(ip[12:16], r.Src[12:])
 		copy(ip[16:20], r.Dst[12:])
 		delta += uint32(r.Delta.Addr)
 	}
-	be.PutUint16(ip[10:], adjust(be.Uint16(ip[10:]), delta))
+	le.PutUint16(ip[10:], adjust(le.Uint16(ip[10:]), delta))
 }
 
 // translateTransport rewrites the ports, and corrects the checksum for them and
@@ -114,16 +116,16 @@ func (v *View) translateTransport(r *Rewrite) {
 		return // no ports, and no pseudo-header in the checksum
 	}
 	field := segment[v.Proto.checksumAt():]
-	was := be.Uint16(field)
+	was := le.Uint16(field)
 	switch {
 	case v.partial:
 		// The sum of the pseudo-header, not complemented: the receiver
 		// adds the ports with the rest of the segment.
-		be.PutUint16(field, fold(uint64(was)+uint64(r.Delta.Addr)))
+		le.PutUint16(field, foldFew(uint32(was)+uint32(r.Delta.Addr)))
 	case v.Proto != UDP:
-		be.PutUint16(field, adjust(was, delta))
+		le.PutUint16(field, adjust(was, delta))
 	case was != 0: // else the sender computed none
-		be.PutUint16(field, udpChecksum(adjust(was, delta)))
+		le.PutUint16(field, udpChecksum(adjust(was, delta)))
 	}
 }
 

@@ -170,8 +170,8 @@ func (t *Table) Lend(k *flow.Key, l *dataplane.Loan) bool {
 	e := entry{
 		term: t.shared.term, round: t.shared.round - 1, out: to, mtu: uint32(l.MTU), ttl: uint32(r.TTL), l4: ethLen + ipv4Len,
 		src: r.Src, dst: r.Dst, ports: ports(r.SrcPort, r.DstPort), macs: [2]packet.MAC{r.DstMAC, r.SrcMAC}, sender: l.Sender,
-		ipDelta:   swapped(^(uint16(r.TTL) << 8)), // the time to live is the upper half of its word
-		addrDelta: swapped(r.Delta.Addr), portDelta: swapped(r.Delta.Port),
+		ipDelta:   uint32(^uint16(r.TTL)), // the time to live is the first byte of its word
+		addrDelta: uint32(r.Delta.Addr), portDelta: uint32(r.Delta.Port),
 		idle: uint64(max(1, l.Idle/t.scale)), last: t.kernelTime(l.Last),
 	}
 	if !k.Src.Is4() {
@@ -298,10 +298,6 @@ func ports(src, dst uint16) (b [4]byte) {
 	binary.BigEndian.PutUint16(b[2:], dst)
 	return b
 }
-
-// swapped returns a sum of words in network order as one of words in the host's (RFC 1071
-// section 2).
-func swapped(sum uint16) uint32 { return uint32(sum>>8 | sum<<8) }
 
 // Len returns how many directions of flows the kernel has.
 func (t *Table) Len() int { return len(t.loans) }
