@@ -52,10 +52,7 @@ func (b *Beside[T]) At(r Ref) *T {
 // grow with what there is: each is at most an eighth of all before it, but the first ones,
 // which are equally long. Slices, since with pointers to arrays Go would look at the first
 // value of a chunk, to know that the pointer is not nil, and wait for it.
-type chunks[T any] struct {
-	first []T // the first one, beyond which few have any
-	all   [][]T
-}
+type chunks[T any] struct{ all [][]T }
 
 // A slot's number is that of its chunk and its place in that, so that they need not be worked
 // out: where a chunk ends before there is no more room for places, numbers are left out.
@@ -78,9 +75,6 @@ func chunkLen(chunk uint32) uint32 { return 1 << min(firstBits+chunk>>shareBits,
 
 // at returns the value in a slot for which there is room.
 func (c *chunks[T]) at(slot uint32) *T {
-	if int(slot) < len(c.first) {
-		return &c.first[slot]
-	}
 	return &c.all[slot>>placeBits][slot&(1<<placeBits-1)]
 }
 
@@ -94,6 +88,5 @@ func (c *chunks[T]) has(slot uint32) bool {
 func (c *chunks[T]) reach(slot uint32) {
 	for slot>>placeBits >= uint32(len(c.all)) {
 		c.all = append(c.all, cache.Make[T](int(chunkLen(uint32(len(c.all))))))
-		c.first = c.all[0]
 	}
 }
