@@ -182,7 +182,7 @@ func inMemory(t *testing.T, r *report) {
 
 	costs, loaded := make([][]float64, len(sizes)), make([][]float64, len(sizes))
 	var first, firstLoaded, ratio, cores []float64
-	for range rounds {
+	for range briefRounds {
 		var generator float64
 		for i, s := range senders {
 			generator = s.idle().cost(t, packets)
