@@ -194,7 +194,7 @@ func inMemory(t *testing.T, r *report) {
 		}
 		cost := few.firsts(t, packets/10) - generator
 		first, firstLoaded = append(first, cost), append(firstLoaded, cost/float64(loads.measure()))
-		cores = append(cores, float64(one.forward(t, packets))/float64(two.forward(t, packets)))
+		cores = append(cores, float64(one.forward(t, 5*packets))/float64(two.forward(t, 5*packets)))
 	}
 	for i, size := range sizes {
 		size.Unit, size.Lower = "ns", true

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -56,6 +57,7 @@ type rig struct {
 	pollers []*devices
 	sources []*device
 	sent    int
+	busy    sync.WaitGroup // sources that have packets left
 }
 
 // rig returns an engine in which flows are established, and lent to the workers that
@@ -74,7 +76,7 @@ func (s shape) rig(b testing.TB, flows, workers int) *rig {
 	now := func() clock.Time { return clock.Time(time.Since(begun)) }
 	r.Engine = engine.New(c.walk, pollers, now, func(d time.Duration) time.Duration { return d }, nil)
 	for id := range c.walk.Program().Interfaces {
-		d := &device{generator: generator{pairs: g.pairs, offset: g.offset, sum: g.sum}}
+		d := &device{generator: generator{pairs: g.pairs, offset: g.offset, sum: g.sum}, rig: r}
 		for _, t := range g.flows {
 			if g.pairs[t.pair].in == dataplane.InterfaceID(id) {
 				d.flows = append(d.flows, t)
@@ -108,9 +110,11 @@ func (r *rig) forward(b testing.TB, n int) time.Duration {
 	return r.pass(b, func(*device) int { return (n + len(r.sources) - 1) / len(r.sources) })
 }
 
-// pass lets so many packets of each device pass.
+// pass lets so many packets of each device pass, of which there is at least one. Whoever waits
+// for them sleeps: the workers want all processors.
 func (r *rig) pass(b testing.TB, packets func(*device) int) time.Duration {
 	began := time.Now()
+	r.busy.Add(len(r.sources))
 	for _, d := range r.sources {
 		n := packets(d)
 		r.sent += n
@@ -119,11 +123,7 @@ func (r *rig) pass(b testing.TB, packets func(*device) int) time.Duration {
 	for _, p := range r.pollers {
 		p.Wake()
 	}
-	for _, g := range r.sources {
-		for g.left.Load() > 0 {
-			time.Sleep(20 * time.Microsecond)
-		}
-	}
+	r.busy.Wait()
 	if err := r.Do(func(*dataplane.Walk, clock.Time) {}); err != nil { // the last are sent
 		b.Fatal(err)
 	}
@@ -158,6 +158,7 @@ type device struct {
 	slot [frameSize]byte
 	next int
 	left atomic.Int64
+	rig  *rig
 }
 
 func (d *device) Recv(f *packet.Frame) (bool, error) {
@@ -168,7 +169,9 @@ func (d *device) Recv(f *packet.Frame) (bool, error) {
 	if d.next++; d.next == len(d.flows) {
 		d.next = 0
 	}
-	d.left.Add(-1)
+	if d.left.Add(-1) == 0 {
+		d.rig.busy.Done()
+	}
 	return true, nil
 }
 
