@@ -119,6 +119,52 @@ func TestTrafficLasts(t *testing.T) {
 	}
 }
 
+// Packets that pass are counted in the slot of their moment: in no other, whatever is reported
+// late, and wherever slots move.
+func TestPresentPasses(t *testing.T) {
+	m := NewMeter()
+	here := m.Traffic(Place{1, 2})
+	pass := func(s float64) {
+		m.Pass(at(s))
+		if p := here.Present(); p != nil {
+			p.Count(BytesTCP, 100)
+		} else {
+			here.Add(at(s), 1, BytesTCP, 100)
+		}
+	}
+	present := func(when string, want bool) {
+		t.Helper()
+		if got := here.Present() != nil; got != want {
+			t.Errorf("%s: present %t", when, got)
+		}
+	}
+	present("at first", false)
+	pass(21)
+	present("when one has passed", true)
+	pass(22)
+	here.Add(at(12), 5, BytesTCP, 7) // reported late: a slot comes before
+	present("when slots have moved", false)
+	pass(23)
+	pass(30)
+	here.Add(at(12), 5, BytesTCP, 7)
+	pass(39.9)
+	m.Pass(at(40))
+	present("in the next slot", false)
+	here.Add(at(39), 1, NumCounters, 1)
+	present("when what was before is reported", false)
+	pass(41)
+	if nowhere := m.Traffic(Nowhere); nowhere.Present() != nil {
+		t.Error("somewhere")
+	}
+	var got [][2]uint64
+	for _, s := range m.Snapshot()[0].Slots {
+		got = append(got, [2]uint64{s.Sums[Packets], s.Sums[BytesTCP]})
+	}
+	if want := [][2]uint64{{10, 14}, {3, 300}, {3, 200}, {1, 100}}; !reflect.DeepEqual(got, want) {
+		t.Errorf("packets and bytes %v, want %v", got, want)
+	}
+}
+
 // TestMemoryIsBounded: a lab that runs for a week remembers hours.
 func TestMemoryIsBounded(t *testing.T) {
 	m := NewMeter()
