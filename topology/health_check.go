@@ -90,9 +90,9 @@ func (p *pool) checkPort(m member) uint16 {
 // others. A check that the lab no longer makes changes nothing that matters.
 func (l *Lab) Checked(c Check, passed bool) (changed bool) {
 	before := c.health.now
-	changed = c.health.checked(c, passed)
+	changed = c.health.checked(c, passed, l.cut(c.Node))
 	if c.health.now != before {
-		c.health.since = l.now
+		c.health.since, changed = l.now, true
 	}
 	return changed
 }
@@ -124,7 +124,8 @@ func (l *Lab) PassiveChecks() bool { return l.spec.Settings.PassiveChecks > 0 }
 // health is what is known of a target's health. AWS does not say how its nodes
 // come to agree (F2.51); here each counts its own checks, the first to make up
 // its mind decides on a new target, and after that more than half of them must
-// agree on a change.
+// agree on a change. A node whose zone is lost reaches nobody, and has no say: else two
+// nodes, of which one is lost, could agree on nothing any more.
 type health struct {
 	now   TargetState // "" until the first node has made up its mind
 	since clock.Time  // when it became so
@@ -136,6 +137,7 @@ type view struct {
 	mind   TargetState // "" until it is made up
 	passed bool        // the last checks,
 	streak int         // so many in a row
+	alone  bool        // the node's zone is lost
 }
 
 func (h *health) state() TargetState {
@@ -145,8 +147,8 @@ func (h *health) state() TargetState {
 	return h.now
 }
 
-// checked returns whether the node has changed its mind.
-func (h *health) checked(c Check, passed bool) bool {
+// checked returns whether the node, which may be alone, has changed its mind.
+func (h *health) checked(c Check, passed, alone bool) bool {
 	if h.views == nil {
 		h.views = map[dataplane.InterfaceID]*view{}
 	}
@@ -159,6 +161,7 @@ func (h *health) checked(c Check, passed bool) bool {
 		v.passed, v.streak = passed, 0
 	}
 	v.streak++
+	v.alone = alone
 	before := v.mind
 	switch {
 	case passed && (v.mind == "" || v.streak >= c.HealthyThreshold): // F2.20
@@ -166,7 +169,7 @@ func (h *health) checked(c Check, passed bool) bool {
 	case !passed && v.streak >= c.UnhealthyThreshold:
 		v.mind = TargetUnhealthy
 	}
-	h.agree(v.mind)
+	h.agree(v)
 	return v.mind != before
 }
 
@@ -177,26 +180,26 @@ func (h *health) suspected(node dataplane.InterfaceID) bool {
 	if v == nil || v.mind != TargetHealthy {
 		return false
 	}
-	*v = view{mind: TargetUnhealthy}
-	h.agree(v.mind)
+	*v = view{mind: TargetUnhealthy, alone: v.alone}
+	h.agree(v)
 	return true
 }
 
 // agree lets the nodes come to agree after one has made up its mind.
-func (h *health) agree(mind TargetState) {
-	if mind == "" {
+func (h *health) agree(after *view) {
+	if after.mind == "" || after.alone {
 		return
 	}
 	agree, minds := 0, 0
 	for _, other := range h.views {
-		if other.mind != "" {
+		if other.mind != "" && !other.alone {
 			minds++
-		}
-		if other.mind == mind {
-			agree++
+			if other.mind == after.mind {
+				agree++
+			}
 		}
 	}
 	if h.now == "" || 2*agree > minds {
-		h.now = mind
+		h.now = after.mind
 	}
 }

@@ -38,7 +38,7 @@ func report(t *testing.T, l *Lab, c Check, results string) (states []string) {
 	}
 	for _, r := range results {
 		was, thought := c.health.state(), mind()
-		if changed := l.Checked(c, r == 'P'); changed != (thought != mind()) || was != c.health.state() && !changed {
+		if changed := l.Checked(c, r == 'P'); changed != (thought != mind() || was != c.health.state()) {
 			t.Errorf("%c: from %s to %s, from %s to %s in the node's mind, changed is %v", r, was, c.health.state(), thought, mind(), changed)
 		}
 		states = append(states, string(c.health.state()[0]))
@@ -86,6 +86,44 @@ func TestConsensus(t *testing.T) {
 	} {
 		if got := strings.Join(report(t, l, nodes[step.node], step.results), ""); got != step.want {
 			t.Errorf("node %d: %s makes %s, want %s", step.node, step.results, got, step.want)
+		}
+	}
+}
+
+// TestConsensusWithoutZone: a node in a zone that is lost has no say (F2.51), so the others come to agree
+// without it, and take a change back.
+func TestConsensusWithoutZone(t *testing.T) {
+	l := mustBuild(t, twoAccounts, crossZone...)
+	web := checksOf(t, l, "web-1")
+	here, there := web[0], web[1]
+	for _, step := range []struct {
+		lose, restore string
+		check         Check
+		results, want string
+	}{
+		{check: here, results: "P", want: "h"},
+		{check: there, results: "P", want: "h"},
+		{lose: there.Node.Zone.Name, check: there, results: "FFFF", want: "hhhh"},
+		{check: here, results: "FF", want: "hu"},
+		{check: there, results: "FF", want: "uu"},
+		{check: here, results: "PPPPP", want: "uuuuh"},
+		{restore: there.Node.Zone.Name, check: there, results: "F", want: "h"},
+		{check: here, results: "FF", want: "hu"}, // both
+		{check: here, results: "PPPPP", want: "uuuuu"},
+		{check: there, results: "PPPPP", want: "uuuuh"},
+	} {
+		if step.lose != "" {
+			if err := l.LoseZone(step.lose); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if step.restore != "" {
+			if err := l.RestoreZone(step.restore); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := strings.Join(report(t, l, step.check, step.results), ""); got != step.want {
+			t.Errorf("from %s, %s makes %s, want %s", step.check.Node.Zone.Name, step.results, got, step.want)
 		}
 	}
 }
