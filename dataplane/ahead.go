@@ -26,17 +26,13 @@ type guesser[V any] interface {
 	ExpectLikely(hashes []uint32, found []flow.Likely[V]) (all bool)
 }
 
-// fewFrames is how many packets are read at a time. Each of them waits for three lines of
-// memory, and no processor waits for many more than two dozen at a time.
-const fewFrames = flow.Few
-
 // some are a few packets of a batch, and what is known of them.
 type some[V any] struct {
 	passages []Passage
-	read     [fewFrames]glimpse
-	hashes   [fewFrames]uint32         // of their flows
-	likely   [fewFrames]flow.Likely[V] // what their flows have
-	all      bool                      // each of those has something
+	read     [flow.Few]glimpse
+	hashes   [flow.Few]uint32         // of their flows
+	likely   [flow.Few]flow.Likely[V] // what their flows have
+	all      bool                     // each of those has something
 }
 
 // glimpse is what was read of a packet.
@@ -68,7 +64,7 @@ func (a *ahead[V]) next() *some[V] {
 
 // read reads the next packets, and fetches what the index says of their flows.
 func (a *ahead[V]) read(s *some[V]) {
-	n := min(len(a.rest), fewFrames)
+	n := min(len(a.rest), flow.Few)
 	passages, read, hashes := a.rest[:n], s.read[:n], s.hashes[:n]
 	s.passages, a.rest = passages, a.rest[n:]
 	for i := range passages {

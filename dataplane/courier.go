@@ -106,9 +106,7 @@ func (c *Courier) carryPlain(now clock.Time, in InterfaceID, p *packet.Plain, l 
 	}
 	l.last = now
 	l.count.Add(now, 1, uint64(p.Len), 0)
-	if s := y.traffic.Present(); s != nil {
-		s.Count(y.bytes, uint64(p.Len))
-	} else {
+	if !y.traffic.Count(y.bytes, uint64(p.Len)) {
 		y.traffic.Add(now, 1, y.bytes, uint64(p.Len))
 	}
 	p.Apply(&y.to, 0, packet.Change{Ports: l.leaves, Delta: l.delta, TTL: y.ttl, NAT: y.nat})

@@ -46,9 +46,7 @@ func (w *Walk) followPlain(now clock.Time, in InterfaceID, v *packet.Plain, like
 	}
 	t.last = now
 	t.counts[dir].Add(now, 1, uint64(v.Len), 0)
-	if s := r.traffic.Present(); s != nil {
-		s.Count(r.bytes, uint64(v.Len))
-	} else {
+	if !r.traffic.Count(r.bytes, uint64(v.Len)) {
 		r.traffic.Add(now, 1, r.bytes, uint64(v.Len))
 	}
 	back := -uint16(dir) // all ones, which reverse a delta

@@ -71,7 +71,7 @@ type side struct {
 }
 
 // trip is what a path has of its own and every packet needs. With its keys it fills two
-// lines of a processor's cache, the first of them read and the second one written.
+// lines of a processor's cache: the first is read, but for the time, and the second written.
 type trip struct {
 	recipe  uint32            // the numbers under which they are shared; 0: they are not,
 	sides   [2]uint32         // and the path is kept for no other packet

@@ -9,8 +9,9 @@ import (
 // memory than that at a time.
 const Ahead = 32
 
-// Few is how many ExpectLikely takes at once. Each waits for two lines of memory, and others
-// that are not as far for one more.
+// Few is how many keys are at one step of their way through a table at a time. With those
+// that are behind, each waits for three lines of memory, and no processor waits for many more
+// than two dozen at once.
 const Few = 8
 
 // Expect fetches into the processor's cache what lookups of some keys will need, of the
@@ -71,7 +72,7 @@ func (t *table[K, V]) ExpectLikely(hashes []uint32, found []Likely[V]) (all bool
 	var at [Few]*uint32
 	n := 0
 	for i, h := range hashes {
-		c := t.index.cells.first(h)
+		c := t.index.cells.first(h) // in line, as index.first is a call
 		if c.key == 0 {
 			if c = t.index.first(h); c.key == 0 {
 				found[i] = Likely[V]{}

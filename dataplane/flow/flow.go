@@ -121,8 +121,13 @@ func (s Seed) lanes() lanes {
 // who does not know the seed can aim at one bucket.
 func Hash(s Seed, k *Key) uint64 {
 	l := s.lanes()
+	return l.key(k)
+}
+
+// key returns the hash of k.
+func (l *lanes) key(k *Key) uint64 {
 	src, dst := l.addrs(k)
-	return l.hash(src, dst, k.Scope, k.Proto, uint32(k.SrcPort)<<16|uint32(k.DstPort))
+	return l.hash(src, dst, k.Scope, k.Proto, k.ports())
 }
 
 // words returns the hash of the key of a packet's words within a scope.
@@ -135,9 +140,11 @@ func (l *lanes) words(scope Scope, w *packet.Words) uint64 {
 // of one.
 func (l *lanes) both(k *Key) (hash, common uint64) {
 	src, dst := l.addrs(k)
-	ports := uint32(k.SrcPort)<<16 | uint32(k.DstPort)
-	return l.hash(src, dst, k.Scope, k.Proto, ports), l.hash(src, dst, k.Scope, k.Proto, 0)
+	return l.hash(src, dst, k.Scope, k.Proto, k.ports()), l.hash(src, dst, k.Scope, k.Proto, 0)
 }
+
+// ports returns the ports as [packet.Words] has them.
+func (k *Key) ports() uint32 { return uint32(k.SrcPort)<<16 | uint32(k.DstPort) }
 
 func (l *lanes) addrs(k *Key) (src, dst uint64) {
 	le := binary.LittleEndian

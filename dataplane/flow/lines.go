@@ -69,7 +69,4 @@ func (l *Lines) is(s short, k *Key) bool {
 	return line.Src == k.Src && line.Dst == k.Dst && line.Scope == k.Scope && line.Proto == k.Proto
 }
 
-func (l *Lines) hash(k *Key) uint32 {
-	src, dst := l.lanes.addrs(k)
-	return uint32(l.lanes.hash(src, dst, k.Scope, k.Proto, uint32(k.SrcPort)<<16|uint32(k.DstPort)) >> 32)
-}
+func (l *Lines) hash(k *Key) uint32 { return uint32(l.lanes.key(k) >> 32) }

@@ -28,7 +28,7 @@ func (s *Slab[T]) Take() uint32 {
 		s.free = s.free[:last]
 		return slot
 	}
-	slot := slotOf(uint32(s.slots))
+	slot := slotOf(s.slots)
 	s.chunks.reach(slot)
 	s.slots++
 	return slot
@@ -63,11 +63,11 @@ const (
 )
 
 // slotOf returns the number of the slot that is used after so many others.
-func slotOf(others uint32) uint32 {
-	others += 1 << (firstBits + shareBits) // as if there were as many chunks before the first ones
-	length := min(uint32(bits.Len32(others))-shareBits-1, placeBits)
-	chunk := length<<shareBits + others>>length - (firstBits+1)<<shareBits
-	return chunk<<placeBits | others&(1<<length-1)
+func slotOf(others int) uint32 {
+	n := uint32(others) + 1<<(firstBits+shareBits) // as if there were as many chunks before the first ones
+	length := min(uint32(bits.Len32(n))-shareBits-1, placeBits)
+	chunk := length<<shareBits + n>>length - (firstBits+1)<<shareBits
+	return chunk<<placeBits | n&(1<<length-1)
 }
 
 // chunkLen returns how many slots a chunk has.

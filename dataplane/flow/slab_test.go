@@ -14,7 +14,7 @@ func TestSlots(t *testing.T) {
 				t.Fatalf("chunk %d has %d slots, after %d", chunk, length, n)
 			}
 		}
-		if got := slotOf(n); got != chunk<<placeBits|at {
+		if got := slotOf(int(n)); got != chunk<<placeBits|at {
 			t.Fatalf("slot %d is %#x, want place %d of chunk %d", n, got, at, chunk)
 		}
 		at++

@@ -219,7 +219,7 @@ func (t *table[K, V]) Sweep(n int, del func(Ref, *V) bool) {
 		if t.sweep >= t.slab.slots {
 			t.sweep = 0
 		}
-		slot := slotOf(uint32(t.sweep))
+		slot := slotOf(t.sweep)
 		t.sweep++
 		e := t.slab.At(slot)
 		if e.gen&1 == 0 {
@@ -237,7 +237,7 @@ func (t *table[K, V]) Sweep(n int, del func(Ref, *V) bool) {
 func (t *table[K, V]) All() iter.Seq2[Ref, *V] {
 	return func(yield func(Ref, *V) bool) {
 		for i := 0; i < t.slab.slots; i++ {
-			slot := slotOf(uint32(i))
+			slot := slotOf(i)
 			e := t.slab.At(slot)
 			if e.gen&1 == 1 && !yield(Ref{slot, e.gen}, &e.value) {
 				return
@@ -250,7 +250,7 @@ func (t *table[K, V]) All() iter.Seq2[Ref, *V] {
 // whoever visits all of them do so a few at a time; what changes between is visited or not.
 func (t *table[K, V]) Visit(first, n int, visit func(Ref, *V)) {
 	for i := first; i < min(first+n, t.Slots()); i++ {
-		slot := slotOf(uint32(i))
+		slot := slotOf(i)
 		if e := t.slab.At(slot); e.gen&1 == 1 {
 			visit(Ref{slot, e.gen}, &e.value)
 		}

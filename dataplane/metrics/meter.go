@@ -53,18 +53,17 @@ func (t Traffic) Add(at clock.Time, packets uint64, c Counter, bytes uint64) {
 	s.add(packets, c, bytes)
 }
 
-// Present returns where the packets of a place are counted that pass at the moment of which
-// the meter was told last ([Meter.Pass]), with [Slot.Count]; nil: with Add. It is good until
-// anything else is counted.
-func (t Traffic) Present() *Slot {
-	if t.place == nil {
-		return nil
+// Count counts a packet that passes at the moment of which the meter was told last
+// ([Meter.Pass]), without a call, and reports whether it could. If not, there is Add.
+func (t Traffic) Count(c Counter, bytes uint64) bool {
+	if p := t.place; p != nil {
+		if s := p.present; s != nil {
+			s.add(1, c, bytes)
+			return true
+		}
 	}
-	return t.place.present
+	return false
 }
-
-// Count counts a packet, and its bytes as [Traffic.Add] does.
-func (s *Slot) Count(c Counter, bytes uint64) { s.add(1, c, bytes) }
 
 func (s *Slot) add(packets uint64, c Counter, bytes uint64) {
 	s.Sums[Packets] += packets

@@ -126,15 +126,13 @@ func TestPresentPasses(t *testing.T) {
 	here := m.Traffic(Place{1, 2})
 	pass := func(s float64) {
 		m.Pass(at(s))
-		if p := here.Present(); p != nil {
-			p.Count(BytesTCP, 100)
-		} else {
+		if !here.Count(BytesTCP, 100) {
 			here.Add(at(s), 1, BytesTCP, 100)
 		}
 	}
 	present := func(when string, want bool) {
 		t.Helper()
-		if got := here.Present() != nil; got != want {
+		if got := here.place.present != nil; got != want {
 			t.Errorf("%s: present %t", when, got)
 		}
 	}
@@ -153,7 +151,7 @@ func TestPresentPasses(t *testing.T) {
 	here.Add(at(39), 1, NumCounters, 1)
 	present("when what was before is reported", false)
 	pass(41)
-	if nowhere := m.Traffic(Nowhere); nowhere.Present() != nil {
+	if nowhere := m.Traffic(Nowhere); nowhere.Count(BytesTCP, 100) {
 		t.Error("somewhere")
 	}
 	var got [][2]uint64

@@ -8,8 +8,8 @@ import (
 	"github.com/plsim/plsim/dataplane/drop"
 )
 
-// FuzzPlain: a packet that is read as a plain one is one that decodes, with the same addresses, ports and length; and it is rewritten and completed to the
-// same bytes as any packet is.
+// FuzzPlain: a packet that is read as a plain one is one that decodes, with the same addresses,
+// ports and length; and it is rewritten and completed to the same bytes as any packet is.
 func FuzzPlain(f *testing.F) {
 	frame, other := NewFrame(), NewFrame()
 	for _, src := range []string{"10.0.0.4:1", "[2001:db8::4]:1"} {
